@@ -1,0 +1,1 @@
+"""Data contracts, ingestion, the warehouse, customer histories and the feature matrix."""

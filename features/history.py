@@ -1,0 +1,84 @@
+"""The histories of one bucket's customers as flat arrays, the input of every kernel."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Int64Array = NDArray[np.int64]
+Int32Array = NDArray[np.int32]
+Int16Array = NDArray[np.int16]
+Float64Array = NDArray[np.float64]
+
+NO_TIME = np.iinfo(np.int64).max
+"""Stands for "has not happened" in time arrays: later than every as-of."""
+
+NO_CODE = -1
+"""Stands for a missing category, attribute, order or channel."""
+
+
+@dataclass(frozen=True, slots=True)
+class Events:
+    """Events of all customers, sorted by customer, then time, then every other column.
+
+    `offsets` has shape (n_customers + 1,): customer i owns rows offsets[i]:offsets[i + 1].
+    Times are microseconds since 1970-01-01 UTC.
+    """
+
+    offsets: Int64Array
+    occurred_at: Int64Array
+    arrived_at: Int64Array
+    event_type: Int16Array
+    amount: Float64Array
+    discount: Float64Array
+    order: Int32Array
+    category: Int32Array
+
+
+@dataclass(frozen=True, slots=True)
+class Contacts:
+    """Contacts of all customers, sorted by customer, contact, then arrival.
+
+    One contact can have several rows, one per version that arrived; `contact` is the
+    contact's number within the bucket and groups them. Times as in `Events`, NO_TIME
+    where nothing happened.
+    """
+
+    offsets: Int64Array
+    contact: Int64Array
+    arrived_at: Int64Array
+    channel: Int16Array
+    sent_at: Int64Array
+    delivered_at: Int64Array
+    opened_at: Int64Array
+    clicked_at: Int64Array
+    unsubscribed_at: Int64Array
+
+
+@dataclass(frozen=True, slots=True)
+class Profiles:
+    """Versions of customer records, sorted by customer, change time, then arrival.
+
+    `attribute` has shape (n_rows, n_attributes): codes in the spec's vocabulary.
+    `signup_at` is NO_TIME where unknown.
+    """
+
+    offsets: Int64Array
+    changed_at: Int64Array
+    arrived_at: Int64Array
+    signup_at: Int64Array
+    attribute: Int32Array
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """One bucket of customers: who they are and all that is stored about them.
+
+    `customer_id` has shape (n_customers,), object strings in ascending byte order.
+    """
+
+    bucket: int
+    customer_id: NDArray[np.object_]
+    events: Events
+    contacts: Contacts
+    profiles: Profiles

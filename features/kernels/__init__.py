@@ -1,0 +1,1 @@
+"""Numba feature kernels: small blocks that walk one customer's history."""

@@ -1,0 +1,1 @@
+"""What is fitted, and its artefact on disk. No data access."""

@@ -1,0 +1,1 @@
+"""The only place with a clock, MLflow, a terminal, configuration and report files."""

@@ -1,0 +1,1 @@
+"""Commented configuration files that `winback init` writes."""

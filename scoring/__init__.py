@@ -1,0 +1,1 @@
+"""Predict, decide, schedule, explain, and write the recall list."""

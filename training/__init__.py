@@ -1,0 +1,1 @@
+"""Labels, panel, splits, fitting and judging. Never imported by scoring."""
