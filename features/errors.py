@@ -1,4 +1,4 @@
-"""The error family. Every message names the place, the counts, examples, what was expected and the fix."""
+"""The error family: every message names place, counts, examples, expectation and fix."""
 
 from collections.abc import Sequence
 
