@@ -1,0 +1,408 @@
+"""The `winback` command: parse, load the configuration, one call, render."""
+
+import os
+import sys
+import traceback
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from features.errors import UsageError, WinbackError, describe
+
+if TYPE_CHECKING:
+    from pipelines.config import Config
+
+app = typer.Typer(
+    name="winback",
+    help="Tell an operations team, every night, whom to win back, how, and why.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+ingest_app = typer.Typer(
+    help="Read raw files into the warehouse.", no_args_is_help=True, rich_markup_mode="markdown"
+)
+features_app = typer.Typer(
+    help="Look at the features models are built from.",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+)
+app.add_typer(ingest_app, name="ingest")
+app.add_typer(features_app, name="features")
+
+ConfigPath = Annotated[
+    Path,
+    typer.Option(
+        "--config", "-c", envvar="WINBACK_CONFIG", help="winback.toml, or the folder it is in."
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document to stdout.")]
+AsOf = Annotated[
+    str | None,
+    typer.Option(help="Local date; its midnight is the as-of. Default: today's midnight."),
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Do all the work, change nothing.")]
+Paths = Annotated[list[str], typer.Argument(help="Files or globs: CSV, Parquet, JSON lines; .gz.")]
+RejectShare = Annotated[
+    float,
+    typer.Option(min=0.0, max=1.0, help="Abort before any commit above this share of bad rows."),
+]
+Backfill = Annotated[
+    bool,
+    typer.Option("--backfill", help="History, not news: it arrived when it happened."),
+]
+Preset = Annotated[str, typer.Option(help="retail or lending.")]
+Here = Path()
+
+
+def main() -> None:
+    """Run the command and turn faults into messages and exit codes."""
+    try:
+        app()
+    except WinbackError as error:
+        _fail(error)
+    except BrokenPipeError:
+        # The reader of our output has gone (`winback ... | head`): nothing is wrong.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(0) from None
+    except Exception:  # noqa: BLE001  the one place that may catch everything
+        sys.stderr.write(
+            "winback: this is a bug, nothing you did wrong. Fix: report the lines below.\n"
+        )
+        traceback.print_exc()
+        raise SystemExit(1) from None
+
+
+def _fail(error: WinbackError) -> None:
+    if "--json" in sys.argv:
+        from pipelines.terminal import print_json
+
+        print_json(
+            {
+                "schema_version": 1,
+                "error": {
+                    "kind": type(error).__name__,
+                    "exit_code": error.exit_code,
+                    "message": str(error),
+                },
+            }
+        )
+    sys.stderr.write(f"winback: {error}\n")
+    raise SystemExit(error.exit_code)
+
+
+def _load(path: Path) -> "Config":
+    from pipelines.config import load_config
+
+    return load_config(path)
+
+
+def _now() -> datetime:
+    return datetime.now(tz=UTC)
+
+
+def _parse_date(text: str | None, option: str) -> date | None:
+    if text is None:
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise UsageError(
+            describe(
+                option,
+                f"{text!r} is not a date",
+                expected="a date such as 2026-11-20",
+                fix="pass the local date whose midnight is meant",
+            )
+        ) from error
+
+
+def _emit(report: Any, as_json: bool, render_name: str) -> None:
+    from pipelines import render
+    from pipelines.terminal import print_json, result_console
+
+    if as_json:
+        print_json(report.to_json())
+    else:
+        getattr(render, render_name)(report, result_console())
+
+
+@app.callback(invoke_without_command=True)
+def root(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    """Tell an operations team, every night, whom to win back, how, and why."""
+    if version:
+        from importlib.metadata import version as installed
+
+        typer.echo(f"winback {installed('winback')}")
+        raise typer.Exit
+
+
+@app.command(epilog="Example: `winback init --preset retail`")
+def init(
+    preset: Preset = "retail",
+    folder: Annotated[Path, typer.Option(help="Where to write winback.toml.")] = Here,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
+    stdout: Annotated[bool, typer.Option("--stdout", help="Print it instead.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Write a commented winback.toml for a shop or a lending app."""
+    from pipelines.init import preset_text, write_config
+    from pipelines.terminal import print_json
+
+    if stdout:
+        typer.echo(preset_text(preset), nl=False)
+        return
+    path = write_config(preset, folder, force=force)
+    if as_json:
+        print_json({"schema_version": 1, "preset": preset, "path": str(path)})
+    else:
+        typer.echo(f"Wrote {path}. Next: map your columns in [sources], then `winback ingest`.")
+
+
+@app.command(epilog="Example: `winback demo --preset lending`")
+def demo(
+    preset: Preset = "retail",
+    folder: Annotated[
+        Path | None, typer.Option(help="Where to work. Default: ./winback-demo-PRESET.")
+    ] = None,
+    customers: Annotated[int, typer.Option(min=200, help="Simulated customers.")] = 20_000,
+    days: Annotated[int, typer.Option(min=200, help="Simulated days.")] = 730,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the simulation.")] = 7,
+    as_json: Json = False,
+) -> None:
+    """Simulate an app, ingest, train, score last night and write the recall list."""
+    from pipelines.demo import run_demo
+    from pipelines.terminal import progress_bars
+
+    with progress_bars() as progress:
+        report = run_demo(
+            preset,
+            folder=folder or Path(f"winback-demo-{preset}"),
+            customers=customers,
+            days=days,
+            seed=seed,
+            now=_now(),
+            progress=progress,
+        )
+    _emit(report, as_json, "render_demo")
+
+
+@app.command(epilog="Example: `winback simulate --preset retail --customers 5000 --out raw`")
+def simulate(
+    out: Annotated[Path, typer.Option(help="Folder for the files.")],
+    preset: Preset = "retail",
+    customers: Annotated[int, typer.Option(min=1, help="Simulated customers.")] = 20_000,
+    days: Annotated[int, typer.Option(min=30, help="Simulated days.")] = 730,
+    end: Annotated[
+        str | None, typer.Option(help="Local date the history ends before. Default: today.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the simulation.")] = 7,
+    as_json: Json = False,
+) -> None:
+    """Write a simulated app's events, customers and contacts as raw files."""
+    from pipelines.simulate import simulate_app
+    from pipelines.terminal import progress_bars
+
+    last_day = _parse_date(end, "--end") or _now().date()
+    with progress_bars() as progress:
+        summary = simulate_app(
+            preset,
+            customers=customers,
+            days=days,
+            end=last_day,
+            seed=seed,
+            out=out,
+            progress=progress,
+        )
+    _emit(summary, as_json, "render_simulation")
+
+
+def _ingest(
+    kind: str,
+    paths: list[str],
+    *,
+    config: Path,
+    dry_run: bool,
+    max_reject_share: float,
+    backfill: bool,
+    as_json: bool,
+) -> None:
+    from pipelines.ingest import run_ingest
+    from pipelines.terminal import progress_bars
+
+    loaded = _load(config)
+    with progress_bars() as progress:
+        summary = run_ingest(
+            loaded,
+            kind,
+            paths,
+            dry_run=dry_run,
+            max_reject_share=max_reject_share,
+            backfill=backfill,
+            now=_now(),
+            progress=progress,
+        )
+    _emit(summary, as_json, "render_ingestion")
+
+
+@ingest_app.command("events", epilog="Example: `winback ingest events 'exports/*.csv.gz'`")
+def ingest_events(
+    paths: Paths,
+    config: ConfigPath = Here,
+    dry_run: DryRun = False,
+    max_reject_share: RejectShare = 0.01,
+    backfill: Backfill = False,
+    as_json: Json = False,
+) -> None:
+    """Read what customers did: orders, visits, refunds, milestones."""
+    _ingest(
+        "events",
+        paths,
+        config=config,
+        dry_run=dry_run,
+        max_reject_share=max_reject_share,
+        backfill=backfill,
+        as_json=as_json,
+    )
+
+
+@ingest_app.command("customers", epilog="Example: `winback ingest customers customers.csv`")
+def ingest_customers(
+    paths: Paths,
+    config: ConfigPath = Here,
+    dry_run: DryRun = False,
+    max_reject_share: RejectShare = 0.01,
+    backfill: Backfill = False,
+    as_json: Json = False,
+) -> None:
+    """Read who customers are: consent, reachability, time zone, attributes."""
+    _ingest(
+        "customers",
+        paths,
+        config=config,
+        dry_run=dry_run,
+        max_reject_share=max_reject_share,
+        backfill=backfill,
+        as_json=as_json,
+    )
+
+
+@ingest_app.command("contacts", epilog="Example: `winback ingest contacts sent-2026-11.parquet`")
+def ingest_contacts(
+    paths: Paths,
+    config: ConfigPath = Here,
+    dry_run: DryRun = False,
+    max_reject_share: RejectShare = 0.01,
+    backfill: Backfill = False,
+    as_json: Json = False,
+) -> None:
+    """Read whom we contacted and what became of it."""
+    _ingest(
+        "contacts",
+        paths,
+        config=config,
+        dry_run=dry_run,
+        max_reject_share=max_reject_share,
+        backfill=backfill,
+        as_json=as_json,
+    )
+
+
+@app.command(epilog="Example: `winback status --json`")
+def status(config: ConfigPath = Here, as_json: Json = False) -> None:
+    """Show the warehouse's tables: versions, rows, span, last ingestion, buckets, files."""
+    from pipelines.status import warehouse_status
+
+    _emit(warehouse_status(_load(config)), as_json, "render_status")
+
+
+@features_app.command("list", epilog="Example: `winback features list --block rhythm`")
+def features_list(
+    config: ConfigPath = Here,
+    block: Annotated[str | None, typer.Option(help="Only this block.")] = None,
+    as_json: Json = False,
+) -> None:
+    """List every feature with its unit and meaning."""
+    from pipelines.catalogue import feature_catalogue
+
+    _emit(feature_catalogue(_load(config), block=block), as_json, "render_features")
+
+
+@app.command(epilog="Example: `winback train --as-of 2026-10-01`")
+def train(
+    config: ConfigPath = Here,
+    as_of: Annotated[
+        str | None,
+        typer.Option(help="Local date; only what arrived before it is used. Default: all data."),
+    ] = None,
+    promote: Annotated[
+        bool, typer.Option("--promote", help="Make the new versions champion at once.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Train, judge and register the dormancy-risk and natural-return models."""
+    from pipelines.terminal import progress_bars
+    from pipelines.train import run_train
+
+    loaded = _load(config)
+    with progress_bars() as progress:
+        report = run_train(
+            loaded,
+            as_of=_parse_date(as_of, "--as-of"),
+            promote=promote,
+            progress=progress,
+            now=_now(),
+        )
+    _emit(report, as_json, "render_training")
+
+
+@app.command(epilog="Example: `winback nightly --as-of 2026-11-20`")
+def nightly(
+    config: ConfigPath = Here,
+    as_of: AsOf = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace a list that differs from this run.")
+    ] = False,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Score every customer and write tonight's recall list."""
+    from pipelines.nightly import run_nightly
+    from pipelines.terminal import progress_bars
+
+    loaded = _load(config)
+    with progress_bars() as progress:
+        report = run_nightly(
+            loaded,
+            as_of=_parse_date(as_of, "--as-of"),
+            now=_now(),
+            force=force,
+            dry_run=dry_run,
+            progress=progress,
+        )
+    _emit(report, as_json, "render_nightly")
+
+
+@app.command(epilog="Example: `winback explain C000123 --as-of 2026-11-20`")
+def explain(
+    customer_id: Annotated[str, typer.Argument(help="The customer to explain.")],
+    config: ConfigPath = Here,
+    as_of: Annotated[
+        str | None, typer.Option(help="Local date of the list. Default: the latest list.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Show why somebody is, or is not, on the recall list."""
+    from pipelines.explain import explain as explain_customer
+
+    explanation = explain_customer(_load(config), customer_id, as_of=_parse_date(as_of, "--as-of"))
+    _emit(explanation, as_json, "render_explanation")
+
+
+if __name__ == "__main__":
+    main()

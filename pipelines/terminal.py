@@ -1,0 +1,89 @@
+"""The terminal: progress on stderr, results on stdout, JSON when asked for."""
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from features.progress import Progress as ProgressCallback
+from features.progress import silent
+
+_PLAIN_WIDTH = 160
+
+
+def result_console() -> Console:
+    """The console for results; wide when the output is a file or a pipe."""
+    return Console(
+        file=sys.stdout, width=None if sys.stdout.isatty() else _PLAIN_WIDTH, highlight=False
+    )
+
+
+def log_console() -> Console:
+    """The console for messages and progress."""
+    return Console(file=sys.stderr, highlight=False)
+
+
+@contextmanager
+def progress_bars(*, quiet: bool = False) -> Iterator[ProgressCallback]:
+    """Show a bar per task on stderr; without a terminal, a line as each task ends.
+
+    Parameters
+    ----------
+    quiet : report nothing.
+    """
+    if quiet:
+        yield silent
+    elif sys.stderr.isatty():
+        with Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=log_console(),
+        ) as bars:
+            tasks: dict[str, Any] = {}
+
+            def update(task: str, done: int, total: int) -> None:
+                if task not in tasks:
+                    tasks[task] = bars.add_task(task, total=total)
+                bars.update(tasks[task], completed=done, total=total)
+
+            yield update
+    else:
+        finished: set[str] = set()
+
+        def announce(task: str, done: int, total: int) -> None:
+            if done >= total and task not in finished:
+                finished.add(task)
+                sys.stderr.write(f"{task}: {done} of {total}\n")
+                sys.stderr.flush()
+
+        yield announce
+
+
+def print_json(document: dict[str, Any]) -> None:
+    """Write one JSON document to stdout."""
+    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False, default=str) + "\n")
+
+
+def text_table(
+    title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], *, numeric: int = -1
+) -> Table:
+    """A table for the terminal.
+
+    Parameters
+    ----------
+    numeric : columns from this index on are right-aligned; -1 for none.
+    """
+    table = Table(title=title, title_justify="left", title_style="bold", header_style="bold")
+    for index, column in enumerate(columns):
+        right = 0 <= numeric <= index
+        table.add_column(column, justify="right" if right else "left", no_wrap=right)
+    for row in rows:
+        table.add_row(*("" if cell is None else str(cell) for cell in row))
+    return table
