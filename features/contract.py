@@ -1,0 +1,157 @@
+"""The tables of the warehouse: their columns, partitions and sort orders."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import pyarrow as pa
+
+Kind = Literal["events", "customers", "contacts"]
+KINDS: tuple[Kind, ...] = ("events", "customers", "contacts")
+
+TIME = pa.timestamp("us", tz="UTC")
+
+
+@dataclass(frozen=True, slots=True)
+class TableContract:
+    """One table: its Arrow schema, its partition columns, and the row order inside a file.
+
+    `plain` names the string columns that are not dictionary-encoded because their values
+    hardly repeat. `time` is the column whose span `winback status` shows.
+    """
+
+    name: str
+    schema: pa.Schema
+    partition_by: tuple[str, ...] = ()
+    sort_key: tuple[str, ...] = ()
+    plain: tuple[str, ...] = ()
+    time: str | None = None
+
+    @property
+    def file_schema(self) -> pa.Schema:
+        """The columns inside a data file: partition columns live in the folder name."""
+        return pa.schema([field for field in self.schema if field.name not in self.partition_by])
+
+
+def _table(
+    name: str,
+    columns: dict[str, pa.DataType],
+    *,
+    sort_key: tuple[str, ...],
+    time: str,
+    plain: tuple[str, ...] = (),
+    bucketed: bool = True,
+) -> TableContract:
+    fields = {"bucket": pa.int32(), **columns} if bucketed else columns
+    return TableContract(
+        name=name,
+        schema=pa.schema(list(fields.items())),
+        partition_by=("bucket",) if bucketed else (),
+        sort_key=("bucket", *sort_key) if bucketed else sort_key,
+        plain=plain,
+        time=time,
+    )
+
+
+EVENTS = _table(
+    "events",
+    {
+        "customer_id": pa.string(),
+        "occurred_at": TIME,
+        "arrived_at": TIME,
+        "event_type": pa.string(),
+        "amount": pa.float64(),
+        "discount": pa.float64(),
+        "event_id": pa.string(),
+        "order_id": pa.string(),
+        "category": pa.string(),
+        "device": pa.string(),
+    },
+    sort_key=(
+        "customer_id",
+        "occurred_at",
+        "event_type",
+        "order_id",
+        "amount",
+        "discount",
+        "category",
+        "device",
+        "event_id",
+        "arrived_at",
+    ),
+    plain=("event_id",),
+    time="occurred_at",
+)
+CUSTOMERS = _table(
+    "customers",
+    {
+        "customer_id": pa.string(),
+        "changed_at": TIME,
+        "arrived_at": TIME,
+        "signup_at": TIME,
+        "timezone": pa.string(),
+        "do_not_contact": pa.bool_(),
+        "flags": pa.map_(pa.string(), pa.bool_()),
+        "attributes": pa.map_(pa.string(), pa.string()),
+    },
+    sort_key=("customer_id", "changed_at", "arrived_at"),
+    time="changed_at",
+)
+CONTACTS = _table(
+    "contacts",
+    {
+        "contact_id": pa.string(),
+        "customer_id": pa.string(),
+        "sent_at": TIME,
+        "arrived_at": TIME,
+        "channel": pa.string(),
+        "offer": pa.string(),
+        "list_row_id": pa.string(),
+        "delivered_at": TIME,
+        "opened_at": TIME,
+        "clicked_at": TIME,
+        "outcome": pa.string(),
+        "unsubscribed_at": TIME,
+        "cost": pa.float64(),
+    },
+    sort_key=("customer_id", "sent_at", "contact_id", "arrived_at"),
+    plain=("contact_id", "list_row_id"),
+    time="sent_at",
+)
+REJECTS = _table(
+    "rejects",
+    {
+        "ingestion": pa.string(),
+        "kind": pa.string(),
+        "file": pa.string(),
+        "row": pa.int64(),
+        "rule": pa.string(),
+        "column": pa.string(),
+        "ingested_at": TIME,
+    },
+    sort_key=("file", "row"),
+    time="ingested_at",
+    bucketed=False,
+)
+INGESTIONS = _table(
+    "ingestions",
+    {
+        "ingestion": pa.string(),
+        "kind": pa.string(),
+        "ingested_at": TIME,
+        "files": pa.list_(pa.string()),
+        "digests": pa.list_(pa.string()),
+        "mapping_digest": pa.string(),
+        "rows_in": pa.int64(),
+        "accepted": pa.int64(),
+        "duplicate": pa.int64(),
+        "filtered": pa.int64(),
+        "ignored": pa.int64(),
+        "rejected": pa.int64(),
+        "table_version": pa.int64(),
+        "arrival_rule": pa.string(),
+    },
+    sort_key=("ingested_at",),
+    time="ingested_at",
+    bucketed=False,
+)
+TABLES = {table.name: table for table in (EVENTS, CUSTOMERS, CONTACTS, REJECTS, INGESTIONS)}

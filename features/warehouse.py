@@ -1,0 +1,318 @@
+"""The warehouse: Delta tables, bucketed by customer, read as sorted Parquet files."""
+
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import pyarrow as pa
+import pyarrow.fs as pafs
+from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
+from deltalake.exceptions import DeltaError, TableNotFoundError
+from deltalake.fs import DeltaStorageHandler
+
+from features.contract import INGESTIONS, TABLES, TableContract
+from features.errors import ArtifactError, DataError, describe
+from features.warehouse_files import PartitionWriter
+
+_BUCKETS_KEY = "winback.buckets"
+METADATA_KEY = "winback"
+"""Where a commit says which ingestion it belongs to."""
+
+
+@dataclass(frozen=True, slots=True)
+class TableStats:
+    """What one table holds; `first` and `last` span its time column, null when empty."""
+
+    name: str
+    version: int
+    rows: int
+    files: int
+    bytes: int
+    partitions: int
+    first: datetime | None
+    last: datetime | None
+
+
+class Warehouse:
+    """A folder or object-store URL of Delta tables with a fixed number of buckets.
+
+    Every method reads the current state of the tables; nothing is cached. Open one with
+    `Warehouse.open`. Design: docs/adr/0002-delta-warehouse-customer-buckets.md.
+    """
+
+    def __init__(self, root: str, n_buckets: int) -> None:
+        self.root = root
+        self.n_buckets = n_buckets
+
+    @classmethod
+    def open(cls, root: str, *, n_buckets: int, create: bool = False) -> "Warehouse":
+        """Open the warehouse at `root`, and with `create` make it if nothing is there.
+
+        Parameters
+        ----------
+        root : a local folder, or any URL that deltalake takes.
+        n_buckets : the configured number of buckets; fixed when the warehouse is made.
+        create : make missing tables.
+
+        Raises
+        ------
+        ArtifactError : there is no warehouse, or something else is in its place.
+        DataError : the warehouse was made with another number of buckets.
+        """
+        warehouse = cls(root, n_buckets)
+        present = [name for name in TABLES if DeltaTable.is_deltatable(warehouse._uri(name))]
+        if not present:
+            _check_place(root, create=create)
+        for name in present:
+            _check_buckets(root, name, warehouse._delta(name), n_buckets)
+        missing = [name for name in TABLES if name not in present]
+        if missing and not create:
+            raise _incomplete(root, missing)
+        for name in missing:
+            warehouse._create(TABLES[name])
+        return warehouse
+
+    @staticmethod
+    def exists(root: str) -> bool:
+        """Whether a warehouse has been made at `root`."""
+        return bool(DeltaTable.is_deltatable(_join(root, INGESTIONS.name)))
+
+    def has_table(self, name: str) -> bool:
+        """Whether the table is there; contract tables always are."""
+        return bool(DeltaTable.is_deltatable(self._uri(name)))
+
+    def table_version(self, name: str) -> int | None:
+        """Current Delta version of a table, null if the table does not exist."""
+        return int(self._delta(name).version()) if self.has_table(name) else None
+
+    def versions(self) -> dict[str, int]:
+        """Current Delta version of each contract table."""
+        return {name: int(self._delta(name).version()) for name in TABLES}
+
+    def files(
+        self, name: str, *, bucket: int | None = None, version: int | None = None
+    ) -> list[str]:
+        """Paths (local) or URLs of a table's data files, in name order.
+
+        Parameters
+        ----------
+        name : the table.
+        bucket : only this bucket's files.
+        version : as of this Delta version; null means now.
+
+        Raises
+        ------
+        ArtifactError : no such table or version.
+        """
+        table = self._delta(name, version=version)
+        filters = None if bucket is None else [("bucket", "=", str(bucket))]
+        uris = table.file_uris(partition_filters=filters)
+        if "://" in self.root:
+            return sorted(uris)
+        return sorted(unquote(uri.removeprefix("file://")) for uri in uris)
+
+    def table_stats(self, name: str) -> TableStats:
+        """Rows, files, bytes and time span, from the Delta log alone."""
+        table = self._delta(name)
+        actions = pa.table(table.get_add_actions(flatten=True)).to_pylist()
+        time = TABLES[name].time if name in TABLES else None
+        first = [a[f"min.{time}"] for a in actions if a.get(f"min.{time}") is not None]
+        last = [a[f"max.{time}"] for a in actions if a.get(f"max.{time}") is not None]
+        return TableStats(
+            name=name,
+            version=int(table.version()),
+            rows=sum(a["num_records"] or 0 for a in actions),
+            files=len(actions),
+            bytes=sum(a["size_bytes"] for a in actions),
+            partitions=len({a.get("partition.bucket") for a in actions}),
+            first=min(first, default=None),
+            last=max(last, default=None),
+        )
+
+    def has_transaction(self, name: str, digest: str) -> bool:
+        """Whether a commit of this table carried `digest` as application transaction."""
+        return self._delta(name).transaction_version(digest) is not None
+
+    def append(
+        self,
+        name: str,
+        batches: Any,
+        *,
+        source_digest: str | None = None,
+        transactions: Sequence[str] = (),
+        metadata: str | None = None,
+    ) -> int | None:
+        """Commit rows to a contract table as one Delta transaction.
+
+        Parameters
+        ----------
+        name : one of the contract tables.
+        batches : a pyarrow Table (is sorted here), or an iterable of tables or record
+            batches that are already in the table's sort order.
+        source_digest : application transaction that makes the append idempotent.
+        transactions : further application transactions that the commit carries.
+        metadata : text stored with the commit under the key "winback".
+
+        Returns
+        -------
+        The new version, or null if a commit with `source_digest` was there already.
+        """
+        contract = TABLES[name]
+        if source_digest is not None and self.has_transaction(name, source_digest):
+            return None
+        table = self._delta(name)
+        writer = PartitionWriter(
+            contract,
+            filesystem=self._filesystem(name),
+            file_stem=f"part-{secrets.token_hex(8)}",
+        )
+        for batch in _in_order(batches, contract):
+            writer.write(batch)
+        actions = writer.close()
+        marks = [source_digest, *transactions] if source_digest else list(transactions)
+        table.create_write_transaction(
+            list(actions),
+            mode="append",
+            schema=contract.schema,
+            partition_by=list(contract.partition_by),
+            commit_properties=CommitProperties(
+                custom_metadata={METADATA_KEY: metadata} if metadata else None,
+                app_transactions=[Transaction(app_id=mark, version=1) for mark in marks],
+            ),
+        )
+        return int(table.version())
+
+    def replace_partition(self, name: str, table: Any, *, column: str, value: str) -> int:
+        """Replace the rows of a derived table where `column` equals `value`, in one commit.
+
+        Parameters
+        ----------
+        name : a derived table; it is made on first use, partitioned by `column`.
+        table : pyarrow Table with all its rows having `column` = `value`.
+        column : partition column, a string.
+        value : the partition.
+
+        Returns
+        -------
+        The new version.
+        """
+        quoted = value.replace("'", "''")
+        if self.has_table(name):
+            write_deltalake(
+                self._uri(name), table, mode="overwrite", predicate=f"{column} = '{quoted}'"
+            )
+        else:
+            write_deltalake(self._uri(name), table, mode="append", partition_by=[column])
+        return int(self._delta(name).version())
+
+    def commits(self, name: str, *, limit: int) -> list[Mapping[str, Any]]:
+        """The latest commits of a table, newest first."""
+        return list(self._delta(name).history(limit=limit))
+
+    def delete_rows(self, name: str, predicate: str) -> None:
+        """Delete the rows of a table for which the SQL predicate holds, in one commit."""
+        self._delta(name).delete(predicate)
+
+    def _uri(self, name: str) -> str:
+        return _join(self.root, name)
+
+    def _delta(self, name: str, *, version: int | None = None) -> DeltaTable:
+        try:
+            return DeltaTable(self._uri(name), version=version)
+        except TableNotFoundError as error:
+            raise _incomplete(self.root, [name]) from error
+        except DeltaError as error:
+            asked = "its latest version" if version is None else f"version {version}"
+            raise ArtifactError(
+                describe(
+                    f"{self.root}, table {name}",
+                    f"cannot be read at {asked}: {error}",
+                    expected="a readable Delta table",
+                    fix="check the version with `winback status`, or restore the folder",
+                )
+            ) from error
+
+    def _filesystem(self, name: str) -> pafs.FileSystem:
+        if "://" in self.root:
+            return pafs.PyFileSystem(DeltaStorageHandler(self._uri(name)))
+        return pafs.SubTreeFileSystem(self._uri(name), pafs.LocalFileSystem())
+
+    def _create(self, contract: TableContract) -> None:
+        DeltaTable.create(
+            self._uri(contract.name),
+            schema=contract.schema,
+            mode="ignore",
+            partition_by=list(contract.partition_by),
+            configuration={_BUCKETS_KEY: str(self.n_buckets)},
+            raise_if_key_not_exists=False,
+        )
+
+
+def _join(root: str, name: str) -> str:
+    return f"{root.rstrip('/')}/{name}"
+
+
+def _in_order(batches: Any, contract: TableContract) -> Iterable[Any]:
+    if not isinstance(batches, pa.Table):
+        return batches  # type: ignore[no-any-return]
+    keys = [(column, "ascending") for column in contract.sort_key]
+    return [batches.select(contract.schema.names).sort_by(keys)]
+
+
+def _check_place(root: str, *, create: bool) -> None:
+    folder = Path(root)
+    if "://" not in root and folder.exists() and (folder.is_file() or any(folder.iterdir())):
+        raise ArtifactError(
+            describe(
+                root,
+                "is not a winback warehouse, and is not empty",
+                expected="a warehouse, an empty folder or no folder",
+                fix="set storage.warehouse to another place",
+            )
+        )
+    if not create:
+        raise ArtifactError(
+            describe(
+                root,
+                "no warehouse here",
+                expected="the tables that `winback ingest` makes",
+                fix="run `winback ingest events PATH`, or correct storage.warehouse",
+            )
+        )
+
+
+def _check_buckets(root: str, name: str, table: DeltaTable, n_buckets: int) -> None:
+    stored = table.metadata().configuration.get(_BUCKETS_KEY)
+    if stored is None:
+        raise ArtifactError(
+            describe(
+                f"{root}, table {name}",
+                "a Delta table that winback did not make",
+                expected="tables made by `winback ingest`",
+                fix="set storage.warehouse to another place",
+            )
+        )
+    if stored != str(n_buckets):
+        raise DataError(
+            describe(
+                "storage.buckets",
+                f"is {n_buckets}, but the warehouse {root} was made with {stored}",
+                expected=f"{stored}: the number is fixed when a warehouse is made",
+                fix=f"set storage.buckets = {stored}, or ingest into a new warehouse",
+            )
+        )
+
+
+def _incomplete(root: str, missing: Sequence[str]) -> ArtifactError:
+    return ArtifactError(
+        describe(
+            root,
+            f"no table {', '.join(missing)}",
+            expected=f"the tables {', '.join(TABLES)}",
+            fix="run `winback ingest`, which makes missing tables",
+        )
+    )
