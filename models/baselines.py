@@ -1,0 +1,188 @@
+"""What a shop would do without machine learning, fitted to give probabilities too.
+
+They stay in the product for ever: a forest that does not beat them is reported as such.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.isotonic import IsotonicRegression
+from sklearn.linear_model import LogisticRegression
+
+Float64Array = NDArray[np.float64]
+Int8Array = NDArray[np.int8]
+
+FLOOR = 1e-5
+_QUINTILES = (0.2, 0.4, 0.6, 0.8)
+_LOWEST_SCORE, _HIGHEST_SCORE = 3, 15
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerValue:
+    """Recency, frequency and money of n rows, each of shape (n,).
+
+    Attributes
+    ----------
+    silence_days : days since the last sign of life on the customer's stage.
+    order_recency_days : days since the last order; NaN for who never ordered.
+    orders : orders so far.
+    spend : money spent so far.
+    """
+
+    silence_days: Float64Array
+    order_recency_days: Float64Array
+    orders: Float64Array
+    spend: Float64Array
+
+    def take(self, rows: NDArray[Any]) -> "CustomerValue":
+        """The chosen rows, by mask or position."""
+        return CustomerValue(
+            self.silence_days[rows],
+            self.order_recency_days[rows],
+            self.orders[rows],
+            self.spend[rows],
+        )
+
+
+class Baseline(Protocol):
+    """A fitted rule that gives probabilities."""
+
+    @property
+    def name(self) -> str:
+        """How reports call it."""
+
+    def probabilities(self, value: CustomerValue) -> Float64Array:
+        """Probability of label 1, strictly between 0 and 1, shape (n,)."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecencyRule:
+    """The longer the silence, the less likely the return: one monotone curve of silence."""
+
+    knots: Float64Array
+    levels: Float64Array
+    name: str = "recency rule"
+
+    def probabilities(self, value: CustomerValue) -> Float64Array:
+        """The curve at each row's silence."""
+        return _inside(np.interp(value.silence_days, self.knots, self.levels))
+
+
+@dataclass(frozen=True, slots=True)
+class RfmScore:
+    """Fifths of recency, frequency and money, added up to 3 … 15; the rate of each sum."""
+
+    recency_edges: Float64Array
+    frequency_edges: Float64Array
+    money_edges: Float64Array
+    rates: Float64Array
+    name: str = "RFM score"
+
+    def scores(self, value: CustomerValue) -> NDArray[np.int64]:
+        """The sum of the three fifths, 3 (worst) … 15 (best), shape (n,)."""
+        recency = _order_recency(value)
+        fifths = 5 - np.searchsorted(self.recency_edges, recency, side="left")
+        fifths += 1 + np.searchsorted(self.frequency_edges, value.orders, side="left")
+        fifths += 1 + np.searchsorted(self.money_edges, value.spend, side="left")
+        return np.asarray(fifths, dtype=np.int64)
+
+    def probabilities(self, value: CustomerValue) -> Float64Array:
+        """The training rate of each row's score."""
+        return _inside(self.rates[self.scores(value) - _LOWEST_SCORE])
+
+
+@dataclass(frozen=True, slots=True)
+class RfmLogistic:
+    """Logistic regression on the logarithms of recency, frequency and money."""
+
+    centre: Float64Array
+    scale: Float64Array
+    regression: Any
+    name: str = "logistic R,F,M"
+
+    def probabilities(self, value: CustomerValue) -> Float64Array:
+        """The regression's probabilities."""
+        design = (_rfm_design(value) - self.centre) / self.scale
+        return _inside(self.regression.predict_proba(design)[:, 1])
+
+
+def fit_baselines(value: CustomerValue, labels: Int8Array) -> tuple[Baseline, ...]:
+    """Fit the three rungs of the ladder on the training rows.
+
+    Parameters
+    ----------
+    value : recency, frequency and money of the rows.
+    labels : 0 or 1, shape (n,); both must occur.
+
+    References
+    ----------
+    METHODS.md section 1.6, the ladder.
+    """
+    return (
+        _fit_recency_rule(value, labels),
+        _fit_rfm_score(value, labels),
+        _fit_rfm_logistic(value, labels),
+    )
+
+
+def _fit_recency_rule(value: CustomerValue, labels: Int8Array) -> RecencyRule:
+    curve = IsotonicRegression(increasing="auto", out_of_bounds="clip")
+    curve.fit(value.silence_days, labels.astype(np.float64))
+    knots = np.asarray(curve.X_thresholds_, dtype=np.float64)
+    return RecencyRule(knots, np.asarray(curve.y_thresholds_, dtype=np.float64))
+
+
+def _fit_rfm_score(value: CustomerValue, labels: Int8Array) -> RfmScore:
+    fifths = RfmScore(
+        _edges(_order_recency(value)),
+        _edges(value.orders),
+        _edges(value.spend),
+        np.zeros(0),
+    )
+    places = fifths.scores(value) - _LOWEST_SCORE
+    n_scores = _HIGHEST_SCORE - _LOWEST_SCORE + 1
+    rows = np.bincount(places, minlength=n_scores)
+    positives = np.bincount(places, weights=labels, minlength=n_scores)
+    # One pseudo-row at the base rate gives a score nobody had a rate as well.
+    rates = (positives + labels.mean()) / (rows + 1.0)
+    return RfmScore(fifths.recency_edges, fifths.frequency_edges, fifths.money_edges, rates)
+
+
+def _fit_rfm_logistic(value: CustomerValue, labels: Int8Array) -> RfmLogistic:
+    design = _rfm_design(value)
+    centre, scale = design.mean(axis=0), design.std(axis=0)
+    scale[scale == 0] = 1.0
+    regression = LogisticRegression(max_iter=500)
+    regression.fit((design - centre) / scale, labels)
+    return RfmLogistic(centre, scale, regression)
+
+
+def _edges(quantity: Float64Array) -> Float64Array:
+    # An observed value, never a mean of two: "never ordered" is infinite.
+    return np.asarray(np.quantile(quantity, _QUINTILES, method="inverted_cdf"))
+
+
+def _order_recency(value: CustomerValue) -> Float64Array:
+    """Days since the last order; for who never ordered, longer than any."""
+    return np.where(np.isnan(value.order_recency_days), np.inf, value.order_recency_days)
+
+
+def _rfm_design(value: CustomerValue) -> Float64Array:
+    never = np.isnan(value.order_recency_days)
+    mean_spend = np.maximum(value.spend, 0.0) / np.maximum(value.orders, 1.0)
+    return np.stack(
+        [
+            np.log1p(value.silence_days),
+            np.where(never, 0.0, np.log1p(np.nan_to_num(value.order_recency_days))),
+            never.astype(np.float64),
+            np.log1p(value.orders),
+            np.log1p(mean_spend),
+        ],
+        axis=1,
+    )
+
+
+def _inside(probability: Float64Array) -> Float64Array:
+    return np.clip(np.asarray(probability, dtype=np.float64), FLOOR, 1.0 - FLOOR)

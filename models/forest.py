@@ -1,0 +1,158 @@
+"""The boosted forest behind both models: fitted deterministically, kept as LightGBM's own text."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import lightgbm as lgb
+import numpy as np
+from numpy.typing import NDArray
+
+from features.errors import ArtifactError, describe
+
+Float64Array = NDArray[np.float64]
+Float32Array = NDArray[np.float32]
+Int8Array = NDArray[np.int8]
+
+
+@dataclass(frozen=True, slots=True)
+class ForestSettings:
+    """LightGBM settings; the names are LightGBM's where it has one."""
+
+    learning_rate: float = 0.05
+    num_leaves: int = 31
+    min_data_in_leaf: int = 100
+    feature_fraction: float = 0.7
+    bagging_fraction: float = 0.8
+    lambda_l2: float = 5.0
+    max_rounds: int = 600
+    early_stopping_rounds: int = 40
+    threads: int = 2
+    seed: int = 20260101
+
+    def parameters(self) -> dict[str, Any]:
+        """LightGBM's parameters, with every source of chance seeded."""
+        return {
+            "objective": "binary",
+            "metric": "binary_logloss",
+            "learning_rate": self.learning_rate,
+            "num_leaves": self.num_leaves,
+            "min_data_in_leaf": self.min_data_in_leaf,
+            "feature_fraction": self.feature_fraction,
+            "bagging_fraction": self.bagging_fraction,
+            "bagging_freq": 1,
+            "lambda_l2": self.lambda_l2,
+            "max_bin": 255,
+            "num_threads": self.threads,
+            "seed": self.seed,
+            "deterministic": True,
+            "force_row_wise": True,
+            "verbosity": -1,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Rows to learn from: `values` has shape (n, F), NaN is missing; `labels` (n,) is 0 or 1."""
+
+    values: Float32Array
+    labels: Int8Array
+
+
+@dataclass(frozen=True, slots=True)
+class Forest:
+    """A fitted forest.
+
+    Attributes
+    ----------
+    booster : LightGBM's booster, cut at its best round.
+    rounds : trees it holds.
+    text : LightGBM's own text form; `read_forest` gives the same forest back.
+    """
+
+    booster: Any
+    rounds: int
+    text: str
+
+    def raw_scores(self, values: Float32Array, *, threads: int = 0) -> Float64Array:
+        """Log-odds before calibration, shape (n,). `threads` = 0 uses LightGBM's default."""
+        if len(values) == 0:
+            return np.zeros(0, dtype=np.float64)
+        scores = self.booster.predict(values, raw_score=True, num_threads=threads)
+        return np.asarray(scores, dtype=np.float64)
+
+    def contributions(self, values: Float32Array, *, threads: int = 0) -> Float64Array:
+        """Each feature's part of the log-odds (tree SHAP), shape (n, F), bias left out."""
+        if len(values) == 0:
+            return np.zeros((0, values.shape[1]), dtype=np.float64)
+        parts = self.booster.predict(values, pred_contrib=True, num_threads=threads)
+        return np.asarray(parts, dtype=np.float64)[:, :-1]
+
+    def gains(self) -> Float64Array:
+        """Total split gain of each feature, in column order, shape (F,)."""
+        return np.asarray(self.booster.feature_importance("gain"), dtype=np.float64)
+
+
+def fit_forest(
+    training: Sample,
+    *,
+    validation: Sample,
+    names: tuple[str, ...],
+    categorical: tuple[str, ...] = (),
+    settings: ForestSettings,
+) -> Forest:
+    """Boost trees on `training` until log loss on the later `validation` stops falling.
+
+    The same inputs and settings give the same text, byte for byte.
+
+    Parameters
+    ----------
+    training, validation : rows of an earlier and of a later fold.
+    names : column names of `values`, in order.
+    categorical : the columns that hold codes, not quantities.
+    settings : learner settings.
+
+    References
+    ----------
+    METHODS.md section 1: no class weights and no resampling, which would spoil calibration.
+    """
+    parameters = settings.parameters()
+    fitting = lgb.Dataset(
+        training.values,
+        label=training.labels,
+        feature_name=list(names),
+        categorical_feature=list(categorical),
+        params=parameters,
+        free_raw_data=True,
+    )
+    stopping = lgb.Dataset(validation.values, label=validation.labels, reference=fitting)
+    booster = lgb.train(
+        parameters,
+        fitting,
+        num_boost_round=settings.max_rounds,
+        valid_sets=[stopping],
+        callbacks=[lgb.early_stopping(settings.early_stopping_rounds, verbose=False)],
+    )
+    rounds = max(1, int(booster.best_iteration))
+    # Read back from text, so the forest just judged is the very one that is served.
+    return read_forest(booster.model_to_string(num_iteration=rounds))
+
+
+def read_forest(text: str) -> Forest:
+    """The forest of LightGBM's text form.
+
+    Raises
+    ------
+    ArtifactError : the text is not a LightGBM model.
+    """
+    try:
+        booster = lgb.Booster(model_str=text)
+    except lgb.basic.LightGBMError as error:
+        raise ArtifactError(
+            describe(
+                "model.txt",
+                f"LightGBM cannot read it: {error}",
+                expected="a model in LightGBM's text form",
+                fix="run `winback train` again, or restore the bundle",
+            )
+        ) from error
+    return Forest(booster=booster, rounds=int(booster.num_trees()), text=text)
