@@ -171,13 +171,27 @@ def load_config(path: Path) -> Config:
                 fix="run `winback init --preset retail`, or pass --config PATH",
             )
         )
-    raw = file.read_bytes()
+    return parse_config(file.read_bytes(), place=str(file), home=file.resolve().parent)
+
+
+def parse_config(raw: bytes, *, place: str, home: Path) -> Config:
+    """Validate the bytes of a configuration file.
+
+    Parameters
+    ----------
+    place : how errors name the file.
+    home : folder that relative paths start at.
+
+    Raises
+    ------
+    DataError : it is not TOML, or breaks a rule; the text lists every fault.
+    """
     try:
         document = tomllib.loads(raw.decode("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise DataError(
             describe(
-                str(file),
+                place,
                 f"not a TOML document: {error}",
                 expected="UTF-8 text in TOML 1.0",
                 fix="correct the line named above",
@@ -189,12 +203,11 @@ def load_config(path: Path) -> Config:
         listing = "\n".join(f"  {fault}" for fault in faults)
         noun = "fault" if len(faults) == 1 else "faults"
         raise DataError(
-            f"{file}: {len(faults)} {noun}.\n{listing}\n"
+            f"{place}: {len(faults)} {noun}.\n{listing}\n"
             "Fix: correct these keys; `winback init --preset retail --stdout` shows a full example."
         )
     sections.pop("schema_version")
-    digest = hashlib.sha256(raw).hexdigest()
-    return Config(home=file.resolve().parent, digest=digest, **sections)
+    return Config(home=home, digest=hashlib.sha256(raw).hexdigest(), **sections)
 
 
 def _validate_sections(document: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:

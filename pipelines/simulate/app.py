@@ -1,0 +1,241 @@
+"""One command's worth of simulation: a business lived day by day and written to files."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features.errors import UsageError, describe
+from features.progress import Progress, silent
+from pipelines.config import Config
+from pipelines.init import preset_config
+from pipelines.simulate import files
+from pipelines.simulate.clock import Clock, lay_out_calendar
+from pipelines.simulate.log import (
+    CHANGES,
+    CONTACTS,
+    EVENTS,
+    ChangeColumns,
+    ContactColumns,
+    EventColumns,
+    Log,
+    allocate_log,
+)
+from pipelines.simulate.population import People, gather_people
+from pipelines.simulate.world import WORLDS, World, reach_of
+
+PART_CUSTOMERS = 50_000
+"""Customers per events file: part of the format, so that files never depend on chunks."""
+_MOST_CUSTOMERS = 50_000_000
+_LEAST_LOG_ROWS = 1 << 18
+
+
+@dataclass(frozen=True, slots=True)
+class SimulationPlan:
+    """What is simulated. `end` is a local date; everything happens before its midnight."""
+
+    preset: str
+    customers: int
+    days: int
+    end: date
+    seed: int
+    dirt: files.Dirt = files.Dirt()
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be simulated."""
+        limits = {
+            "customers": (self.customers, 1, _MOST_CUSTOMERS),
+            "days": (self.days, 30, 3650),
+            "seed": (self.seed, 0, 2**63 - 1),
+        }
+        for name, (value, least, most) in limits.items():
+            if not least <= value <= most:
+                raise UsageError(
+                    describe(
+                        f"simulate --{name}",
+                        f"{value} is out of range",
+                        expected=f"{least} to {most}",
+                        fix="pass a value in that range",
+                    )
+                )
+
+
+@dataclass(frozen=True, slots=True)
+class SimulationSummary:
+    """What was written, and where: row counts as in the files."""
+
+    events: int
+    customers: int
+    customer_rows: int
+    contacts: int
+    events_files: tuple[Path, ...]
+    customers_file: Path
+    contacts_file: Path
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for `--json`."""
+        plain = asdict(self)
+        plain["events_files"] = [str(file) for file in self.events_files]
+        plain["customers_file"] = str(self.customers_file)
+        plain["contacts_file"] = str(self.contacts_file)
+        return plain
+
+
+def simulate_app(
+    preset: str,
+    *,
+    customers: int,
+    days: int,
+    end: date,
+    seed: int,
+    out: Path,
+    progress: Progress = silent,
+) -> SimulationSummary:
+    """Simulate the preset's business and write its events, customers and contacts.
+
+    Parameters
+    ----------
+    preset : "retail" or "lending".
+    customers, days : how many customers sign up within how many days.
+    end : local date in the preset's zone; everything lies before its midnight.
+    seed : equal arguments give equal bytes.
+    out : folder for events-*.parquet, customers.csv and contacts.csv.gz; the files of an
+        earlier simulation there are replaced.
+
+    Raises
+    ------
+    UsageError : unknown preset or a number out of range.
+    """
+    plan = SimulationPlan(preset=preset, customers=customers, days=days, end=end, seed=seed)
+    config = preset_config(preset)
+    return run_simulation(plan, out=out, config=config, world=WORLDS[preset], progress=progress)
+
+
+def run_simulation(
+    plan: SimulationPlan,
+    *,
+    out: Path,
+    config: Config,
+    world: World,
+    chunk_customers: int = 5_000,
+    progress: Progress = silent,
+) -> SimulationSummary:
+    """As `simulate_app`, in a world of one's own.
+
+    `chunk_customers` is how many customers are lived per kernel call; it changes memory
+    and progress steps, never the files.
+    """
+    clock = lay_out_calendar(
+        plan.end,
+        plan.days,
+        business_zone=config.business.timezone,
+        zones=world.zones,
+        season=world.season,
+    )
+    naming = _naming(config, world)
+    out.mkdir(parents=True, exist_ok=True)
+    for stale in out.glob(files.EVENTS_PATTERN):
+        stale.unlink()
+    counts = np.zeros(3, dtype=np.int64)
+    written: list[Path] = []
+    with ExitStack() as stack:
+        customers_sink = stack.enter_context((out / files.CUSTOMERS_NAME).open("wb"))
+        raw_sink = stack.enter_context((out / files.CONTACTS_NAME).open("wb"))
+        contacts_sink = stack.enter_context(files.open_gzip(raw_sink))
+        for part, first in enumerate(range(0, plan.customers, PART_CUSTOMERS)):
+            people = _people(plan, config, world, first)
+            lived = _live_part(plan, config, world, clock, people, chunk_customers, progress)
+            events = files.deliver_events(
+                lived[0], people, naming, seed=plan.seed, end=clock.end, dirt=plan.dirt
+            )
+            file = out / f"events-{part:05d}.parquet"
+            files.write_events(events, file)
+            written.append(file)
+            contacts = files.list_contacts(lived[1], people, naming, end=clock.end)
+            files.append_csv(contacts, contacts_sink, header=part == 0)
+            records = files.list_customers(lived[2], people, naming, end=clock.end)
+            files.append_csv(records, customers_sink, header=part == 0)
+            counts += [len(events), len(records), len(contacts)]
+    return SimulationSummary(
+        events=int(counts[0]),
+        customers=plan.customers,
+        customer_rows=int(counts[1]),
+        contacts=int(counts[2]),
+        events_files=tuple(written),
+        customers_file=out / files.CUSTOMERS_NAME,
+        contacts_file=out / files.CONTACTS_NAME,
+    )
+
+
+def _naming(config: Config, world: World) -> files.Naming:
+    return files.Naming(
+        event_types=world.event_types,
+        categories=world.categories,
+        channels=tuple(config.channels),
+        offers=tuple(config.offers),
+        zones=world.zones,
+        flags=tuple(config.sources.customers.flags),
+        costs=tuple(channel.cost for channel in config.channels.values()),
+    )
+
+
+def _people(plan: SimulationPlan, config: Config, world: World, first: int) -> People:
+    return gather_people(
+        plan.seed,
+        first=first,
+        count=min(PART_CUSTOMERS, plan.customers - first),
+        days=plan.days,
+        zone_shares=world.zone_shares,
+        flag_names=tuple(config.sources.customers.flags),
+    )
+
+
+def _live_part(
+    plan: SimulationPlan,
+    config: Config,
+    world: World,
+    clock: Clock,
+    people: People,
+    chunk_customers: int,
+    progress: Progress,
+) -> tuple[EventColumns, ContactColumns, ChangeColumns]:
+    """All rows of one part's customers, in order of customer, then as they were lived."""
+    latents = world.draw_latents(people, world.habits)
+    reach = reach_of(world, config)
+    rows = max(_LEAST_LOG_ROWS, 2 * (plan.days + 2) * world.most_events_per_day)
+    log = allocate_log(rows)
+    pieces: list[tuple[EventColumns, ContactColumns, ChangeColumns]] = []
+    for start in range(0, len(people), chunk_customers):
+        stop = min(start + chunk_customers, len(people))
+        at = start
+        while at < stop:
+            log.cursor[:] = 0
+            at = world.kernel(
+                log, clock, reach, world.contacts, world.habits, latents, (at, stop), plan.seed
+            )
+            pieces.append(_filled(log))
+        progress("living customers", people.first + stop, plan.customers)
+    return (
+        EventColumns(*_stacked([piece[0] for piece in pieces])),
+        ContactColumns(*_stacked([piece[1] for piece in pieces])),
+        ChangeColumns(*_stacked([piece[2] for piece in pieces])),
+    )
+
+
+def _filled(log: Log) -> tuple[EventColumns, ContactColumns, ChangeColumns]:
+    """Copies of the written rows."""
+    ends = log.cursor
+    return (
+        EventColumns(*(column[: ends[EVENTS]].copy() for column in log.events)),
+        ContactColumns(*(column[: ends[CONTACTS]].copy() for column in log.contacts)),
+        ChangeColumns(*(column[: ends[CHANGES]].copy() for column in log.changes)),
+    )
+
+
+def _stacked(pieces: list[Any]) -> Iterator[NDArray[Any]]:
+    return (np.concatenate(columns) for columns in zip(*pieces, strict=True))
