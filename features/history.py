@@ -1,6 +1,7 @@
 """The histories of one bucket's customers as flat arrays, the input of every kernel."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,11 +75,29 @@ class Profiles:
 class History:
     """One bucket of customers: who they are and all that is stored about them.
 
-    `customer_id` has shape (n_customers,), object strings in ascending byte order.
+    Customers are those with at least one stored event.
+
+    Attributes
+    ----------
+    bucket : the bucket's number.
+    names : Arrow string array of customer ids, shape (n_customers,), in ascending byte order.
+    events, contacts, profiles : what is stored about them.
+    foreign_events : events left out because their type is not in the specification.
     """
 
     bucket: int
-    customer_id: NDArray[np.object_]
+    names: Any
     events: Events
     contacts: Contacts
     profiles: Profiles
+    foreign_events: int = 0
+
+    @property
+    def n_customers(self) -> int:
+        """How many customers the bucket holds."""
+        return len(self.names)
+
+    @property
+    def customer_id(self) -> NDArray[np.object_]:
+        """Customer ids as Python strings, built anew at each call; shape (n_customers,)."""
+        return np.array(self.names.to_pylist(), dtype=np.object_)

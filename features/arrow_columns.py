@@ -1,0 +1,96 @@
+"""Arrow columns as the flat arrays of a history."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from features.history import NO_CODE, NO_TIME
+from features.kernels.codes import translate_codes
+
+_TIME = pa.timestamp("us", tz="UTC")
+
+
+def time_values(column: Any) -> NDArray[np.int64]:
+    """Microseconds since 1970-01-01 UTC, NO_TIME where null; shape (n_rows,)."""
+    whole = column.cast(_TIME).cast(pa.int64())
+    return _joined(whole.fill_null(NO_TIME) if whole.null_count else whole)
+
+
+def money_values(column: Any) -> NDArray[np.float64]:
+    """Amounts, NaN where null; shape (n_rows,)."""
+    whole = column.cast(pa.float64())
+    return _joined(whole.fill_null(np.nan) if whole.null_count else whole)
+
+
+def _joined(column: Any) -> NDArray[Any]:
+    """The column in one array, without copying if it is in one piece."""
+    chunks = [chunk.to_numpy(zero_copy_only=True) for chunk in column.chunks]
+    if len(chunks) == 1:
+        return chunks[0]  # type: ignore[no-any-return]
+    if not chunks:
+        return np.empty(0, dtype=column.type.to_pandas_dtype())
+    return np.concatenate(chunks)
+
+
+def encoded(column: Any) -> Any:
+    """The column as dictionary codes, with one dictionary for all its chunks."""
+    if not pa.types.is_dictionary(column.type):
+        column = column.cast(pa.string()).dictionary_encode()
+    return column.unify_dictionaries() if column.num_chunks > 1 else column
+
+
+def words_of(column: Any) -> Any:
+    """The dictionary of an `encoded` column as an Arrow string array."""
+    if column.num_chunks == 0:
+        return pa.array([], pa.string())
+    return column.chunk(0).dictionary.cast(pa.string())
+
+
+def translated(column: Any, table: NDArray[np.int32], dtype: Any = np.int32) -> NDArray[Any]:
+    """Codes of an `encoded` column mapped through `table`, NO_CODE where null.
+
+    `table` has one entry per word of the column's dictionary.
+    """
+    out = np.empty(len(column), dtype=dtype)
+    row = 0
+    for chunk in column.chunks:
+        indices = chunk.indices.cast(pa.int32())
+        bitmap, data = indices.buffers()
+        codes = _read_only(data, np.int32)[indices.offset : indices.offset + len(indices)]
+        valid = _read_only(bitmap if indices.null_count else None, np.uint8)
+        translate_codes(codes, valid, indices.offset, table, out[row : row + len(codes)])
+        row += len(codes)
+    return out
+
+
+def _read_only(buffer: Any, dtype: Any) -> NDArray[Any]:
+    """A view that is never writable, so that numba sees one type of array."""
+    view = np.empty(0, dtype=dtype) if buffer is None else np.frombuffer(buffer, dtype=dtype)
+    view.flags.writeable = False
+    return view
+
+
+def positions_in(words: Any, known: Sequence[str] | Any) -> NDArray[np.int32]:
+    """Position of each word in `known`, NO_CODE for one that is not there."""
+    values = known if isinstance(known, pa.Array) else pa.array(known, pa.string())
+    found = pc.index_in(words, value_set=values)
+    return found.fill_null(NO_CODE).to_numpy(zero_copy_only=False).astype(np.int32)  # type: ignore[no-any-return]
+
+
+def ranks(words: Any) -> NDArray[np.int32]:
+    """Rank of each distinct word in byte order; shape (n_words,)."""
+    order = pc.sort_indices(words).to_numpy()
+    rank = np.empty(len(order), dtype=np.int32)
+    rank[order] = np.arange(len(order), dtype=np.int32)
+    return rank
+
+
+def ascends(words: Any) -> bool:
+    """Whether each word is greater than the one before."""
+    if len(words) < 2:
+        return True
+    return bool(pc.all(pc.less(words.slice(0, len(words) - 1), words.slice(1))).as_py())

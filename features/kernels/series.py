@@ -1,0 +1,171 @@
+"""The one walk over raw events: what is visible becomes short series per customer.
+
+All blocks read these series, so the rules of visibility, of orders and of 24-hour
+periods are written once, here.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from features.history import NO_TIME, Events
+from features.kernels.feature import DAY_US
+from features.spec import FeatureSpec
+
+ACTIVITY = 1
+ORDER = 2
+REFUND = 4
+
+
+class EventColumns(NamedTuple):
+    """The arrays of `features.history.Events`, in a form that numba takes."""
+
+    offsets: NDArray[np.int64]
+    occurred_at: NDArray[np.int64]
+    arrived_at: NDArray[np.int64]
+    event_type: NDArray[np.int16]
+    amount: NDArray[np.float64]
+    discount: NDArray[np.float64]
+    order: NDArray[np.int32]
+    category: NDArray[np.int32]
+
+    @classmethod
+    def of(cls, events: Events) -> "EventColumns":
+        """The columns of one bucket's events; nothing is copied."""
+        return cls(*(getattr(events, name) for name in cls._fields))
+
+
+class Series(NamedTuple):
+    """What is visible of a chunk of customers at one as-of, as flat arrays.
+
+    `x_offsets` has shape (n_customers + 1,): customer i owns entries
+    x_offsets[i]:x_offsets[i + 1] of the x series, the oldest first. Ages are exact days
+    before the as-of (float), `day` is the number of whole 24-hour periods before it.
+
+    `first_at` (n_customers,) and `last_at` (n_customers, n_event_types) are times of
+    visible events, NO_TIME where there is none.
+    """
+
+    first_at: NDArray[np.int64]
+    last_at: NDArray[np.int64]
+    order_offsets: NDArray[np.int64]
+    order_age: NDArray[np.float64]
+    order_amount: NDArray[np.float64]
+    order_discount: NDArray[np.float64]
+    order_lines: NDArray[np.int32]
+    refund_offsets: NDArray[np.int64]
+    refund_age: NDArray[np.float64]
+    refund_amount: NDArray[np.float64]
+    active_offsets: NDArray[np.int64]
+    active_day: NDArray[np.int32]
+    active_events: NDArray[np.int32]
+    category_offsets: NDArray[np.int64]
+    category_age: NDArray[np.float64]
+    category_code: NDArray[np.int32]
+
+
+def empty_series(n_customers: int, n_event_types: int, n_events: int) -> Series:
+    """Room for the series of at most this many customers with this many events in all."""
+
+    def floats() -> NDArray[np.float64]:
+        return np.empty(n_events, dtype=np.float64)
+
+    def counts() -> NDArray[np.int32]:
+        return np.empty(n_events, dtype=np.int32)
+
+    def offsets() -> NDArray[np.int64]:
+        return np.zeros(n_customers + 1, dtype=np.int64)
+
+    return Series(
+        first_at=np.empty(n_customers, dtype=np.int64),
+        last_at=np.empty((n_customers, n_event_types), dtype=np.int64),
+        order_offsets=offsets(),
+        order_age=floats(),
+        order_amount=floats(),
+        order_discount=floats(),
+        order_lines=counts(),
+        refund_offsets=offsets(),
+        refund_age=floats(),
+        refund_amount=floats(),
+        active_offsets=offsets(),
+        active_day=counts(),
+        active_events=counts(),
+        category_offsets=offsets(),
+        category_age=floats(),
+        category_code=counts(),
+    )
+
+
+def type_kinds(spec: FeatureSpec) -> NDArray[np.uint8]:
+    """What each event type counts as: bits ACTIVITY, ORDER, REFUND; shape (n_event_types,)."""
+    kinds = np.zeros(len(spec.event_types), dtype=np.uint8)
+    for names, bit in ((spec.activity, ACTIVITY), (spec.orders, ORDER), (spec.refunds, REFUND)):
+        kinds[spec.flags(names)] |= bit
+    return kinds
+
+
+@njit(nogil=True, cache=True)
+def gather_series(
+    chunk: tuple[int, int],
+    as_of: int,
+    events: EventColumns,
+    kinds: NDArray[np.uint8],
+    series: Series,
+) -> None:
+    """Fill `series` with what customers chunk[0]:chunk[1] look like at `as_of`.
+
+    Consecutive order events that share an order code are one order: its time is the
+    first line's, its amount and discount the sums over its lines, missing counting as 0.
+    """
+    orders = refunds = actives = categories = 0
+    for i in range(chunk[1] - chunk[0]):
+        series.first_at[i] = NO_TIME
+        series.last_at[i, :] = NO_TIME
+        open_order = -1
+        open_day = -1
+        for e in range(events.offsets[chunk[0] + i], events.offsets[chunk[0] + i + 1]):
+            time = events.occurred_at[e]
+            if time >= as_of:
+                break
+            if events.arrived_at[e] >= as_of:
+                continue
+            code = events.event_type[e]
+            kind = kinds[code]
+            if series.first_at[i] == NO_TIME:
+                series.first_at[i] = time
+            series.last_at[i, code] = time
+            if kind & ACTIVITY:
+                day = (as_of - time - 1) // DAY_US
+                if day != open_day:
+                    series.active_day[actives] = day
+                    series.active_events[actives] = 0
+                    open_day = day
+                    actives += 1
+                series.active_events[actives - 1] += 1
+            if kind & ORDER:
+                if events.order[e] < 0 or events.order[e] != open_order:
+                    series.order_age[orders] = (as_of - time) / DAY_US
+                    series.order_amount[orders] = 0.0
+                    series.order_discount[orders] = 0.0
+                    series.order_lines[orders] = 0
+                    open_order = events.order[e]
+                    orders += 1
+                series.order_lines[orders - 1] += 1
+                if not np.isnan(events.amount[e]):
+                    series.order_amount[orders - 1] += events.amount[e]
+                if not np.isnan(events.discount[e]):
+                    series.order_discount[orders - 1] += events.discount[e]
+            if kind & REFUND and not np.isnan(events.amount[e]):
+                series.refund_age[refunds] = (as_of - time) / DAY_US
+                series.refund_amount[refunds] = abs(events.amount[e])
+                refunds += 1
+            if events.category[e] >= 0:
+                series.category_age[categories] = (as_of - time) / DAY_US
+                series.category_code[categories] = events.category[e]
+                categories += 1
+        series.order_offsets[i + 1] = orders
+        series.refund_offsets[i + 1] = refunds
+        series.active_offsets[i + 1] = actives
+        series.category_offsets[i + 1] = categories
