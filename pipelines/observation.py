@@ -1,0 +1,139 @@
+"""What time the stored events cover, and which of it a training run may know."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import TypeVar
+from zoneinfo import ZoneInfo
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features.arrow_columns import time_values
+from features.errors import DataError, describe
+from features.history_reader import read_columns
+from features.warehouse import Warehouse
+from pipelines.config import Config
+from pipelines.engine import map_buckets
+from training.folds import last_midnight
+
+Int64Array = NDArray[np.int64]
+Found = TypeVar("Found")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class _Span:
+    """Events of one bucket: how many, and the first and last time among the chosen."""
+
+    stored: int
+    first_stored_us: int | None
+    first_us: int | None
+    last_us: int | None
+
+
+def training_date(config: Config, as_of: date | None, *, now: datetime, version: int) -> date:
+    """The local date whose midnight is the training as-of.
+
+    The date asked for, else that of the configuration, else the day after the last
+    arrival but not later than today: old data then give the same run on any later day.
+
+    Parameters
+    ----------
+    config : the configuration.
+    as_of : the date asked for.
+    now : the present instant.
+    version : Delta version of the events table.
+
+    Raises
+    ------
+    DataError : training.as_of is not a date.
+    """
+    if as_of is not None:
+        return as_of
+    if config.training.as_of is not None:
+        return _configured_date(config.training.as_of)
+    timezone = ZoneInfo(config.business.timezone)
+    today = now.astimezone(timezone).date()
+    arrivals = _over_times(config, version, lambda _, arrived: arrived.max(initial=-1))
+    last = int(max(arrivals))
+    return today if last < 0 else min(today, last_midnight(last, timezone) + timedelta(days=1))
+
+
+def known_span(config: Config, *, until: date, until_us: int, version: int) -> tuple[int, int]:
+    """First and last occurred_at (us, UTC) among the events known before the as-of.
+
+    Parameters
+    ----------
+    config : the configuration.
+    until, until_us : the training as-of as local date and as instant.
+    version : Delta version of the events table.
+
+    Raises
+    ------
+    DataError : no event had occurred and arrived before it.
+    """
+
+    def span(occurred_at: Int64Array, arrived_at: Int64Array) -> _Span:
+        known = occurred_at[(occurred_at < until_us) & (arrived_at < until_us)]
+        return _Span(
+            stored=len(occurred_at),
+            first_stored_us=int(occurred_at.min()) if len(occurred_at) else None,
+            first_us=int(known.min()) if len(known) else None,
+            last_us=int(known.max()) if len(known) else None,
+        )
+
+    spans = _over_times(config, version, span)
+    first = [one.first_us for one in spans if one.first_us is not None]
+    last = [one.last_us for one in spans if one.last_us is not None]
+    if not first:
+        raise _nothing_known(until, spans)
+    return min(first), max(last)
+
+
+def _over_times(
+    config: Config, version: int, function: Callable[[Int64Array, Int64Array], Found]
+) -> list[Found]:
+    """Call `function` with occurred_at and arrived_at of every bucket's events."""
+    warehouse = Warehouse.open(config.warehouse_path, n_buckets=config.storage.buckets)
+
+    def of_bucket(bucket: int) -> Found:
+        files = warehouse.files("events", bucket=bucket, version=version)
+        table = read_columns("events", files, columns=("occurred_at", "arrived_at"))
+        return function(time_values(table["occurred_at"]), time_values(table["arrived_at"]))
+
+    return map_buckets(
+        of_bucket, range(warehouse.n_buckets), threads=config.training.learner.threads
+    )
+
+
+def _configured_date(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise DataError(
+            describe(
+                "training.as_of",
+                f"{text!r} is not a date",
+                expected="a local date such as 2026-10-01",
+                fix="correct it in winback.toml, or pass --as-of",
+            )
+        ) from error
+
+
+def _nothing_known(until: date, spans: list[_Span]) -> DataError:
+    stored = sum(one.stored for one in spans)
+    begin = min((s.first_stored_us for s in spans if s.first_stored_us is not None), default=None)
+    first = "" if begin is None else f"; the first one is of {_utc_date(begin)}"
+    return DataError(
+        describe(
+            f"training as of {until}",
+            f"none of the {stored} stored events had happened and arrived before it{first}",
+            expected="events before the training as-of",
+            fix="run `winback ingest events PATH`, or choose a later --as-of",
+        )
+    )
+
+
+def _utc_date(instant_us: int) -> date:
+    return (_EPOCH + timedelta(microseconds=instant_us)).date()

@@ -1,0 +1,142 @@
+"""The connection to MLflow: quiet, quick to fail where asked, its faults in our words."""
+
+import logging
+import os
+import re
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from features.errors import ArtifactError, describe
+from pipelines.config import Config
+
+_ALWAYS = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+}
+_IMPATIENT = {
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "0",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
+}
+_ABSENT = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
+_SQLITE = "sqlite:///"
+
+
+class TrackingUnreachableError(ArtifactError):
+    """MLflow does not answer, or answers with a fault of its own."""
+
+
+@contextmanager
+def connect(config: Config, *, patient: bool = True) -> Iterator[Any]:
+    """An `MlflowClient` for the configured tracking URI, inside the block only.
+
+    Inside, MLflow's and Alembic's informative log lines and the deprecation warnings of
+    their own code are silenced; their warnings and errors are not. Nothing is sent to
+    MLflow's telemetry.
+
+    Parameters
+    ----------
+    config : names the tracking URI.
+    patient : false gives up after two short attempts unless the environment says otherwise.
+
+    Raises
+    ------
+    TrackingUnreachableError : MLflow failed inside the block.
+    """
+    with _environment(_ALWAYS if patient else {**_ALWAYS, **_IMPATIENT}), _quiet():
+        from mlflow.exceptions import MlflowException
+        from mlflow.tracking import MlflowClient
+        from sqlalchemy.exc import SQLAlchemyError
+
+        try:
+            uri = config.tracking_uri
+            yield MlflowClient(tracking_uri=uri, registry_uri=uri)
+        except (MlflowException, SQLAlchemyError, OSError) as error:
+            raise _unreachable(config, error) from error
+
+
+def check_reachable(config: Config) -> None:
+    """Ask MLflow for one experiment, before any work is done.
+
+    Raises
+    ------
+    TrackingUnreachableError : it does not answer within seconds; the text names the URI.
+    """
+    with connect(config, patient=False) as client:
+        client.search_experiments(max_results=1)
+
+
+def find_alias(client: Any, model: str, alias: str) -> Any | None:
+    """The model version an alias points to; None if there is no such model or alias."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return client.get_model_version_by_alias(model, alias)
+    except MlflowException as error:
+        if error.error_code in _ABSENT:
+            return None
+        raise
+
+
+def sqlite_file(config: Config) -> Path | None:
+    """The file of a local SQLite store; None for any other tracking URI."""
+    uri = config.tracking_uri
+    return Path(uri.removeprefix(_SQLITE)) if uri.startswith(_SQLITE) else None
+
+
+def shown_uri(config: Config) -> str:
+    """The tracking URI without a password that may be in it."""
+    return re.sub(r"(?<=://)[^/@]+@", "", config.tracking_uri)
+
+
+@contextmanager
+def _environment(settings: dict[str, str]) -> Iterator[None]:
+    """Set variables that the user has not set, and take them back afterwards."""
+    ours = {name: value for name, value in settings.items() if name not in os.environ}
+    os.environ.update(ours)
+    try:
+        yield
+    finally:
+        for name in ours:
+            os.environ.pop(name, None)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    loggers = [logging.getLogger(name) for name in ("mlflow", "alembic")]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        warnings.simplefilter("ignore", FutureWarning)
+        # MLflow sets up its own logging when it is imported, so levels come afterwards.
+        import mlflow.tracking  # noqa: F401
+
+        levels = [logger.level for logger in loggers]
+        for logger in loggers:
+            logger.setLevel(logging.WARNING)
+        try:
+            yield
+        finally:
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)
+
+
+def _unreachable(config: Config, error: Exception) -> TrackingUnreachableError:
+    lines = str(error).splitlines() or [type(error).__name__]
+    return TrackingUnreachableError(
+        describe(
+            f"MLflow at {shown_uri(config)}",
+            f"it does not work: {_shortened(lines[0])}",
+            expected="a tracking server or database that answers",
+            fix="start it, or correct storage.mlflow_tracking_uri (null keeps an SQLite file "
+            "beside the warehouse)",
+        )
+    )
+
+
+def _shortened(text: str, limit: int = 300) -> str:
+    text = re.sub(r"(?<=://)[^/@\s]+@", "", text)
+    return text if len(text) <= limit else f"{text[:limit]}…"

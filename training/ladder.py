@@ -1,0 +1,259 @@
+"""The ladder: the model beside every baseline, and what may be said about the difference."""
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.bundle import Kind
+from training.folds import FoldName
+from training.metrics import (
+    LOWER_IS_BETTER,
+    METRICS,
+    Estimate,
+    Judgement,
+    draw_customers,
+    equal_mass_bins,
+    judge,
+)
+
+Float64Array = NDArray[np.float64]
+Int8Array = NDArray[np.int8]
+Int64Array = NDArray[np.int64]
+
+MODEL = "LightGBM, calibrated"
+VERDICT_METRIC = "log_loss"
+COMPARED = ("log_loss", "auc", "average_precision", "brier")
+
+Verdict = Literal["better", "worse", "not proven yet"]
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """One forecaster's figures on one fold, by metric name."""
+
+    name: str
+    metrics: dict[str, Estimate]
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Model minus baseline on the same customers, and what the interval allows to say."""
+
+    baseline: str
+    metric: str
+    estimate: Estimate
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class FoldReport:
+    """One fold judged.
+
+    Attributes
+    ----------
+    fold : "training", "validation" or "test".
+    days : local dates of its cutoffs, earliest first.
+    rows, customers, positives : their numbers.
+    in_sample : the model or its calibration has seen these labels, so only the test
+        fold's figures are evidence.
+    ladder : the baselines, then the model.
+    differences : model minus each baseline; empty for in-sample folds.
+    """
+
+    fold: FoldName
+    days: tuple[date, ...]
+    rows: int
+    customers: int
+    positives: int
+    in_sample: bool
+    ladder: tuple[Rung, ...]
+    differences: tuple[Difference, ...]
+
+    @property
+    def base_rate(self) -> float:
+        """Share of rows with label 1."""
+        return self.positives / self.rows
+
+
+@dataclass(frozen=True, slots=True)
+class Curves:
+    """What the plots show, in numbers: the test fold only, no customer in it.
+
+    Attributes
+    ----------
+    predicted, observed : mean probability and rate of label 1 of equal-mass bins.
+    shares : share of customers contacted, 0 … 1.
+    captured : by forecaster, share of all positives within each of `shares`.
+    """
+
+    predicted: tuple[float, ...]
+    observed: tuple[float, ...]
+    shares: tuple[float, ...]
+    captured: dict[str, tuple[float, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelReport:
+    """All that training found out about one model."""
+
+    kind: Kind
+    folds: tuple[FoldReport, ...]
+    rounds: int
+    calibration: str
+    calibration_rows: int
+    importance: tuple[tuple[str, float], ...]
+    curves: Curves
+
+    @property
+    def test(self) -> FoldReport:
+        """The out-of-time fold: the verdict."""
+        return next(fold for fold in self.folds if fold.fold == "test")
+
+    @property
+    def verdicts(self) -> tuple[str, ...]:
+        """One sentence per baseline, by log loss on the test fold."""
+        return tuple(
+            verdict_text(difference)
+            for difference in self.test.differences
+            if difference.metric == VERDICT_METRIC
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON object: figures only, no clock and no customer."""
+        return {
+            "kind": self.kind,
+            "rounds": self.rounds,
+            "calibration": self.calibration,
+            "calibration_rows": self.calibration_rows,
+            "folds": [_fold_json(fold) for fold in self.folds],
+            "verdicts": list(self.verdicts),
+            "importance": [{"feature": name, "gain_share": g} for name, g in self.importance],
+            "calibration_curve": {
+                "predicted": list(self.curves.predicted),
+                "observed": list(self.curves.observed),
+            },
+        }
+
+
+def judge_fold(
+    probabilities: dict[str, Float64Array],
+    labels: Int8Array,
+    *,
+    customers: Int64Array,
+    draws: int,
+    rng: np.random.Generator,
+) -> tuple[tuple[Rung, ...], tuple[Difference, ...]]:
+    """Measure every forecaster on the same rows and the same resampled customers.
+
+    Parameters
+    ----------
+    probabilities : by forecaster, the model under `MODEL`; each of shape (n,).
+    labels : 0 or 1, shape (n,); both occur.
+    customers : number of the row's customer, 0 …, shape (n,).
+    draws : bootstrap draws; 0 gives neither intervals nor differences.
+    rng : source of chance.
+
+    References
+    ----------
+    METHODS.md section 1: paired differences on resampled customers.
+    """
+    counts = draw_customers(customers, draws=draws, rng=rng)
+    judged = {name: judge(p, labels, counts=counts) for name, p in probabilities.items()}
+    ladder = tuple(
+        Rung(name, {metric: one.estimate(metric) for metric in METRICS})
+        for name, one in judged.items()
+    )
+    if draws == 0:
+        return ladder, ()
+    differences = tuple(
+        _difference(name, metric, judged[MODEL], one)
+        for name, one in judged.items()
+        if name != MODEL
+        for metric in COMPARED
+    )
+    return ladder, differences
+
+
+def verdict_of(estimate: Estimate, *, lower_is_better: bool) -> Verdict:
+    """What a difference's 95 % interval allows to say."""
+    if estimate.low is None or estimate.high is None or estimate.low <= 0.0 <= estimate.high:
+        return "not proven yet"
+    return "better" if (estimate.high < 0.0) == lower_is_better else "worse"
+
+
+def verdict_text(difference: Difference) -> str:
+    """The verdict as a sentence with its figures."""
+    estimate = difference.estimate
+    figures = f"log loss {estimate.value:+.4f}"
+    if estimate.low is not None and estimate.high is not None:
+        figures += f", 95 % interval {estimate.low:+.4f} to {estimate.high:+.4f}"
+    says = {
+        "better": f"better than the {difference.baseline}",
+        "worse": f"worse than the {difference.baseline}",
+        "not proven yet": f"not proven yet to be better than the {difference.baseline}",
+    }
+    return f"{MODEL}: {says[difference.verdict]} ({figures})"
+
+
+def trace_curves(probabilities: dict[str, Float64Array], labels: Int8Array) -> Curves:
+    """Calibration of the model and captured share of every forecaster."""
+    p = probabilities[MODEL]
+    bins = equal_mass_bins(p)
+    filled = np.flatnonzero(np.bincount(bins))
+    rows = np.bincount(bins)[filled]
+    shares = np.linspace(0.0, 1.0, 51)
+    return Curves(
+        predicted=tuple((np.bincount(bins, weights=p)[filled] / rows).tolist()),
+        observed=tuple((np.bincount(bins, weights=labels)[filled] / rows).tolist()),
+        shares=tuple(shares.tolist()),
+        captured={name: _captured(q, labels, shares) for name, q in probabilities.items()},
+    )
+
+
+def _captured(p: Float64Array, labels: Int8Array, shares: Float64Array) -> tuple[float, ...]:
+    """Straight lines between tie groups: rows tied at a border count in proportion."""
+    _, group = np.unique(-p, return_inverse=True)
+    rows = np.concatenate(([0], np.cumsum(np.bincount(group)))) / len(p)
+    found = np.concatenate(([0.0], np.cumsum(np.bincount(group, weights=labels))))
+    return tuple(np.interp(shares, rows, found / found[-1]).tolist())
+
+
+def _difference(name: str, metric: str, model: Judgement, baseline: Judgement) -> Difference:
+    estimate = model.minus(baseline, metric)
+    lower = metric in LOWER_IS_BETTER
+    return Difference(name, metric, estimate, verdict_of(estimate, lower_is_better=lower))
+
+
+def _fold_json(fold: FoldReport) -> dict[str, Any]:
+    return {
+        "fold": fold.fold,
+        "days": [day.isoformat() for day in fold.days],
+        "rows": fold.rows,
+        "customers": fold.customers,
+        "positives": fold.positives,
+        "base_rate": fold.base_rate,
+        "in_sample": fold.in_sample,
+        "ladder": [
+            {
+                "name": rung.name,
+                "metrics": {name: _estimate_json(one) for name, one in rung.metrics.items()},
+            }
+            for rung in fold.ladder
+        ],
+        "differences": [
+            {
+                "baseline": one.baseline,
+                "metric": one.metric,
+                "estimate": _estimate_json(one.estimate),
+                "verdict": one.verdict,
+            }
+            for one in fold.differences
+        ],
+    }
+
+
+def _estimate_json(estimate: Estimate) -> dict[str, float | None]:
+    return {"value": estimate.value, "low": estimate.low, "high": estimate.high}

@@ -1,0 +1,239 @@
+"""The panel: one row per customer and cutoff, split into the two populations and sampled."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features.history import History
+from features.matrix import FeatureMatrix, build_matrix
+from features.spec import FeatureSpec
+from features.stage import Stage
+from features.stage_state import NO_STAGE, StageStates, stage_states
+from models.baselines import CustomerValue
+from models.bundle import KINDS, Kind
+from training.folds import FoldName, Folds
+from training.labels import returned
+
+Float32Array = NDArray[np.float32]
+Int64Array = NDArray[np.int64]
+Int16Array = NDArray[np.int16]
+Int8Array = NDArray[np.int8]
+UInt64Array = NDArray[np.uint64]
+BoolArray = NDArray[np.bool_]
+
+ORDER_RECENCY = "recency_days_order"
+ORDERS = "orders_lifetime"
+SPEND = "spend_lifetime"
+"""The columns of the feature matrix that the baselines are made of."""
+
+_SAMPLE_STEP = 0.8
+
+
+@dataclass(frozen=True, slots=True)
+class PanelRows:
+    """Rows of one population, in order of bucket, customer and cutoff.
+
+    Attributes
+    ----------
+    values : features, shape (n, F).
+    labels : 1 is what the model predicts: no return (dormancy risk) or a return (natural
+        return); shape (n,).
+    cutoff : position in the folds' cutoffs, shape (n,).
+    customer : hash of the customer's id, shape (n,).
+    value : what the baselines read.
+    """
+
+    values: Float32Array
+    labels: Int8Array
+    cutoff: Int16Array
+    customer: UInt64Array
+    value: CustomerValue
+
+    def take(self, rows: NDArray[np.bool_]) -> "PanelRows":
+        """The rows that a mask marks."""
+        return PanelRows(
+            values=self.values[rows],
+            labels=self.labels[rows],
+            cutoff=self.cutoff[rows],
+            customer=self.customer[rows],
+            value=self.value.take(rows),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Exclusions:
+    """Rows of (customer, cutoff) that no model learns from, by reason.
+
+    Attributes
+    ----------
+    without_stage : no milestone had been reached.
+    without_silence_days : the stage has none, so nobody is recalled from it.
+    sampled_out : left out by customer hash to stay below max_rows.
+    """
+
+    without_stage: int = 0
+    without_silence_days: int = 0
+    sampled_out: int = 0
+
+    def __add__(self, other: "Exclusions") -> "Exclusions":
+        return Exclusions(
+            self.without_stage + other.without_stage,
+            self.without_silence_days + other.without_silence_days,
+            self.sampled_out + other.sampled_out,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """All rows of a training run (or of one bucket of it), by model kind."""
+
+    rows: dict[Kind, PanelRows]
+    excluded: Exclusions
+    sampled_share: float = 1.0
+
+    def fold(self, kind: Kind, name: FoldName, folds: Folds) -> PanelRows:
+        """The rows of one population at the cutoffs of one fold."""
+        inside = np.array([cutoff.fold == name for cutoff in folds.cutoffs])
+        rows = self.rows[kind]
+        return rows.take(inside[rows.cutoff])
+
+
+def build_panel(
+    history: History, *, spec: FeatureSpec, stages: Sequence[Stage], folds: Folds
+) -> Panel:
+    """Features, populations and labels of one bucket at all cutoffs.
+
+    Not dormant customers on a stage with silence_days are at risk (label: no return in the
+    window); dormant ones may return by themselves (label: a return). The rest is counted.
+
+    Parameters
+    ----------
+    history : one bucket.
+    spec : feature specification with its attribute vocabulary.
+    stages : the ladder, in configured order.
+    folds : cutoffs and label window.
+
+    References
+    ----------
+    METHODS.md section 1.4.
+    """
+    matrix = build_matrix(history, spec=spec, as_ofs=folds.as_ofs)
+    states = stage_states(history, stages, spec=spec, as_ofs=folds.as_ofs)
+    back = returned(
+        history,
+        spec=spec,
+        stages=stages,
+        rows=(matrix.customer.astype(np.int64), matrix.as_of, states.stage),
+        window=(folds.gap_us, folds.horizon_us),
+        known_before_us=folds.trained_until_us,
+    )
+    staged = states.stage != NO_STAGE
+    counted = np.array([stage.silence_days is not None for stage in stages])
+    recalled = staged & counted[states.stage]
+    hashes = np.array([customer_hash(name) for name in history.customer_id], dtype=np.uint64)
+    dormant = recalled & states.dormant
+    at_risk = recalled & ~states.dormant
+
+    def population(chosen: BoolArray, label: BoolArray) -> PanelRows:
+        return PanelRows(
+            values=matrix.values[chosen],
+            labels=label[chosen].astype(np.int8),
+            cutoff=np.searchsorted(folds.as_ofs, matrix.as_of[chosen]).astype(np.int16),
+            customer=hashes[matrix.customer[chosen]],
+            value=_customer_value(matrix, states, chosen),
+        )
+
+    return Panel(
+        rows={
+            "dormancy_risk": population(at_risk, ~back),
+            "natural_return": population(dormant, back),
+        },
+        excluded=Exclusions(
+            without_stage=int(np.count_nonzero(~staged)),
+            without_silence_days=int(np.count_nonzero(staged & ~recalled)),
+        ),
+    )
+
+
+def customer_hash(customer_id: str) -> int:
+    """64 bits of the id's MD5, other bits than those that choose its bucket."""
+    return int.from_bytes(hashlib.md5(customer_id.encode(), usedforsecurity=False).digest()[4:12])
+
+
+def _customer_value(matrix: FeatureMatrix, states: StageStates, chosen: BoolArray) -> CustomerValue:
+    def column(name: str) -> NDArray[np.float64]:
+        return np.asarray(matrix.column(name)[chosen], dtype=np.float64)
+
+    return CustomerValue(
+        silence_days=states.silence_days[chosen],
+        order_recency_days=column(ORDER_RECENCY),
+        orders=column(ORDERS),
+        spend=column(SPEND),
+    )
+
+
+class PanelCollector:
+    """Gathers buckets' panels and keeps the whole below a number of rows.
+
+    Customers are kept while their hash is below a threshold that falls in fixed steps, so
+    the sample depends on the customers alone, not on the order in which buckets arrive.
+
+    Parameters
+    ----------
+    max_rows : most rows of both populations together.
+    """
+
+    def __init__(self, max_rows: int) -> None:
+        self._max_rows = max_rows
+        self._share = 1.0
+        self._pieces: dict[int, Panel] = {}
+        self._sampled_out = 0
+
+    def add(self, bucket: int, panel: Panel) -> None:
+        """Take in one bucket's panel."""
+        self._pieces[bucket] = self._sample(panel)
+        while self._rows() > self._max_rows:
+            self._share *= _SAMPLE_STEP
+            self._pieces = {at: self._sample(piece) for at, piece in self._pieces.items()}
+
+    def collect(self) -> Panel:
+        """All that was added, in order of bucket; the collector is empty afterwards."""
+        pieces = [self._pieces[bucket] for bucket in sorted(self._pieces)]
+        self._pieces = {}
+        excluded = sum((piece.excluded for piece in pieces), Exclusions())
+        excluded += Exclusions(sampled_out=self._sampled_out)
+        rows = {kind: concat_rows([piece.rows[kind] for piece in pieces]) for kind in KINDS}
+        return Panel(rows=rows, excluded=excluded, sampled_share=self._share)
+
+    def _rows(self) -> int:
+        return sum(len(r.labels) for piece in self._pieces.values() for r in piece.rows.values())
+
+    def _sample(self, panel: Panel) -> Panel:
+        if self._share == 1.0:
+            return panel
+        border = np.uint64(int(self._share * 2**64))
+        kept = {kind: rows.take(rows.customer < border) for kind, rows in panel.rows.items()}
+        self._sampled_out += sum(
+            len(panel.rows[kind].labels) - len(kept[kind].labels) for kind in panel.rows
+        )
+        return Panel(rows=kept, excluded=panel.excluded)
+
+
+def concat_rows(pieces: Sequence[PanelRows]) -> PanelRows:
+    """Rows of several pieces, one after the other."""
+    values = [piece.value for piece in pieces]
+    return PanelRows(
+        values=np.concatenate([piece.values for piece in pieces]),
+        labels=np.concatenate([piece.labels for piece in pieces]),
+        cutoff=np.concatenate([piece.cutoff for piece in pieces]),
+        customer=np.concatenate([piece.customer for piece in pieces]),
+        value=CustomerValue(
+            silence_days=np.concatenate([value.silence_days for value in values]),
+            order_recency_days=np.concatenate([value.order_recency_days for value in values]),
+            orders=np.concatenate([value.orders for value in values]),
+            spend=np.concatenate([value.spend for value in values]),
+        ),
+    )
