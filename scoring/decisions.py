@@ -1,0 +1,150 @@
+"""What was decided for every scored customer, kept in the warehouse per as-of."""
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from scoring.arms import ARMS
+from scoring.night import EXCLUSIONS, Night, NightPolicy, expected_order_values
+from scoring.scored import ScoredCustomers
+
+TABLE_NAME = "decisions"
+PARTITION = "as_of"
+SCHEMA = pa.schema(
+    [
+        pa.field("as_of", pa.string()),
+        pa.field("customer_id", pa.string()),
+        pa.field("bucket", pa.int32()),
+        pa.field("stage", pa.string()),
+        pa.field("silence_days", pa.float64()),
+        pa.field("p_dormant", pa.float64()),
+        pa.field("p_return_natural", pa.float64()),
+        pa.field("order_value", pa.float64()),
+        pa.field("best_channel", pa.string()),
+        pa.field("best_offer", pa.string()),
+        pa.field("best_gain", pa.float64()),
+        pa.field("exclusion", pa.string()),
+        pa.field("channel_blocks", pa.string()),
+        pa.field("rank", pa.int32()),
+        pa.field("arm", pa.string()),
+        pa.field("list_id", pa.string()),
+        pa.field("model_version", pa.string()),
+        pa.field("config_hash", pa.string()),
+    ]
+)
+"""`as_of` is the list's local date. `exclusion` is null for the listed; `channel_blocks`
+says why channels are closed, as "sms=unsubscribed; phone=channel_cap_30d"; `order_value` is
+what a return is worth before margin; the best action is the allowed one of the largest gain, null for those not eligible."""
+
+
+def build_decisions(
+    scored: ScoredCustomers,
+    night: Night,
+    policy: NightPolicy,
+    *,
+    list_id: str | None,
+    model_version: str,
+    config_digest: str,
+) -> pa.Table:
+    """One row per scored customer, by bucket and customer id.
+
+    Parameters
+    ----------
+    list_id : of the list written that night; null if nobody is listed.
+    """
+    n_rows = len(scored)
+    places = night.listed
+    rank = np.zeros(n_rows, dtype=np.int32)
+    rank[night.eligible[places]] = np.arange(1, len(places) + 1)
+    arm = np.full(n_rows, -1, dtype=np.int64)
+    arm[night.eligible[places]] = night.draws.arm[places]
+    is_listed = rank > 0
+    stages = [stage.name for stage in policy.stages]
+    best, gain = _best_actions(n_rows, night)
+    offers = max(len(night.actions.offers), 1)
+    columns = [
+        _constant(policy.day.isoformat(), n_rows),
+        scored.customer_id,
+        pa.array(scored.bucket),
+        _named(scored.stage.astype(np.int64), stages),
+        pa.array(scored.silence_days, from_pandas=True),
+        pa.array(scored.p_dormant, from_pandas=True),
+        pa.array(scored.p_natural, from_pandas=True),
+        pa.array(expected_order_values(scored, policy)),
+        _named(np.where(best < 0, -1, best // offers), list(night.actions.channels)),
+        _named(np.where(best < 0, -1, best % offers), list(night.actions.offers)),
+        pa.array(gain, from_pandas=True),
+        _named(night.exclusion.astype(np.int64) - 1, list(EXCLUSIONS[1:])),
+        _block_texts(n_rows, night),
+        pa.array(rank, mask=~is_listed),
+        _named(arm, list(ARMS)),
+        _constant(list_id, n_rows),
+        _constant(model_version, n_rows),
+        _constant(config_digest, n_rows),
+    ]
+    return pa.Table.from_arrays(
+        [column.cast(field.type) for column, field in zip(columns, SCHEMA, strict=True)],
+        schema=SCHEMA,
+    )
+
+
+def count_exclusions(night: Night) -> dict[str, int]:
+    """Scored customers by why they are not listed, in the order of the rules."""
+    counts = np.bincount(night.exclusion, minlength=len(EXCLUSIONS))
+    return {
+        name: int(counts[code]) for code, name in enumerate(EXCLUSIONS) if code and counts[code]
+    }
+
+
+def count_channel_blocks(night: Night) -> dict[str, dict[str, int]]:
+    """Per channel, the customers it is closed to by the rule that closes it."""
+    return {
+        channel: {
+            rule: int(count)
+            for code, rule in enumerate(night.blocks.names)
+            if code and (count := (night.blocks.code[:, number] == code).sum())
+        }
+        for number, channel in enumerate(night.actions.channels)
+    }
+
+
+def channel_block_text(night: Night, place: int) -> str | None:
+    """Why channels are closed to one of the asked customers; null if all are open."""
+    parts = [
+        f"{channel}={night.blocks.names[code]}"
+        for channel, code in zip(night.actions.channels, night.blocks.code[place], strict=True)
+        if code
+    ]
+    return "; ".join(parts) or None
+
+
+def _best_actions(n_rows: int, night: Night) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    best = np.full(n_rows, -1, dtype=np.int64)
+    gain = np.full(n_rows, np.nan)
+    if night.allowed.size:
+        masked = np.where(night.allowed, night.gains, -np.inf)
+        best[night.eligible] = masked.argmax(axis=1)
+        gain[night.eligible] = masked.max(axis=1)
+    return best, gain
+
+
+def _block_texts(n_rows: int, night: Night) -> pa.Array:
+    """Every pattern of closed channels is put into words once."""
+    which = np.full(n_rows, -1, dtype=np.int64)
+    texts: list[str | None] = []
+    if night.blocks.code.size:
+        _, first, pattern = np.unique(
+            night.blocks.code, axis=0, return_index=True, return_inverse=True
+        )
+        texts = [channel_block_text(night, int(place)) for place in first]
+        which[night.asked] = pattern.reshape(-1)
+    return _named(which, texts)
+
+
+def _named(codes: NDArray[np.int64], names: list[str] | list[str | None]) -> pa.Array:
+    indices = pa.array(codes, mask=codes < 0)
+    return pa.array(names, type=pa.string()).take(indices)
+
+
+def _constant(text: str | None, n_rows: int) -> pa.Array:
+    return pa.array([text], type=pa.string()).take(pa.array(np.zeros(n_rows, dtype=np.int64)))

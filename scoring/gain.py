@@ -1,0 +1,135 @@
+"""What an action is worth: win-back likelihood, uplift and expected profit."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scoring.policy import Channel, Offer
+
+Float64Array = NDArray[np.float64]
+Int16Array = NDArray[np.int16]
+
+ORDERS_BEHIND_PRIOR = 3.0
+"""How many orders the average customer's order value weighs against a customer's own."""
+
+NORMAL_95 = 1.96
+_SMALLEST = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class Actions:
+    """All (channel, offer) pairs; the arrays have shape (n_actions,).
+
+    Actions of one channel stand together, channels and offers in configured order:
+    action = channel * n_offers + offer.
+
+    Attributes
+    ----------
+    shift, shift_sd : assumed shift of the return's log-odds, and how unsure it is.
+    discount : share of the order given away on return.
+    cost_on_return : money given away on return.
+    contact_cost : money per contact.
+    attrition_cost : money lost per contact because the channel may be lost.
+    """
+
+    channels: tuple[str, ...]
+    offers: tuple[str, ...]
+    shift: Float64Array
+    shift_sd: Float64Array
+    discount: Float64Array
+    cost_on_return: Float64Array
+    contact_cost: Float64Array
+    attrition_cost: Float64Array
+
+    @property
+    def channel_of(self) -> Int16Array:
+        """Channel code of each action."""
+        codes = np.arange(len(self.channels), dtype=np.int16)
+        return np.repeat(codes, len(self.offers))
+
+    @property
+    def offer_of(self) -> Int16Array:
+        """Offer code of each action."""
+        return np.tile(np.arange(len(self.offers), dtype=np.int16), len(self.channels))
+
+
+def list_actions(channels: Mapping[str, Channel], offers: Mapping[str, Offer]) -> Actions:
+    """Every (channel, offer) pair of the configuration."""
+    pairs = [(channel, offer) for channel in channels.values() for offer in offers.values()]
+
+    def column(values: list[float]) -> Float64Array:
+        return np.array(values, dtype=np.float64)
+
+    return Actions(
+        channels=tuple(channels),
+        offers=tuple(offers),
+        shift=column([c.effect_prior + o.effect_prior for c, o in pairs]),
+        shift_sd=column([float(np.hypot(c.effect_prior_sd, o.effect_prior_sd)) for c, o in pairs]),
+        discount=column([o.discount for _, o in pairs]),
+        cost_on_return=column([o.cost_on_return for _, o in pairs]),
+        contact_cost=column([c.cost for c, _ in pairs]),
+        attrition_cost=column([c.unsubscribe_share * c.channel_value for c, _ in pairs]),
+    )
+
+
+def shrink_order_value(mean_order: Float64Array, orders: Float64Array) -> Float64Array:
+    """Expected order value: the customer's own mean, pulled towards everybody's.
+
+    (n * mean + k * prior) / (n + k), where the prior is the mean of the customers' own
+    means and k = `ORDERS_BEHIND_PRIOR`. Zero for all when nobody has ordered.
+
+    Parameters
+    ----------
+    mean_order : shape (n,), money per order; ignored where `orders` is zero or missing.
+    orders : shape (n,), number of orders.
+    """
+    known = (orders > 0) & np.isfinite(mean_order)
+    count = np.where(known, orders, 0.0)
+    own = np.where(known, mean_order, 0.0)
+    prior = float(own[known].mean()) if known.any() else 0.0
+    value: Float64Array = (count * own + ORDERS_BEHIND_PRIOR * prior) / (
+        count + ORDERS_BEHIND_PRIOR
+    )
+    return np.maximum(value, 0.0)
+
+
+def shifted_probability(probability: Float64Array, shift: Float64Array | float) -> Float64Array:
+    """The probability after a shift of its log-odds; the inputs broadcast."""
+    inside = np.clip(probability, _SMALLEST, 1.0 - _SMALLEST)
+    shifted: Float64Array = 1.0 / (1.0 + (1.0 - inside) / inside * np.exp(-np.asarray(shift)))
+    return shifted
+
+
+def expected_gains(
+    p_natural: Float64Array,
+    *,
+    order_value: Float64Array,
+    gross_margin: float,
+    actions: Actions,
+) -> Float64Array:
+    """Expected incremental profit of every action, in money.
+
+    gain = p_a m - p_a (discount * order_value + cost_on_return) - contact_cost
+    - attrition_cost - p_0 m with m = gross_margin * order_value and
+    p_a = sigmoid(logit p_0 + shift). METHODS section 2, stage D.
+
+    Parameters
+    ----------
+    p_natural : shape (n,), probability of a return without contact.
+    order_value : shape (n,), money a return is worth before margin.
+
+    Returns
+    -------
+    Shape (n, n_actions).
+    """
+    natural = np.clip(p_natural, _SMALLEST, 1.0 - _SMALLEST)
+    gains = np.empty((len(natural), len(actions.shift)), dtype=np.float64)
+    margin = gross_margin * order_value
+    for action in range(gains.shape[1]):
+        contacted = shifted_probability(natural, float(actions.shift[action]))
+        given = actions.discount[action] * order_value + actions.cost_on_return[action]
+        fixed = actions.contact_cost[action] + actions.attrition_cost[action]
+        gains[:, action] = (contacted - natural) * margin - contacted * given - fixed
+    return gains

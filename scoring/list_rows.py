@@ -1,0 +1,246 @@
+"""From a night's decisions to the rows of the recall list."""
+
+import hashlib
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from scoring.arms import ARMS, GHOST, assignment_propensity
+from scoring.gain import NORMAL_95, shifted_probability
+from scoring.night import Night, NightPolicy, customer_zones
+from scoring.reasons import MAX_REASONS
+from scoring.recall_list import (
+    MONEY_DECIMALS,
+    PROBABILITY_DECIMALS,
+    SCHEMA,
+    VALUE_TIERS,
+    check_recall_list,
+)
+from scoring.scored import ScoredCustomers
+from scoring.timing import slot_minute
+
+Float64Array = NDArray[np.float64]
+Int64Array = NDArray[np.int64]
+
+_EVIDENCE = "rules"
+"""Effects are the configuration's assumptions until they are measured."""
+
+_LIST_ID_DIGITS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """What a list was made with."""
+
+    model_version: str
+    config_digest: str
+
+
+def list_expiry_us(policy: NightPolicy) -> int:
+    """When rows stop being good: local midnight `valid_days` after the list's day."""
+    last = policy.day + timedelta(days=policy.rules.valid_days)
+    return local_midnight_us(last, policy.zone)
+
+
+def local_midnight_us(day: date, zone: str) -> int:
+    """The first instant of a local day, microseconds since 1970-01-01 UTC."""
+    start = datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(zone))
+    return int(start.timestamp()) * 1_000_000
+
+
+def build_rows(
+    scored: ScoredCustomers,
+    night: Night,
+    policy: NightPolicy,
+    *,
+    reasons: Mapping[int, Sequence[str]],
+    provenance: Provenance,
+) -> pa.Table:
+    """The recall list as `scoring.recall_list.SCHEMA` says, checked against its rules.
+
+    Numbers are rounded to the list's decimals, uplift is the difference of the rounded
+    likelihoods. Controls get what they would have got, but no time and no cost.
+
+    Parameters
+    ----------
+    reasons : phrases by position in `scored`, for every listed customer.
+
+    Raises
+    ------
+    ArtifactError : a rule of the contract is broken.
+    """
+    places = night.listed
+    rows = night.eligible[places]
+    columns: dict[str, Any] = {
+        "as_of": np.full(len(rows), policy.as_of_us),
+        "rank": np.arange(1, len(rows) + 1, dtype=np.int32),
+        "customer_id": scored.ids(rows),
+        "stage": [policy.stages[code].name for code in scored.stage[rows]],
+        "value_tier": value_tiers(scored, quantile=policy.rules.tier_quantile)[rows],
+        "arm": [ARMS[code] for code in night.draws.arm[places]],
+        "evidence": [_EVIDENCE] * len(rows),
+        "model_version": [provenance.model_version] * len(rows),
+        "config_hash": [provenance.config_digest] * len(rows),
+        **_action_columns(night, places),
+        **_probability_columns(scored, night, places),
+        **_time_columns(scored, night, policy),
+        **_reason_columns(rows, reasons),
+    }
+    columns["list_id"] = [""] * len(rows)
+    table = _to_table(columns, len(rows))
+    list_id = identify_list(table, policy=policy, provenance=provenance)
+    table = table.set_column(0, SCHEMA.field(0), pa.array([list_id] * len(rows), pa.string()))
+    check_recall_list(table)
+    return table
+
+
+def identify_list(table: pa.Table, *, policy: NightPolicy, provenance: Provenance) -> str:
+    """The list's name: its day and a digest of what made it and what is in it.
+
+    Rows that arrive after the as-of change table versions but not the list, so the
+    digest is over the list's content, not over table versions.
+    """
+    sink = io.BytesIO()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    digest = hashlib.sha256(
+        f"{policy.as_of_us} {provenance.config_digest} {provenance.model_version} ".encode()
+        + sink.getvalue()
+    ).hexdigest()
+    return f"{policy.day.isoformat()}-{digest[:_LIST_ID_DIGITS]}"
+
+
+def value_tiers(scored: ScoredCustomers, *, quantile: float) -> NDArray[np.object_]:
+    """Value (yearly spend) and frequency (yearly orders), each high or low; shape (n,).
+
+    High means above the given quantile over all scored customers.
+    """
+    spend, orders = np.nan_to_num(scored.yearly_spend), np.nan_to_num(scored.yearly_orders)
+    if not len(spend):
+        return np.array([], dtype=object)
+    high_value = spend > np.quantile(spend, quantile)
+    high_frequency = orders > np.quantile(orders, quantile)
+    names = np.array(VALUE_TIERS, dtype=object)
+    tiers: NDArray[np.object_] = names[2 * high_value + high_frequency]
+    return tiers
+
+
+def _action_columns(night: Night, places: Int64Array) -> dict[str, Any]:
+    action = night.choices.action[places].astype(np.int64)
+    offers = len(night.actions.offers)
+    control = night.draws.arm[places] >= GHOST
+    return {
+        "channel": [night.actions.channels[code] for code in action // max(offers, 1)],
+        "offer": [night.actions.offers[code] for code in action % max(offers, 1)],
+        "expected_gain": np.round(night.gains[places, action], MONEY_DECIMALS) + 0.0,
+        "contact_cost": np.where(control, 0.0, _costs(night)[action]),
+    }
+
+
+def _costs(night: Night) -> Float64Array:
+    return np.round(night.actions.contact_cost, MONEY_DECIMALS)
+
+
+def assigned_propensity(night: Night, policy: NightPolicy, places: Int64Array) -> Float64Array:
+    """Probability of what happened to each listed customer; see `scoring.arms`."""
+    choices = night.choices
+    return assignment_propensity(
+        night.draws.arm[places],
+        is_best=choices.action[places] == choices.best_action[places],
+        n_actions=choices.n_actions[places],
+        experiment=policy.experiment,
+    )
+
+
+def _probability_columns(
+    scored: ScoredCustomers, night: Night, places: Int64Array
+) -> dict[str, Any]:
+    rows = night.eligible[places]
+    action = night.choices.action[places]
+    shift, spread = night.actions.shift[action], NORMAL_95 * night.actions.shift_sd[action]
+    natural = scored.p_natural[rows]
+
+    def likelihood(by: Float64Array) -> Float64Array:
+        return np.round(shifted_probability(natural, by), PROBABILITY_DECIMALS)
+
+    base = np.round(natural, PROBABILITY_DECIMALS)
+    contacted = likelihood(shift)
+    p_dormant = np.round(scored.p_dormant[rows], PROBABILITY_DECIMALS)
+
+    def difference(to: Float64Array) -> Float64Array:
+        return np.round(to - base, PROBABILITY_DECIMALS) + 0.0
+
+    return {
+        "p_dormant": pa.array(p_dormant, from_pandas=True),
+        "p_return_natural": base,
+        "p_return_contacted": contacted,
+        "uplift": difference(contacted),
+        "uplift_low": difference(likelihood(shift - spread)),
+        "uplift_high": difference(likelihood(shift + spread)),
+    }
+
+
+def _time_columns(scored: ScoredCustomers, night: Night, policy: NightPolicy) -> dict[str, Any]:
+    places = night.listed
+    rows = night.eligible[places]
+    zones = customer_zones(scored.reach, rows, default=policy.zone)
+    offers = max(len(night.actions.offers), 1)
+    expiry = list_expiry_us(policy)
+    send: list[int | None] = []
+    local: list[str | None] = []
+    end: list[int | None] = []
+    expires: list[int] = []
+    for place, zone in zip(places, zones, strict=True):
+        channel = night.actions.channels[int(night.choices.action[place]) // offers]
+        slot = night.slots[zone, channel]
+        if slot is None or night.draws.arm[place] >= GHOST:
+            send.append(None)
+            local.append(None)
+            end.append(None)
+            expires.append(expiry)
+            continue
+        moment = slot_minute(slot, float(night.draws.minute[place]))
+        send.append(moment)
+        local.append(_local_text(moment, zone))
+        end.append(slot.end_us)
+        # In a zone behind the business's the window can lie past the list's own expiry.
+        expires.append(max(expiry, slot.end_us))
+    return {
+        "send_at_utc": send,
+        "send_at_local": local,
+        "send_window_end_utc": end,
+        "expires_at": expires,
+    }
+
+
+def _local_text(moment_us: int, zone: str) -> str:
+    moment = datetime.fromtimestamp(moment_us // 1_000_000, tz=UTC)
+    return moment.astimezone(ZoneInfo(zone)).isoformat()
+
+
+def _reason_columns(rows: Int64Array, reasons: Mapping[int, Sequence[str]]) -> dict[str, Any]:
+    padded = [[*reasons.get(int(row), ()), *[None] * MAX_REASONS][:MAX_REASONS] for row in rows]
+    return {
+        f"reason_{place + 1}": [texts[place] for texts in padded] for place in range(MAX_REASONS)
+    }
+
+
+def _to_table(columns: Mapping[str, Any], n_rows: int) -> pa.Table:
+    arrays = []
+    for field in SCHEMA:
+        # Columns of later issues hold null: what is not known is not made up.
+        values = columns.get(field.name, [None] * n_rows)
+        if pa.types.is_timestamp(field.type):
+            arrays.append(pa.array(values, type=pa.int64()).cast(field.type))
+        elif isinstance(values, pa.Array):
+            arrays.append(values.cast(field.type))
+        else:
+            arrays.append(pa.array(values, type=field.type))
+    return pa.Table.from_arrays(arrays, schema=SCHEMA)

@@ -1,0 +1,230 @@
+"""One night's decisions: from scored customers to who is listed with which action."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features.stage import Stage
+from scoring.arms import ArmDraws, draw_arms
+from scoring.choice import LISTED, OUTCOMES, UNLIMITED, Choices, Limits, choose_actions
+from scoring.eligibility import (
+    CUSTOMER_CODES,
+    OPEN,
+    ChannelBlocks,
+    block_channels,
+    exclude_by_contact_rules,
+    exclude_by_state,
+    stage_channel_order,
+    stage_offers,
+)
+from scoring.gain import Actions, expected_gains, list_actions, shrink_order_value
+from scoring.policy import Caps, Channel, Experiment, ListRules, Offer
+from scoring.reachability import NO_ZONE, Reachability
+from scoring.scored import ScoredCustomers, select_pressure, select_reach
+from scoring.timing import Slot, find_slot
+
+BoolArray = NDArray[np.bool_]
+Float64Array = NDArray[np.float64]
+Int64Array = NDArray[np.int64]
+Int8Array = NDArray[np.int8]
+
+EXCLUSIONS = (*CUSTOMER_CODES, *OUTCOMES[LISTED + 1 :])
+"""Every reason for not being listed; the first, empty, is for those who are."""
+
+
+@dataclass(frozen=True, slots=True)
+class NightPolicy:
+    """What the configuration says about one night.
+
+    Attributes
+    ----------
+    as_of_us : the as-of, microseconds since 1970-01-01 UTC.
+    day : the list's local date.
+    zone : the business's IANA zone, used where a customer's own is unknown.
+    gross_margin : share of an order's amount that is kept.
+    """
+
+    as_of_us: int
+    day: date
+    zone: str
+    gross_margin: float
+    stages: tuple[Stage, ...]
+    channels: Mapping[str, Channel]
+    offers: Mapping[str, Offer]
+    caps: Caps
+    experiment: Experiment
+    rules: ListRules
+
+
+@dataclass(frozen=True, slots=True)
+class Night:
+    """What was decided for n scored customers, m of them eligible.
+
+    Attributes
+    ----------
+    exclusion : shape (n,), place in `EXCLUSIONS`; 0 for the listed.
+    asked : positions of the customers whose channels were looked at.
+    blocks : why each of their channels is closed; rows as in `asked`.
+    eligible : shape (m,), positions of the customers with an open channel.
+    order_value : shape (m,), money a return is worth before margin.
+    gains, allowed : shape (m, n_actions): expected gain of each action, and whether it
+        may be taken.
+    draws, choices : of the eligible; what chance and the choice gave them.
+    slots : send windows by (zone, channel name); null where quiet hours leave none.
+    """
+
+    exclusion: Int8Array
+    asked: Int64Array
+    blocks: ChannelBlocks
+    eligible: Int64Array
+    order_value: Float64Array
+    actions: Actions
+    gains: Float64Array
+    allowed: BoolArray
+    draws: ArmDraws
+    choices: Choices
+    slots: Mapping[tuple[str, str], Slot | None]
+
+    @property
+    def listed(self) -> Int64Array:
+        """Places within `eligible` of the listed, the largest expected gain first."""
+        places = np.flatnonzero(self.choices.outcome == LISTED)
+        gain = self.gains[places, self.choices.action[places]]
+        order = np.lexsort((places, self.draws.tie[places], -gain))
+        return places[order].astype(np.int64)
+
+
+def decide_night(scored: ScoredCustomers, policy: NightPolicy) -> Night:
+    """Apply the rules in order: state, contact rules, channels, gain, capacity.
+
+    Parameters
+    ----------
+    scored : customers in a fixed order (bucket, then id), so that equal inputs give
+        equal lists.
+    """
+    exclusion = exclude_by_state(
+        scored.stage,
+        dormant=scored.dormant,
+        p_dormant=scored.p_dormant,
+        stages=policy.stages,
+        at_risk_probability=policy.rules.at_risk_probability,
+    )
+    by_contacts = exclude_by_contact_rules(
+        reach=scored.reach, pressure=scored.pressure, caps=policy.caps, as_of_us=policy.as_of_us
+    )
+    exclusion = np.where(exclusion == OPEN, by_contacts, exclusion).astype(np.int8)
+    if not policy.channels:
+        exclusion[exclusion == OPEN] = EXCLUSIONS.index("no_channel_configured")
+    asked = np.flatnonzero(exclusion == OPEN).astype(np.int64)
+    reach = select_reach(scored.reach, asked)
+    slots = _find_slots(reach, policy)
+    blocks = block_channels(
+        scored.stage[asked],
+        stages=policy.stages,
+        channels=policy.channels,
+        reach=reach,
+        pressure=select_pressure(scored.pressure, asked),
+        has_window=_has_window(reach, policy, slots),
+    )
+    reachable = blocks.is_open.any(axis=1)
+    exclusion[asked[~reachable]] = EXCLUSIONS.index("no_eligible_channel")
+    eligible = asked[reachable]
+    order_value = expected_order_values(scored, policy)[eligible]
+    actions = list_actions(policy.channels, policy.offers)
+    gains = expected_gains(
+        scored.p_natural[eligible],
+        order_value=order_value,
+        gross_margin=policy.gross_margin,
+        actions=actions,
+    )
+    stage = scored.stage[eligible]
+    allowed = np.repeat(blocks.is_open[reachable], len(policy.offers), axis=1) & np.tile(
+        stage_offers(policy.stages, policy.offers)[stage], (1, len(policy.channels))
+    )
+    draws = draw_arms(scored.ids(eligible), experiment=policy.experiment, as_of_us=policy.as_of_us)
+    choices = choose_actions(
+        gains,
+        allowed=allowed,
+        channel_order=stage_channel_order(policy.stages, tuple(policy.channels))[stage],
+        arm=draws.arm,
+        tie=draws.tie,
+        explore_draw=draws.action,
+        limits=_limits(policy),
+    )
+    refused = choices.outcome != LISTED
+    exclusion[eligible[refused]] = len(CUSTOMER_CODES) - 1 + choices.outcome[refused]
+    return Night(
+        exclusion=exclusion,
+        asked=asked,
+        blocks=blocks,
+        eligible=eligible,
+        order_value=order_value,
+        actions=actions,
+        gains=gains,
+        allowed=allowed,
+        draws=draws,
+        choices=choices,
+        slots=slots,
+    )
+
+
+def expected_order_values(scored: ScoredCustomers, policy: NightPolicy) -> Float64Array:
+    """Money each customer's return is worth before margin: the stage's, else their own."""
+    own = shrink_order_value(scored.mean_order, scored.orders)
+    by_stage = np.array([stage.return_value or np.nan for stage in policy.stages] + [np.nan])
+    fixed = by_stage[scored.stage]
+    return np.where(np.isnan(fixed), own, fixed)
+
+
+def customer_zones(reach: Reachability, rows: Int64Array, *, default: str) -> list[str]:
+    """IANA zone of each row: the customer's own, else the business's."""
+    names = [*reach.zones, default]
+    return [names[code] for code in reach.zone[rows]]
+
+
+def _find_slots(reach: Reachability, policy: NightPolicy) -> dict[tuple[str, str], Slot | None]:
+    names = [*reach.zones, policy.zone]
+    present = sorted({names[code] for code in np.unique(reach.zone)})
+    return {
+        (zone, name): find_slot(channel, zone=zone, day=policy.day, not_before_us=policy.as_of_us)
+        for zone in present
+        for name, channel in policy.channels.items()
+    }
+
+
+def _has_window(
+    reach: Reachability,
+    policy: NightPolicy,
+    slots: Mapping[tuple[str, str], Slot | None],
+) -> BoolArray:
+    # The last row serves NO_ZONE = -1: the business's own zone.
+    table = np.array(
+        [
+            [slots.get((zone, channel)) is not None for channel in policy.channels]
+            for zone in (*reach.zones, policy.zone)
+        ],
+        dtype=np.bool_,
+    ).reshape(len(reach.zones) + 1, len(policy.channels))
+    found: BoolArray = table[reach.zone]
+    return found
+
+
+def _limits(policy: NightPolicy) -> Limits:
+    capacity = [
+        UNLIMITED if channel.capacity is None else channel.capacity
+        for channel in policy.channels.values()
+    ]
+    rows = policy.rules.max_rows
+    return Limits(
+        capacity=np.array(capacity, dtype=np.int64),
+        max_rows=UNLIMITED if rows is None else rows,
+        min_gain=policy.rules.min_gain,
+    )
+
+
+def count_unknown_zones(scored: ScoredCustomers, rows: Int64Array) -> int:
+    """How many of the rows are timed in the business's zone for want of their own."""
+    return int((scored.reach.zone[rows] == NO_ZONE).sum())

@@ -1,0 +1,188 @@
+"""How an operator would say it: one phrase per family of features, from the raw values."""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+_MONTH_DAYS = 365.25 / 12
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known of one customer.
+
+    Attributes
+    ----------
+    values : feature values by name; NaN where undefined.
+    silence_days : days of silence as the stage counts it.
+    stage_label : how operators call the stage.
+    returns_with_order : whether a return from this stage is an order.
+    currency : ISO 4217 code.
+    member : the channel or attribute that moved the probability most within its family.
+    member_label : how operators call that channel; the attribute's value for attributes.
+    """
+
+    values: Mapping[str, float]
+    silence_days: float
+    stage_label: str
+    returns_with_order: bool
+    currency: str
+    member: str = ""
+    member_label: str = ""
+
+    def value(self, name: str) -> float | None:
+        """The feature's value, null where it is undefined or unknown."""
+        value = self.values.get(name)
+        return None if value is None or not math.isfinite(value) else float(value)
+
+    def count(self, name: str) -> int:
+        """The feature's value as a whole number, zero where it is undefined."""
+        return round(self.value(name) or 0.0)
+
+
+Phrase = Callable[[Facts], str | None]
+"""Says one thing about a customer, or nothing if there is nothing true to say."""
+
+
+def days_text(days: float) -> str:
+    """`1 day`, `94 days`; the days that have passed in full."""
+    return _counted(int(days), "day")
+
+
+def money_text(amount: float, currency: str) -> str:
+    """Whole units with thin grouping from ten on, two decimals below."""
+    text = f"{amount:,.0f}" if abs(amount) >= 10 else f"{amount:.2f}"
+    return f"{text.replace(',', ' ')} {currency}"
+
+
+def say_silence(facts: Facts) -> str | None:
+    """Silent for 94 days, usually orders every 21."""
+    if not math.isfinite(facts.silence_days):
+        return None
+    silent = f"silent for {days_text(facts.silence_days)}"
+    gap = facts.value("gap_days_mean")
+    if gap is not None and gap >= 1 and facts.returns_with_order:
+        usual = round(gap)
+        return f"{silent}, usually orders every {'day' if usual == 1 else usual}"
+    return f"{facts.stage_label}: {silent}"
+
+
+def say_presence(facts: Facts) -> str | None:
+    """Last seen 12 days ago, active on 3 days in the last 90."""
+    last = facts.value("recency_days_activity")
+    if last is None:
+        return None
+    seen = "last seen today" if last < 1 else f"last seen {days_text(last)} ago"
+    recent, year = facts.count("active_days_90d"), facts.count("active_days_365d")
+    if recent:
+        return f"{seen}, active on {_counted(recent, 'day')} in the last 90"
+    if year:
+        return f"{seen}, active on {_counted(year, 'day')} in the last 365"
+    return seen
+
+
+def say_spend(facts: Facts) -> str | None:
+    """Spent 340 EUR in the last 365 days, 42 EUR an order."""
+    orders, mean = facts.count("orders_lifetime"), facts.value("order_amount_mean")
+    if not orders or mean is None:
+        return "has not ordered yet"
+    each = f"{money_text(mean, facts.currency)} an order"
+    year = facts.value("spend_365d") or 0.0
+    if year > 0:
+        return f"spent {money_text(year, facts.currency)} in the last 365 days, {each}"
+    return f"spent nothing in the last 365 days, {each} before"
+
+
+def say_orders(facts: Facts) -> str | None:
+    """Orders fell from 4 to 1 a quarter."""
+    lifetime = facts.count("orders_lifetime")
+    if not lifetime:
+        return "has not ordered yet"
+    now, year = facts.count("orders_90d"), facts.count("orders_365d")
+    before = round((year - now) * 90 / 275)
+    if before > now:
+        return f"orders fell from {before} to {now or 'none'} a quarter"
+    if now > before > 0:
+        return f"orders rose from {before} to {now} a quarter"
+    if year:
+        return f"{_counted(year, 'order')} in the last 365 days"
+    return f"no order in the last 365 days, {lifetime} before"
+
+
+def say_contacts(facts: Facts) -> str | None:
+    """Opened 3 of 5 e-mails in the last 90 days."""
+    word, label = facts.member, facts.member_label or "contact"
+    if facts.count(f"contacts_{word}_unsubscribed"):
+        return f"has unsubscribed from {_plural(label)}" if word != "any" else "has unsubscribed"
+    sent = facts.count(f"contacts_{word}_sent_90d")
+    if not sent:
+        return f"no {label} in the last 90 days"
+    opened = min(facts.count(f"contacts_{word}_opened_90d"), sent)
+    clicked = min(facts.count(f"contacts_{word}_clicked_90d"), sent)
+    what = _counted(sent, label)
+    if clicked:
+        return f"clicked {clicked} of {what} in the last 90 days"
+    if opened:
+        return f"opened {opened} of {what} in the last 90 days"
+    return f"no reaction to {what} in the last 90 days"
+
+
+def say_refunds(facts: Facts) -> str | None:
+    """2 refunds in the last 365 days, 12 % of the money spent."""
+    refunds = facts.count("refunds_365d")
+    if not refunds:
+        return "no refund in the last 365 days"
+    share = facts.value("refund_share_365d")
+    told = f"{_counted(refunds, 'refund')} in the last 365 days"
+    return told if share is None else f"{told}, {round(100 * share)} % of the money spent"
+
+
+def say_discounts(facts: Facts) -> str | None:
+    """Got 14 % off on average in the last 365 days."""
+    share = facts.value("discount_share_365d")
+    if share is None:
+        return None
+    percent = round(100 * share)
+    if percent == 0:
+        return "paid full price in the last 365 days"
+    return f"got {percent} % off on average in the last 365 days"
+
+
+def say_tenure(facts: Facts) -> str | None:
+    """Known for 14 months."""
+    days = facts.value("tenure_days")
+    signup = facts.value("tenure_days_signup")
+    if signup is not None:
+        days = signup if days is None else max(days, signup)
+    if days is None:
+        return None
+    if days < 90:
+        return "new today" if days < 1 else f"known for {days_text(days)}"
+    if days < 730:
+        return f"known for {_counted(int(days / _MONTH_DAYS), 'month')}"
+    return f"known for {_counted(int(days / 365.25), 'year')}"
+
+
+def say_variety(facts: Facts) -> str | None:
+    """Interested in 5 categories in the last 365 days."""
+    year, lifetime = facts.count("categories_365d"), facts.count("categories_lifetime")
+    if year:
+        return f"interested in {_counted(year, 'category', 'categories')} in the last 365 days"
+    if lifetime:
+        return f"interested in {_counted(lifetime, 'category', 'categories')} so far"
+    return None
+
+
+def say_attribute(facts: Facts) -> str | None:
+    """City tier: 2."""
+    if not facts.member_label:
+        return None
+    return f"{facts.member.replace('_', ' ')}: {facts.member_label}"
+
+
+def _counted(number: int, noun: str, plural: str | None = None) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {plural or _plural(noun)}"
+
+
+def _plural(noun: str) -> str:
+    return noun if noun.endswith("s") or noun.isupper() else f"{noun}s"

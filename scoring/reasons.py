@@ -1,0 +1,245 @@
+"""Why a model thinks so: families of features, ranked by what they contributed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features.kernels.feature import column_words
+from features.manifest import feature_manifest
+from features.spec import FeatureSpec
+from features.stage import Stage
+from scoring.phrases import (
+    Facts,
+    Phrase,
+    say_attribute,
+    say_contacts,
+    say_discounts,
+    say_orders,
+    say_presence,
+    say_refunds,
+    say_silence,
+    say_spend,
+    say_tenure,
+    say_variety,
+)
+
+Float32Array = NDArray[np.float32]
+Float64Array = NDArray[np.float64]
+Int64Array = NDArray[np.int64]
+
+MAX_REASONS = 3
+
+PHRASES: dict[str, Phrase] = {
+    "silence": say_silence,
+    "presence": say_presence,
+    "spend": say_spend,
+    "orders": say_orders,
+    "contacts": say_contacts,
+    "refunds": say_refunds,
+    "discounts": say_discounts,
+    "tenure": say_tenure,
+    "variety": say_variety,
+    "attribute": say_attribute,
+}
+"""How each family of features is put into words."""
+
+_PREFIXES = (
+    ("orders_", "orders"),
+    ("activity_", "presence"),
+    ("active_days_", "presence"),
+    ("spend_", "spend"),
+    ("order_", "spend"),
+    ("refund", "refunds"),
+    ("discount_", "discounts"),
+    ("gap_", "silence"),
+    ("overdue_", "silence"),
+    ("decayed_orders_", "orders"),
+    ("decayed_spend_", "spend"),
+    ("decayed_activity_", "presence"),
+    ("trend_orders_", "orders"),
+    ("trend_spend_", "spend"),
+    ("trend_act", "presence"),
+    ("categor", "variety"),
+    ("event_types_", "presence"),
+    ("tenure_", "tenure"),
+    ("contacts_", "contacts"),
+    ("attribute_", "attribute"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """What is needed to talk about a feature matrix.
+
+    Attributes
+    ----------
+    names : the matrix's columns.
+    family : shape (n_features,), place in `PHRASES`.
+    member : shape (n_features,), place in `members`.
+    members : (family, word): the channel or attribute a column belongs to; the word is
+        empty for families that have no members.
+    labels : how operators call a channel, by its word.
+    values : known values of an attribute, by its word.
+    """
+
+    names: tuple[str, ...]
+    family: Int64Array
+    member: Int64Array
+    members: tuple[tuple[str, str], ...]
+    labels: Mapping[str, str]
+    values: Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """What reasons mention besides features: shape (n,) each, and the ladder."""
+
+    stage: NDArray[np.int16]
+    silence_days: Float64Array
+    stages: tuple[Stage, ...]
+    orders: tuple[str, ...]
+    currency: str
+
+
+def learn_words(spec: FeatureSpec, *, channel_labels: Mapping[str, str]) -> Vocabulary:
+    """Sort a specification's features into families.
+
+    Parameters
+    ----------
+    channel_labels : how operators call each channel, by configured name.
+    """
+    channels = dict(
+        zip(column_words(("any", *spec.channels)), ("any", *spec.channels), strict=True)
+    )
+    attributes = column_words(spec.attributes)
+    order_types = {
+        f"recency_days_type_{word}"
+        for word, name in zip(column_words(spec.event_types), spec.event_types, strict=True)
+        if name in spec.orders
+    }
+    names = tuple(feature.name for feature in feature_manifest(spec))
+    keys = [_family(name, order_types, tuple(channels)) for name in names]
+    members = tuple(sorted(set(keys)))
+    families = tuple(PHRASES)
+    return Vocabulary(
+        names=names,
+        family=np.array([families.index(family) for family, _ in keys], dtype=np.int64),
+        member=np.array([members.index(key) for key in keys], dtype=np.int64),
+        members=members,
+        labels={
+            word: "contact" if name == "any" else channel_labels.get(name, name)
+            for word, name in channels.items()
+        },
+        values=dict(zip(attributes, spec.vocabulary, strict=True)),
+    )
+
+
+def _family(name: str, order_types: set[str], channels: tuple[str, ...]) -> tuple[str, str]:
+    if name.startswith("recency_"):
+        silent = name == "recency_days_order" or name in order_types
+        return ("silence" if silent else "presence"), ""
+    family = next(family for prefix, family in _PREFIXES if name.startswith(prefix))
+    if family == "attribute":
+        return family, name.removeprefix("attribute_")
+    if family == "contacts":
+        rest = name.removeprefix("contacts_")
+        fitting = [word for word in channels if rest.startswith(f"{word}_")]
+        return family, max(fitting, key=len)
+    return family, ""
+
+
+def give_reasons(
+    contributions: Float64Array,
+    values: Float32Array,
+    *,
+    words: Vocabulary,
+    circumstances: Circumstances,
+    limit: int = MAX_REASONS,
+) -> list[list[str]]:
+    """Put what moved each customer's probability most into words.
+
+    Families are ranked by the sum of their features' absolute contributions to the
+    log-odds; each is said in one phrase from the customer's own feature values. A
+    family about which nothing true can be said is passed over.
+
+    Parameters
+    ----------
+    contributions : log-odds, shape (n, n_features).
+    values : feature values, same shape.
+
+    Returns
+    -------
+    Up to `limit` phrases per row, the strongest first.
+    """
+    weight = np.abs(contributions)
+    family_weight = _summed(weight, words.family, len(PHRASES))
+    member_weight = _summed(weight, words.member, len(words.members))
+    ranking = np.argsort(-family_weight, axis=1, kind="stable")
+    return [
+        _reasons_of_row(
+            ranking[row][family_weight[row][ranking[row]] > 0],
+            member_weight[row],
+            _facts(row, values, words, circumstances),
+            words,
+            limit,
+        )
+        for row in range(len(values))
+    ]
+
+
+def _summed(weight: Float64Array, group: Int64Array, n_groups: int) -> Float64Array:
+    summed = np.zeros((len(weight), n_groups), dtype=np.float64)
+    for column, place in enumerate(group):
+        summed[:, place] += weight[:, column]
+    return summed
+
+
+def _facts(
+    row: int, values: Float32Array, words: Vocabulary, circumstances: Circumstances
+) -> Facts:
+    stage = circumstances.stages[circumstances.stage[row]]
+    return Facts(
+        values=dict(zip(words.names, values[row].tolist(), strict=True)),
+        silence_days=float(circumstances.silence_days[row]),
+        stage_label=stage.label,
+        returns_with_order=any(name in circumstances.orders for name in stage.returns_by),
+        currency=circumstances.currency,
+    )
+
+
+def _reasons_of_row(
+    ranking: Int64Array,
+    member_weight: Float64Array,
+    facts: Facts,
+    words: Vocabulary,
+    limit: int,
+) -> list[str]:
+    families = tuple(PHRASES)
+    said: list[str] = []
+    for place in ranking:
+        family = families[place]
+        phrase = PHRASES[family](_about_member(facts, family, member_weight, words))
+        if phrase is not None and phrase not in said:
+            said.append(phrase)
+        if len(said) == limit:
+            break
+    return said
+
+
+def _about_member(
+    facts: Facts, family: str, member_weight: Float64Array, words: Vocabulary
+) -> Facts:
+    """The facts with the family's strongest channel or attribute filled in."""
+    places = [place for place, (name, word) in enumerate(words.members) if name == family and word]
+    if not places:
+        return facts
+    word = words.members[max(places, key=lambda place: member_weight[place])][1]
+    if family == "contacts":
+        label = words.labels[word]
+    else:
+        code = facts.value(f"attribute_{word}")
+        known = words.values[word]
+        label = known[int(code)] if code is not None and 0 <= int(code) < len(known) else ""
+    return replace(facts, member=word, member_label=label)

@@ -1,0 +1,134 @@
+"""Scores of customers: stage, dormancy risk, natural return, and what the rules ask for."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from scoring.pressure import ContactPressure
+from scoring.reachability import NO_ZONE, Reachability
+
+BoolArray = NDArray[np.bool_]
+Float64Array = NDArray[np.float64]
+Int16Array = NDArray[np.int16]
+Int32Array = NDArray[np.int32]
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredCustomers:
+    """Customers with at least one event visible at the as-of; all arrays of length n.
+
+    Attributes
+    ----------
+    customer_id : Arrow string array, ascending within a bucket.
+    bucket : the customer's bucket.
+    stage : place in the ladder, -1 before its first step.
+    silence_days : days; NaN without a stage.
+    dormant : the silence has reached the stage's limit.
+    p_dormant : probability of no return in the label window; NaN for the dormant and
+        for stages nobody is recalled from.
+    p_natural : probability of a return without contact; NaN for stages nobody is
+        recalled from.
+    mean_order, orders : own mean order amount (money, NaN without an order) and number
+        of orders.
+    yearly_spend, yearly_orders : of the last 365 days.
+    reach, pressure : what records and earlier contacts allow.
+    last_event_us : when the latest visible event happened; 0 if there is none.
+    """
+
+    customer_id: Any
+    bucket: Int32Array
+    stage: Int16Array
+    silence_days: Float64Array
+    dormant: BoolArray
+    p_dormant: Float64Array
+    p_natural: Float64Array
+    mean_order: Float64Array
+    orders: Float64Array
+    yearly_spend: Float64Array
+    yearly_orders: Float64Array
+    reach: Reachability
+    pressure: ContactPressure
+    last_event_us: int
+
+    def __len__(self) -> int:
+        return len(self.stage)
+
+    def ids(self, rows: NDArray[np.int64]) -> list[str]:
+        """Customer ids of the given rows as Python strings."""
+        return list(self.customer_id.take(pa.array(rows)).to_pylist())
+
+
+def join_scored(parts: Sequence[ScoredCustomers]) -> ScoredCustomers:
+    """Put the buckets' customers one after the other, in the order given."""
+
+    def joined(name: str) -> Any:
+        return np.concatenate([getattr(part, name) for part in parts])
+
+    return ScoredCustomers(
+        customer_id=pa.concat_arrays([part.customer_id for part in parts]),
+        bucket=joined("bucket"),
+        stage=joined("stage"),
+        silence_days=joined("silence_days"),
+        dormant=joined("dormant"),
+        p_dormant=joined("p_dormant"),
+        p_natural=joined("p_natural"),
+        mean_order=joined("mean_order"),
+        orders=joined("orders"),
+        yearly_spend=joined("yearly_spend"),
+        yearly_orders=joined("yearly_orders"),
+        reach=_join_reach([part.reach for part in parts]),
+        pressure=_join_pressure([part.pressure for part in parts]),
+        last_event_us=max(part.last_event_us for part in parts),
+    )
+
+
+def select_reach(reach: Reachability, rows: NDArray[np.int64]) -> Reachability:
+    """The records of the given rows."""
+    return Reachability(
+        do_not_contact=reach.do_not_contact[rows],
+        flag_names=reach.flag_names,
+        flags=reach.flags[rows],
+        zones=reach.zones,
+        zone=reach.zone[rows],
+    )
+
+
+def select_pressure(pressure: ContactPressure, rows: NDArray[np.int64]) -> ContactPressure:
+    """The contact counts of the given rows."""
+    return ContactPressure(
+        sent=pressure.sent[rows],
+        sent_by_channel=pressure.sent_by_channel[rows],
+        last_sent_us=pressure.last_sent_us[rows],
+        unsubscribed=pressure.unsubscribed[rows],
+    )
+
+
+def _join_reach(parts: Sequence[Reachability]) -> Reachability:
+    zones = tuple(sorted({zone for part in parts for zone in part.zones}))
+    code = {zone: number for number, zone in enumerate(zones)}
+    zone = np.concatenate(
+        [
+            np.array([*(code[name] for name in part.zones), NO_ZONE], dtype=np.int32)[part.zone]
+            for part in parts
+        ]
+    )
+    return Reachability(
+        do_not_contact=np.concatenate([part.do_not_contact for part in parts]),
+        flag_names=parts[0].flag_names,
+        flags=np.concatenate([part.flags for part in parts]),
+        zones=zones,
+        zone=zone,
+    )
+
+
+def _join_pressure(parts: Sequence[ContactPressure]) -> ContactPressure:
+    return ContactPressure(
+        sent=np.concatenate([part.sent for part in parts]),
+        sent_by_channel=np.concatenate([part.sent_by_channel for part in parts]),
+        last_sent_us=np.concatenate([part.last_sent_us for part in parts]),
+        unsubscribed=np.concatenate([part.unsubscribed for part in parts]),
+    )

@@ -1,0 +1,191 @@
+"""One bucket's customers from the warehouse to scores: the unit of nightly work."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from features.history import History
+from features.history_reader import read_columns, read_history
+from features.matrix import FeatureMatrix, build_matrix
+from features.stage import Stage
+from features.stage_state import NO_STAGE, StageStates, stage_states
+from features.warehouse import Warehouse
+from models.bundle import Bundle
+from scoring.pressure import count_contacts
+from scoring.reachability import PROFILE_COLUMNS, Reachability, read_reachability
+from scoring.reasons import Circumstances, give_reasons, learn_words
+from scoring.scored import ScoredCustomers, select_pressure
+
+Float64Array = NDArray[np.float64]
+Int64Array = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class BucketView:
+    """All that is known of one bucket's visible customers at the as-of.
+
+    `matrices` holds one feature matrix per distinct specification of the models; their
+    rows are the same customers.
+    """
+
+    history: History
+    states: StageStates
+    matrices: Mapping[str, FeatureMatrix]
+
+    @property
+    def customer_id(self) -> pa.Array:
+        """Arrow string array, one id per row."""
+        return self.history.names.take(pa.array(self.states.customer))
+
+
+@dataclass(frozen=True, slots=True)
+class Scorer:
+    """Everything that scoring a bucket needs besides the bucket's number.
+
+    Attributes
+    ----------
+    versions : Delta version at which each table is read.
+    as_of_us : the as-of, microseconds since 1970-01-01 UTC.
+    flag_names : customer flags that channels require.
+    risk, natural : the models for the not dormant and the dormant.
+    threads : threads one prediction may use.
+    """
+
+    warehouse: Warehouse
+    versions: dict[str, int]
+    as_of_us: int
+    stages: tuple[Stage, ...]
+    flag_names: tuple[str, ...]
+    risk: Bundle
+    natural: Bundle
+    threads: int = 1
+
+    def score(self, bucket: int) -> ScoredCustomers:
+        """Score every customer of the bucket who has a visible event."""
+        view = self.view(bucket)
+        states = view.states
+        risk, natural = self._matrix(view, self.risk), self._matrix(view, self.natural)
+        p_dormant, p_natural = self._probabilities(states, risk, natural)
+        ids = view.customer_id
+        contacts = count_contacts(
+            view.history.contacts, n_channels=len(self.risk.spec.channels), as_of_us=self.as_of_us
+        )
+
+        def column(name: str) -> Float64Array:
+            return natural.column(name).astype(np.float64)
+
+        return ScoredCustomers(
+            customer_id=ids,
+            bucket=np.full(len(ids), bucket, dtype=np.int32),
+            stage=states.stage,
+            silence_days=states.silence_days,
+            dormant=states.dormant,
+            p_dormant=p_dormant,
+            p_natural=p_natural,
+            mean_order=column("order_amount_mean"),
+            orders=column("orders_lifetime"),
+            yearly_spend=column("spend_365d"),
+            yearly_orders=column("orders_365d"),
+            reach=self._reach(bucket, ids),
+            pressure=select_pressure(contacts, states.customer.astype(np.int64)),
+            last_event_us=self._last_event_us(view.history),
+        )
+
+    def view(self, bucket: int) -> BucketView:
+        """Read a bucket and compute its stages and features."""
+        as_ofs = np.array([self.as_of_us], dtype=np.int64)
+        history = read_history(
+            self.warehouse, bucket, spec=self.natural.spec, versions=self.versions
+        )
+        states = stage_states(history, self.stages, spec=self.natural.spec, as_ofs=as_ofs)
+        matrices = {
+            self.natural.spec.digest(): build_matrix(history, spec=self.natural.spec, as_ofs=as_ofs)
+        }
+        if self.risk.spec.digest() not in matrices:
+            # Trained at another time: other attribute values may be known to it.
+            own = read_history(self.warehouse, bucket, spec=self.risk.spec, versions=self.versions)
+            matrices[self.risk.spec.digest()] = build_matrix(
+                own, spec=self.risk.spec, as_ofs=as_ofs
+            )
+        return BucketView(history=history, states=states, matrices=matrices)
+
+    def reasons(
+        self, bucket: int, rows: Int64Array, *, channel_labels: Mapping[str, str], currency: str
+    ) -> list[list[str]]:
+        """Up to three phrases for each of the given rows of the bucket.
+
+        Parameters
+        ----------
+        rows : positions among the bucket's scored customers.
+        channel_labels : how operators call each channel.
+        """
+        view = self.view(bucket)
+        contributions, values = self.contributions(view, rows)
+        return give_reasons(
+            contributions,
+            values,
+            words=learn_words(self.natural.spec, channel_labels=channel_labels),
+            circumstances=Circumstances(
+                stage=view.states.stage[rows],
+                silence_days=view.states.silence_days[rows],
+                stages=self.stages,
+                orders=self.natural.spec.orders,
+                currency=currency,
+            ),
+        )
+
+    def _last_event_us(self, history: History) -> int:
+        events = history.events
+        visible = (events.occurred_at < self.as_of_us) & (events.arrived_at < self.as_of_us)
+        return int(events.occurred_at.max(where=visible, initial=0))
+
+    def _matrix(self, view: BucketView, bundle: Bundle) -> FeatureMatrix:
+        return view.matrices[bundle.spec.digest()]
+
+    def contributions(
+        self, view: BucketView, rows: Int64Array
+    ) -> tuple[Float64Array, NDArray[np.float32]]:
+        """What moved each row's probability, by feature.
+
+        The dormant get the natural-return model's contributions, the others the
+        dormancy-risk model's.
+
+        Returns
+        -------
+        Log-odds, shape (n_rows, n_features), and the features themselves.
+        """
+        dormant = view.states.dormant[rows]
+        natural = self._matrix(view, self.natural).values[rows]
+        risk = self._matrix(view, self.risk).values[rows]
+        parts = np.zeros(natural.shape, dtype=np.float64)
+        if dormant.any():
+            parts[dormant] = self.natural.contributions(natural[dormant], threads=self.threads)
+        if not dormant.all():
+            parts[~dormant] = self.risk.contributions(risk[~dormant], threads=self.threads)
+        return parts, natural
+
+    def _probabilities(
+        self, states: StageStates, risk: FeatureMatrix, natural: FeatureMatrix
+    ) -> tuple[Float64Array, Float64Array]:
+        p_dormant = np.full(len(states.stage), np.nan)
+        p_natural = np.full(len(states.stage), np.nan)
+        recalled = np.array([stage.silence_days is not None for stage in self.stages])
+        awake = (states.stage != NO_STAGE) & recalled[states.stage] & ~states.dormant
+        if awake.any():
+            p_dormant[awake] = self.risk.predict(risk.values[awake], threads=self.threads)
+            p_natural[awake] = 1.0 - p_dormant[awake]
+        if states.dormant.any():
+            p_natural[states.dormant] = self.natural.predict(
+                natural.values[states.dormant], threads=self.threads
+            )
+        return p_dormant, p_natural
+
+    def _reach(self, bucket: int, ids: pa.Array) -> Reachability:
+        files = self.warehouse.files("customers", bucket=bucket, version=self.versions["customers"])
+        profiles = read_columns("customers", files, columns=PROFILE_COLUMNS)
+        return read_reachability(
+            profiles, customer_ids=ids, flag_names=self.flag_names, as_of_us=self.as_of_us
+        )
