@@ -1,0 +1,83 @@
+"""Reports as terminal text. Each function takes one report and a console."""
+
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from pipelines.terminal import text_table
+
+if TYPE_CHECKING:
+    from pipelines.catalogue import FeatureCatalogue
+    from pipelines.simulate import SimulationSummary
+    from pipelines.train import TrainReport
+    from training.ladder import FoldReport
+    from training.metrics import Estimate
+
+_SHOWN_METRICS = ("auc", "log_loss", "brier", "ece", "calibration_slope", "lift_top_10pct")
+
+
+def render_simulation(summary: "SimulationSummary", console: Console) -> None:
+    """What was simulated and where it lies."""
+    console.print(
+        f"Simulated {summary.customers:,} customers with {summary.events:,} events and "
+        f"{summary.contacts:,} contacts."
+    )
+    for file in (*summary.events_files, summary.customers_file, summary.contacts_file):
+        console.print(f"  {file}", soft_wrap=True)
+
+
+def render_features(catalogue: "FeatureCatalogue", console: Console) -> None:
+    """Every feature with unit and meaning."""
+    console.print(
+        text_table(
+            f"{len(catalogue.features)} features, manifest {catalogue.digest[:12]}",
+            ["block", "feature", "unit", "meaning"],
+            [[f.block, f.name, f.unit, f.meaning] for f in catalogue.features],
+        )
+    )
+
+
+def render_training(report: "TrainReport", console: Console) -> None:
+    """The ladder of each model on later data, and what is proven."""
+    console.print(
+        f"Trained on what had arrived before {report.as_of}, days complete up to "
+        f"{report.observed_until}; {report.features} features; return window "
+        f"{report.gap_days:g} to {report.gap_days + report.horizon_days:g} days after the cutoff."
+    )
+    for model in report.models:
+        test = model.test
+        days = ", ".join(str(day) for day in test.days)
+        console.print(
+            text_table(
+                f"{model.kind.replace('_', ' ')}: judged out of time at {days} "
+                f"({test.rows:,} customers, base rate {test.base_rate:.1%}, 95 % intervals)",
+                ["forecaster", *(metric.replace("_", " ") for metric in _SHOWN_METRICS)],
+                _ladder_rows(test),
+                numeric=1,
+            )
+        )
+        for verdict in model.verdicts:
+            console.print(f"  {verdict}")
+        strongest = ", ".join(f"{name} {gain:.0%}" for name, gain in model.importance[:5])
+        console.print(f"  strongest features by gain: {strongest}\n")
+    for one in report.registrations:
+        console.print(f"Registered {one.model} version {one.version} as {one.alias}.")
+    console.print(f"MLflow: {report.tracking_uri}", soft_wrap=True)
+    challengers = [one for one in report.registrations if one.alias != "champion"]
+    if challengers:
+        console.print(
+            "The champion stays as it is. Fix, if you want the new one: `winback train --promote`."
+        )
+
+
+def _ladder_rows(fold: "FoldReport") -> list[list[str]]:
+    return [
+        [rung.name, *(_estimate_text(rung.metrics[metric]) for metric in _SHOWN_METRICS)]
+        for rung in fold.ladder
+    ]
+
+
+def _estimate_text(estimate: "Estimate") -> str:
+    if estimate.low is None or estimate.high is None:
+        return f"{estimate.value:.3f}"
+    return f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]"

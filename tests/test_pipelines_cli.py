@@ -1,0 +1,122 @@
+"""The command line: help, exit codes, JSON, and nothing heavy before it is needed."""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import typer.main
+from click import Group
+from typer.testing import CliRunner
+
+from pipelines.cli import app
+
+WINBACK = Path(sys.executable).with_name("winback")
+
+
+def run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [WINBACK, *arguments], cwd=cwd, capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+def command_lines() -> list[list[str]]:
+    lines: list[list[str]] = []
+
+    def walk(command: object, path: list[str]) -> None:
+        children = getattr(command, "commands", None)
+        if children is None:
+            lines.append(path)
+            return
+        for name, child in children.items():
+            walk(child, [*path, name])
+
+    walk(typer.main.get_command(app), [])
+    return lines
+
+
+def test_every_command_is_found() -> None:
+    assert ["ingest", "events"] in command_lines()
+    assert len(command_lines()) >= 11
+
+
+@pytest.mark.parametrize("path", command_lines(), ids=" ".join)
+def test_every_command_has_help_with_an_example_and_json(path: list[str]) -> None:
+    result = CliRunner().invoke(app, [*path, "--help"])
+    assert result.exit_code == 0
+    assert f"Example: winback {' '.join(path)}" in " ".join(result.output.split())
+    assert "--json" in result.output
+
+
+def test_help_takes_less_than_half_a_second(tmp_path: Path) -> None:
+    seconds = []
+    for _ in range(3):
+        start = time.perf_counter()
+        assert run("--help", cwd=tmp_path).returncode == 0
+        seconds.append(time.perf_counter() - start)
+    assert min(seconds) < 0.5
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = (
+        "import sys, pipelines.cli; "
+        "print([m for m in ('numba', 'duckdb', 'mlflow', 'pandas', 'lightgbm') if m in sys.modules])"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "exit_code", "text"),
+    [
+        (["nonsense"], 2, "No such command"),
+        (["train"], 2, "no configuration file"),
+        (["init", "--preset", "bank"], 2, "retail"),
+        (["nightly", "--as-of", "soon"], 2, "no configuration file"),
+    ],
+)
+def test_wrong_use_exits_with_2(
+    arguments: list[str], exit_code: int, text: str, tmp_path: Path
+) -> None:
+    result = run(*arguments, cwd=tmp_path)
+    assert result.returncode == exit_code
+    assert text in result.stderr
+
+
+def test_a_faulty_configuration_exits_with_3_and_speaks_json(tmp_path: Path) -> None:
+    (tmp_path / "winback.toml").write_text("schema_version = 1\nnonsense = 2\n", encoding="utf-8")
+    result = run("status", "--json", cwd=tmp_path)
+    assert result.returncode == 3
+    document = json.loads(result.stdout)
+    assert document["schema_version"] == 1
+    assert document["error"]["exit_code"] == 3
+    assert "nonsense" in document["error"]["message"]
+
+
+def test_a_missing_warehouse_exits_with_4(tmp_path: Path) -> None:
+    assert run("init", cwd=tmp_path).returncode == 0
+    result = run("nightly", cwd=tmp_path)
+    assert result.returncode == 4
+    assert "Traceback" not in result.stderr
+
+
+def test_a_wrong_date_is_named(tmp_path: Path) -> None:
+    assert run("init", cwd=tmp_path).returncode == 0
+    result = run("nightly", "--as-of", "soon", cwd=tmp_path)
+    assert result.returncode == 2
+    assert "'soon' is not a date" in result.stderr
+
+
+def test_init_does_not_overwrite(tmp_path: Path) -> None:
+    assert run("init", "--preset", "lending", cwd=tmp_path).returncode == 0
+    second = run("init", "--json", cwd=tmp_path)
+    assert second.returncode == 2
+    assert json.loads(second.stdout)["error"]["kind"] == "UsageError"
+
+
+def test_groups_print_help_when_called_alone() -> None:
+    command = typer.main.get_command(app)
+    assert isinstance(command, Group) or hasattr(command, "commands")
+    assert CliRunner().invoke(app, ["ingest"]).exit_code in (0, 2)
