@@ -17,6 +17,8 @@ Int8Array = NDArray[np.int8]
 FLOOR = 1e-5
 _QUINTILES = (0.2, 0.4, 0.6, 0.8)
 _LOWEST_SCORE, _HIGHEST_SCORE = 3, 15
+_STAGE_ROWS = 50
+"""Rows of either label from which a stage gets a recency curve of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +27,14 @@ class CustomerValue:
 
     Attributes
     ----------
+    stage : position of the customer's stage in the ladder.
     silence_days : days since the last sign of life on the customer's stage.
     order_recency_days : days since the last order; NaN for who never ordered.
     orders : orders so far.
     spend : money spent so far.
     """
 
+    stage: NDArray[np.int16]
     silence_days: Float64Array
     order_recency_days: Float64Array
     orders: Float64Array
@@ -39,6 +43,7 @@ class CustomerValue:
     def take(self, rows: NDArray[Any]) -> "CustomerValue":
         """The chosen rows, by mask or position."""
         return CustomerValue(
+            self.stage[rows],
             self.silence_days[rows],
             self.order_recency_days[rows],
             self.orders[rows],
@@ -58,16 +63,31 @@ class Baseline(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class RecencyRule:
-    """The longer the silence, the less likely the return: one monotone curve of silence."""
+class SilenceCurve:
+    """Probability of label 1 by days of silence, straight between knots."""
 
     knots: Float64Array
     levels: Float64Array
+
+
+@dataclass(frozen=True, slots=True)
+class RecencyRule:
+    """The longer the silence, the less likely the return: a monotone curve for each stage.
+
+    A stage with too few rows to learn from takes the curve `pooled` over all stages.
+    """
+
+    pooled: SilenceCurve
+    by_stage: dict[int, SilenceCurve]
     name: str = "recency rule"
 
     def probabilities(self, value: CustomerValue) -> Float64Array:
-        """The curve at each row's silence."""
-        return _inside(np.interp(value.silence_days, self.knots, self.levels))
+        """The stage's curve at each row's silence."""
+        given = np.interp(value.silence_days, self.pooled.knots, self.pooled.levels)
+        for stage, curve in self.by_stage.items():
+            rows = value.stage == stage
+            given[rows] = np.interp(value.silence_days[rows], curve.knots, curve.levels)
+        return _inside(given)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,10 +148,20 @@ def fit_baselines(value: CustomerValue, labels: Int8Array) -> tuple[Baseline, ..
 
 
 def _fit_recency_rule(value: CustomerValue, labels: Int8Array) -> RecencyRule:
+    by_stage = {}
+    for stage in np.unique(value.stage).tolist():
+        rows = value.stage == stage
+        rarer = min(np.count_nonzero(labels[rows]), np.count_nonzero(labels[rows] == 0))
+        if rarer >= _STAGE_ROWS:
+            by_stage[stage] = _silence_curve(value.silence_days[rows], labels[rows])
+    return RecencyRule(_silence_curve(value.silence_days, labels), by_stage)
+
+
+def _silence_curve(silence_days: Float64Array, labels: Int8Array) -> SilenceCurve:
     curve = IsotonicRegression(increasing="auto", out_of_bounds="clip")
-    curve.fit(value.silence_days, labels.astype(np.float64))
+    curve.fit(silence_days, labels.astype(np.float64))
     knots = np.asarray(curve.X_thresholds_, dtype=np.float64)
-    return RecencyRule(knots, np.asarray(curve.y_thresholds_, dtype=np.float64))
+    return SilenceCurve(knots, np.asarray(curve.y_thresholds_, dtype=np.float64))
 
 
 def _fit_rfm_score(value: CustomerValue, labels: Int8Array) -> RfmScore:

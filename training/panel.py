@@ -168,6 +168,7 @@ def _customer_value(matrix: FeatureMatrix, states: StageStates, chosen: BoolArra
         return np.asarray(matrix.column(name)[chosen], dtype=np.float64)
 
     return CustomerValue(
+        stage=states.stage[chosen],
         silence_days=states.silence_days[chosen],
         order_recency_days=column(ORDER_RECENCY),
         orders=column(ORDERS),
@@ -231,6 +232,7 @@ def concat_rows(pieces: Sequence[PanelRows]) -> PanelRows:
         cutoff=np.concatenate([piece.cutoff for piece in pieces]),
         customer=np.concatenate([piece.customer for piece in pieces]),
         value=CustomerValue(
+            stage=np.concatenate([value.stage for value in values]),
             silence_days=np.concatenate([value.silence_days for value in values]),
             order_recency_days=np.concatenate([value.order_recency_days for value in values]),
             orders=np.concatenate([value.orders for value in values]),
