@@ -5,6 +5,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from scoring.arms import ARMS
+from scoring.list_rows import Provenance
 from scoring.night import EXCLUSIONS, Night, NightPolicy, expected_order_values
 from scoring.scored import ScoredCustomers
 
@@ -34,7 +35,8 @@ SCHEMA = pa.schema(
 )
 """`as_of` is the list's local date. `exclusion` is null for the listed; `channel_blocks`
 says why channels are closed, as "sms=unsubscribed; phone=channel_cap_30d"; `order_value` is
-what a return is worth before margin; the best action is the allowed one of the largest gain, null for those not eligible."""
+what a return is worth before margin; the best action is the allowed one of the largest
+gain, null for those not eligible."""
 
 
 def build_decisions(
@@ -43,8 +45,7 @@ def build_decisions(
     policy: NightPolicy,
     *,
     list_id: str | None,
-    model_version: str,
-    config_digest: str,
+    provenance: Provenance,
 ) -> pa.Table:
     """One row per scored customer, by bucket and customer id.
 
@@ -79,8 +80,8 @@ def build_decisions(
         pa.array(rank, mask=~is_listed),
         _named(arm, list(ARMS)),
         _constant(list_id, n_rows),
-        _constant(model_version, n_rows),
-        _constant(config_digest, n_rows),
+        _constant(provenance.model_version, n_rows),
+        _constant(provenance.config_digest, n_rows),
     ]
     return pa.Table.from_arrays(
         [column.cast(field.type) for column, field in zip(columns, SCHEMA, strict=True)],

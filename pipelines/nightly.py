@@ -1,0 +1,237 @@
+"""`winback nightly`: score every customer and write tonight's recall list."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+
+from features.progress import Progress, silent
+from pipelines.config import Config
+from pipelines.engine import map_buckets
+from pipelines.nightly_inputs import (
+    ChampionModel,
+    build_scorer,
+    check_span,
+    list_day,
+    load_champions,
+    night_policy,
+    nothing_arrived,
+    open_warehouse,
+)
+from pipelines.report.manifest import build_manifest
+from pipelines.report.notes import night_notes
+from pipelines.report.page import build_page
+from pipelines.report.summary import ModelUse, NightSummary, Setting, instant, summarise_night
+from scoring.decisions import PARTITION, TABLE_NAME, build_decisions
+from scoring.list_files import ListFile, render_list_files
+from scoring.list_rows import Provenance, build_rows
+from scoring.night import Night, NightPolicy, decide_night
+from scoring.publishing import Published, check_publishable, list_folder, publish_list
+from scoring.scored import ScoredCustomers, join_scored
+from scoring.scorer import Scorer
+
+SCHEMA_VERSION = 1
+CONFIG_HASH_DIGITS = 16
+_TOP_ROWS = 10
+
+Status = Published | Literal["dry run"]
+
+
+@dataclass(frozen=True, slots=True)
+class NightlyReport:
+    """What a nightly run did.
+
+    Attributes
+    ----------
+    summary : the night's figures.
+    status : "written", "replaced" (with force), "unchanged" (the same list was there
+        already) or "dry run".
+    folder : the list's folder; with a dry run, where it would be.
+    files : names of the files in it.
+    top_rows : the first ten rows of the list, by column.
+    """
+
+    summary: NightSummary
+    status: Status
+    folder: Path
+    files: tuple[str, ...]
+    top_rows: tuple[dict[str, Any], ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON document with a schema version."""
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "status": self.status,
+            "folder": str(self.folder),
+            "files": list(self.files),
+            **self.summary.to_json(),
+            "top_rows": [
+                {key: _plain(value) for key, value in row.items()} for row in self.top_rows
+            ],
+        }
+
+
+def run_nightly(
+    config: Config,
+    *,
+    as_of: date | None = None,
+    now: datetime,
+    force: bool = False,
+    dry_run: bool = False,
+    progress: Progress = silent,
+) -> NightlyReport:
+    """Score all customers at a local midnight and write the recall list of that day.
+
+    Everything is a function of the configuration, the champions and what had arrived
+    before the as-of: a rerun gives the same bytes.
+
+    Parameters
+    ----------
+    as_of : local date whose midnight is the as-of; null means today.
+    now : the present instant, for the default date and the note about a future as-of.
+    force : replace a list of that day that differs.
+    dry_run : do all the work, write nothing.
+
+    Raises
+    ------
+    DataError : the as-of is before all data or beyond the horizon.
+    ArtifactError : no warehouse, no champion, a champion trained for another
+        configuration, or another list of that day exists.
+    """
+    day = list_day(config, as_of, now=now)
+    policy = night_policy(config, day)
+    warehouse = open_warehouse(config)
+    check_span(config, warehouse, day)
+    models = load_champions(config)
+    scorer = build_scorer(config, warehouse, policy, models)
+    scored = score_customers(config, scorer, progress=progress)
+    if not len(scored):
+        raise nothing_arrived(day)
+    night = decide_night(scored, policy)
+    provenance = Provenance(
+        model_version=" ".join(model.label for model in models),
+        config_digest=config.digest[:CONFIG_HASH_DIGITS],
+    )
+    reasons = _reasons_of_listed(config, scorer, scored, night, progress=progress)
+    table = build_rows(scored, night, policy, reasons=reasons, provenance=provenance)
+    uses = tuple(_use(model) for model in models)
+    summary = summarise_night(
+        scored,
+        night,
+        table,
+        setting=_setting(config, policy, uses),
+        notes=night_notes(scored, night, policy, models=uses, now=now),
+    )
+    files = _render(config, summary, table, tables=scorer.versions)
+    status: Status = "dry run"
+    if not dry_run:
+        check_publishable(config.lists_path, day.isoformat(), files, force=force)
+        # The list appears last: a reader who sees it finds the decisions behind it.
+        decisions = build_decisions(
+            scored, night, policy, list_id=summary.list_id, provenance=provenance
+        )
+        warehouse.replace_partition(TABLE_NAME, decisions, column=PARTITION, value=day.isoformat())
+        progress("writing the recall list", 0, 1)
+        status = publish_list(config.lists_path, day.isoformat(), files, force=force)
+        progress("writing the recall list", 1, 1)
+    return NightlyReport(
+        summary=summary,
+        status=status,
+        folder=list_folder(config.lists_path, day.isoformat()),
+        files=tuple(file.name for file in files),
+        top_rows=tuple(table.slice(0, _TOP_ROWS).to_pylist()),
+    )
+
+
+def score_customers(
+    config: Config, scorer: Scorer, *, progress: Progress = silent
+) -> ScoredCustomers:
+    """Score every bucket; customers by bucket, then id."""
+    return join_scored(
+        map_buckets(
+            scorer.score,
+            range(scorer.warehouse.n_buckets),
+            threads=config.training.learner.threads,
+            progress=progress,
+            task="scoring customers",
+        )
+    )
+
+
+def _reasons_of_listed(
+    config: Config,
+    scorer: Scorer,
+    scored: ScoredCustomers,
+    night: Night,
+    *,
+    progress: Progress,
+) -> dict[int, list[str]]:
+    """Reasons by position in `scored`; only buckets with listed customers are read again."""
+    rows = np.sort(night.eligible[night.listed])
+    start_of = np.searchsorted(scored.bucket, np.arange(scorer.warehouse.n_buckets))
+    labels = {name: channel.label for name, channel in config.channels.items()}
+    buckets = np.unique(scored.bucket[rows]).tolist()
+
+    def reasons_of(bucket: int) -> dict[int, list[str]]:
+        mine = rows[scored.bucket[rows] == bucket]
+        texts = scorer.reasons(
+            bucket,
+            mine - start_of[bucket],
+            channel_labels=labels,
+            currency=config.business.currency,
+        )
+        return dict(zip(mine.tolist(), texts, strict=True))
+
+    parts = map_buckets(
+        reasons_of,
+        buckets,
+        threads=config.training.learner.threads,
+        progress=progress,
+        task="finding reasons",
+    )
+    return {row: texts for part in parts for row, texts in part.items()}
+
+
+def _render(
+    config: Config, summary: NightSummary, table: pa.Table, *, tables: dict[str, int]
+) -> list[ListFile]:
+    files = render_list_files(table, channels=tuple(config.channels))
+    files.append(
+        build_page(
+            summary,
+            table,
+            channel_labels={name: item.label for name, item in config.channels.items()},
+            offer_labels={name: item.label for name, item in config.offers.items()},
+            stage_labels={stage.name: stage.label for stage in config.stages},
+        )
+    )
+    return [*files, build_manifest(summary, files, tables=tables)]
+
+
+def _setting(config: Config, policy: NightPolicy, models: tuple[ModelUse, ...]) -> Setting:
+    return Setting(
+        day=policy.day,
+        as_of_us=policy.as_of_us,
+        business=config.business.name,
+        timezone=config.business.timezone,
+        currency=config.business.currency,
+        config_digest=config.digest,
+        models=models,
+    )
+
+
+def _use(model: ChampionModel) -> ModelUse:
+    return ModelUse(
+        kind=model.bundle.kind,
+        version=model.version,
+        digest=model.bundle.digest(),
+        trained_until=instant(model.bundle.trained_until_us),
+        source=model.source,
+    )
+
+
+def _plain(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, datetime) else value

@@ -1,0 +1,191 @@
+"""What a night starts from: its as-of, the tables as they are, and both champions."""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from features.errors import ArtifactError, DataError, describe
+from features.spec import FeatureSpec
+from features.warehouse import Warehouse
+from models.bundle import Bundle, stages_digest
+from pipelines.config import Config
+from pipelines.registry import Source, champion
+from scoring.eligibility import required_flags
+from scoring.list_rows import local_midnight_us
+from scoring.night import NightPolicy
+from scoring.scorer import Scorer
+
+INPUT_TABLES = ("contacts", "customers", "events")
+_RETRAIN = "run `winback train`, or restore the configuration the model was trained with"
+
+
+@dataclass(frozen=True, slots=True)
+class ChampionModel:
+    """A model in use: its registered version and where it was read from."""
+
+    bundle: Bundle
+    version: str
+    source: Source
+
+    @property
+    def label(self) -> str:
+        """Kind and version, as in the list's model_version."""
+        return f"{self.bundle.kind.replace('_', '-')}/{self.version}"
+
+
+def list_day(config: Config, as_of: date | None, *, now: datetime) -> date:
+    """The list's local date: the given one, or today's in business.timezone."""
+    return as_of or now.astimezone(ZoneInfo(config.business.timezone)).date()
+
+
+def night_policy(config: Config, day: date) -> NightPolicy:
+    """The part of the configuration that decides a night."""
+    return NightPolicy(
+        as_of_us=local_midnight_us(day, config.business.timezone),
+        day=day,
+        zone=config.business.timezone,
+        gross_margin=config.business.gross_margin,
+        stages=config.stages,
+        channels=config.channels,
+        offers=config.offers,
+        caps=config.caps,
+        experiment=config.experiment,
+        rules=config.list,
+    )
+
+
+def open_warehouse(config: Config) -> Warehouse:
+    """The configured warehouse, which must exist."""
+    return Warehouse.open(config.warehouse_path, n_buckets=config.storage.buckets)
+
+
+def check_span(config: Config, warehouse: Warehouse, day: date) -> None:
+    """Refuse an as-of at which nothing can be known.
+
+    Raises
+    ------
+    DataError : there are no events; the as-of is before all of them; or it is later than
+        the last one plus the horizon, so that everybody would look silent.
+    """
+    stats = warehouse.table_stats("events")
+    if stats.first is None or stats.last is None:
+        raise DataError(
+            describe(
+                "table events",
+                "0 rows",
+                expected="events of at least one customer",
+                fix="run `winback ingest events PATH`",
+            )
+        )
+    midnight = datetime.fromtimestamp(
+        local_midnight_us(day, config.business.timezone) / 1e6, tz=UTC
+    )
+    zone = ZoneInfo(config.business.timezone)
+    first, last = (moment.astimezone(zone).date() for moment in (stats.first, stats.last))
+    if midnight <= stats.first:
+        raise DataError(
+            describe(
+                f"as-of {day}",
+                f"it is before all data, whose first event is of {first}",
+                expected=f"a date after {first}",
+                fix=f"pass --as-of with a date from {first + timedelta(days=1)} to {last}",
+            )
+        )
+    horizon = timedelta(days=config.windows.horizon_days)
+    if midnight > stats.last + horizon:
+        raise DataError(
+            describe(
+                f"as-of {day}",
+                f"it is beyond the horizon: the last event is of {last}, more than "
+                f"{config.windows.horizon_days:g} days earlier, so everybody would look silent",
+                expected=f"a date not after {(stats.last + horizon).astimezone(zone).date()}",
+                fix="ingest newer events, or pass an earlier --as-of",
+            )
+        )
+
+
+def nothing_arrived(day: date) -> DataError:
+    """The fault of an as-of before which nothing had arrived."""
+    return DataError(
+        describe(
+            f"as-of {day}",
+            "no event had arrived before it, though some had happened",
+            expected="events that had arrived before the as-of",
+            fix="choose a later --as-of; history that is ingested late needs --backfill",
+        )
+    )
+
+
+def load_champions(config: Config) -> tuple[ChampionModel, ChampionModel]:
+    """The dormancy-risk and the natural-return champion, checked against the configuration.
+
+    Raises
+    ------
+    ArtifactError : there is none, or it was trained for another configuration.
+    """
+    models = []
+    for kind in ("dormancy_risk", "natural_return"):
+        bundle, version, source = champion(config, kind)
+        check_bundle(config, bundle)
+        models.append(ChampionModel(bundle=bundle, version=version, source=source))
+    return models[0], models[1]
+
+
+def check_bundle(config: Config, bundle: Bundle) -> None:
+    """Refuse a model that was trained for another configuration.
+
+    Raises
+    ------
+    ArtifactError : names what differs: feature inputs, the ladder, or the label window.
+    """
+    different = _spec_differences(config.feature_spec(), bundle.spec)
+    if bundle.stages_digest != stages_digest(config.stages):
+        different.append("stages")
+    if bundle.gap_days != config.windows.gap_days:
+        different.append(f"windows.gap_days (trained with {bundle.gap_days:g})")
+    if bundle.horizon_days != config.windows.horizon_days:
+        different.append(f"windows.horizon_days (trained with {bundle.horizon_days:g})")
+    if different:
+        raise ArtifactError(
+            describe(
+                f"champion of {bundle.kind}",
+                f"trained for another configuration; different: {', '.join(different)}",
+                expected="a model trained with this winback.toml",
+                fix=_RETRAIN,
+            )
+        )
+
+
+def _spec_differences(configured: FeatureSpec, trained: FeatureSpec) -> list[str]:
+    places = {
+        "event_types": "events.types",
+        "activity": "events.activity",
+        "orders": "events.orders",
+        "refunds": "events.refunds",
+        "channels": "channels",
+        "attributes": "sources.customers.attributes",
+    }
+    return [
+        place
+        for name, place in places.items()
+        if getattr(configured, name) != getattr(trained, name)
+    ]
+
+
+def build_scorer(
+    config: Config,
+    warehouse: Warehouse,
+    policy: NightPolicy,
+    models: tuple[ChampionModel, ChampionModel],
+) -> Scorer:
+    """The scorer of one night, bound to the tables' present versions."""
+    versions = warehouse.versions()
+    return Scorer(
+        warehouse=warehouse,
+        versions={name: versions[name] for name in INPUT_TABLES},
+        as_of_us=policy.as_of_us,
+        stages=config.stages,
+        flag_names=required_flags(config.channels),
+        risk=models[0].bundle,
+        natural=models[1].bundle,
+    )

@@ -1,0 +1,99 @@
+"""What a reader must know about a list before trusting it."""
+
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+from pipelines.report.summary import ModelUse
+from scoring.list_files import MAX_WORKBOOK_ROWS
+from scoring.night import EXCLUSIONS, Night, NightPolicy, count_unknown_zones
+from scoring.scored import ScoredCustomers
+
+EVIDENCE_NOTE = (
+    'Evidence is "rules": the effects of channels and offers are the configuration\'s '
+    "assumptions, not proven yet. The control groups on this list are what will prove them."
+)
+
+
+def night_notes(
+    scored: ScoredCustomers,
+    night: Night,
+    policy: NightPolicy,
+    *,
+    models: tuple[ModelUse, ...],
+    now: datetime,
+) -> tuple[str, ...]:
+    """The notes of a night, the most important first.
+
+    Parameters
+    ----------
+    now : the present instant; only an as-of in the future makes a difference.
+    """
+    notes = [*_model_notes(models, policy), *_date_notes(policy, now)]
+    if not policy.channels:
+        notes.append("No channel is configured: the list is empty.")
+    notes += _channel_notes(night, policy)
+    if not len(night.listed):
+        notes.append(f"Nobody is listed. {_main_reasons(night)}")
+    if night.eligible.size and not night.order_value.any():
+        notes.append("No customer has ordered: order values, and so all gains, are zero.")
+    unknown = count_unknown_zones(scored, night.eligible[night.listed])
+    if unknown:
+        notes.append(
+            f"{unknown} listed customers have no known time zone; their times are those of "
+            f"{policy.zone}."
+        )
+    if len(night.listed) > MAX_WORKBOOK_ROWS:
+        notes.append(f"The workbook holds the first {MAX_WORKBOOK_ROWS} ranks only.")
+    return (*notes, EVIDENCE_NOTE)
+
+
+def _model_notes(models: tuple[ModelUse, ...], policy: NightPolicy) -> list[str]:
+    notes = []
+    later = [model for model in models if model.trained_until.timestamp() * 1e6 > policy.as_of_us]
+    if later:
+        kinds = " and ".join(model.kind for model in later)
+        notes.append(
+            f"The model saw data after this as-of ({kinds}, trained until "
+            f"{_local_date(later[0].trained_until, policy.zone)}); figures are optimistic."
+        )
+    copies = [model for model in models if model.source != "registry"]
+    if copies:
+        kinds = " and ".join(f"{model.kind} version {model.version}" for model in copies)
+        notes.append(f"MLflow was unreachable: the last local champion was used for {kinds}.")
+    return notes
+
+
+def _date_notes(policy: NightPolicy, now: datetime) -> list[str]:
+    if policy.as_of_us > now.timestamp() * 1e6:
+        return ["The as-of lies in the future: events until then are missing."]
+    return []
+
+
+def _channel_notes(night: Night, policy: NightPolicy) -> list[str]:
+    closed = [
+        name
+        for name in policy.channels
+        if not any(slot for (_, channel), slot in night.slots.items() if channel == name)
+    ]
+    notes = []
+    if closed and night.slots:
+        notes.append(
+            f"Quiet hours leave no send window of {', '.join(closed)}: check channels.*.windows."
+        )
+    empty = [name for name, channel in policy.channels.items() if channel.capacity == 0]
+    if empty:
+        notes.append(f"Capacity is 0 on {', '.join(empty)}.")
+    return notes
+
+
+def _main_reasons(night: Night) -> str:
+    counts = np.bincount(night.exclusion, minlength=len(EXCLUSIONS))
+    top = sorted(range(1, len(EXCLUSIONS)), key=lambda code: -counts[code])[:3]
+    parts = [f"{EXCLUSIONS[code]}: {counts[code]}" for code in top if counts[code]]
+    return f"Reasons: {', '.join(parts)}." if parts else "No customer was scored."
+
+
+def _local_date(moment: datetime, zone: str) -> date:
+    return moment.astimezone(ZoneInfo(zone)).date()

@@ -1,0 +1,154 @@
+"""What one night came to: the figures behind the report, the manifest and the terminal."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, date, datetime
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from scoring.arms import ARMS, SENT_ARMS
+from scoring.decisions import count_channel_blocks, count_exclusions
+from scoring.night import Night
+from scoring.scored import ScoredCustomers
+
+
+@dataclass(frozen=True, slots=True)
+class ModelUse:
+    """A model that scored the night, and until when its training data reached."""
+
+    kind: str
+    version: str
+    digest: str
+    trained_until: datetime
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class NightSummary:
+    """Counts of one night; nothing in it depends on when the night was computed.
+
+    Attributes
+    ----------
+    day : the list's local date.
+    as_of : its midnight, UTC.
+    last_event : the latest event visible at the as-of; null if there is none.
+    scored, dormant, eligible, listed : numbers of customers.
+    by_arm : listed customers per arm.
+    by_channel : listed customers per channel and arm.
+    by_stage : listed customers per stage.
+    exclusions : scored customers by why they are not listed.
+    channel_blocks : per channel, how many it is closed to, by rule.
+    expected_gain, contact_cost : sums over the rows really to be sent, money.
+    models : the models used.
+    notes : what a reader must know about this list.
+    """
+
+    day: date
+    as_of: datetime
+    list_id: str | None
+    business: str
+    timezone: str
+    currency: str
+    config_digest: str
+    last_event: datetime | None
+    scored: int
+    dormant: int
+    eligible: int
+    listed: int
+    by_arm: Mapping[str, int]
+    by_channel: Mapping[str, Mapping[str, int]]
+    by_stage: Mapping[str, int]
+    exclusions: Mapping[str, int]
+    channel_blocks: Mapping[str, Mapping[str, int]]
+    expected_gain: float
+    contact_cost: float
+    models: tuple[ModelUse, ...]
+    notes: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values; times as ISO 8601 in UTC."""
+        document = asdict(self)
+        document["day"] = self.day.isoformat()
+        document["as_of"] = utc_text(self.as_of)
+        document["last_event"] = utc_text(self.last_event)
+        for model, use in zip(document["models"], self.models, strict=True):
+            model["trained_until"] = utc_text(use.trained_until)
+        return document
+
+
+def utc_text(moment: datetime | None) -> str | None:
+    """ISO 8601 with Z, whole seconds."""
+    return None if moment is None else moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def instant(moment_us: int) -> datetime:
+    """A UTC datetime from microseconds since 1970-01-01."""
+    return datetime.fromtimestamp(moment_us / 1e6, tz=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What is known of a night before it is decided."""
+
+    day: date
+    as_of_us: int
+    business: str
+    timezone: str
+    currency: str
+    config_digest: str
+    models: tuple[ModelUse, ...]
+
+
+def summarise_night(
+    scored: ScoredCustomers,
+    night: Night,
+    table: pa.Table,
+    *,
+    setting: Setting,
+    notes: tuple[str, ...],
+) -> NightSummary:
+    """Count what was scored, decided and listed.
+
+    Parameters
+    ----------
+    table : the recall list.
+    """
+    sent = table.filter(pc.is_in(table["arm"], value_set=pa.array(SENT_ARMS, pa.string())))
+    return NightSummary(
+        day=setting.day,
+        as_of=instant(setting.as_of_us),
+        list_id=table["list_id"][0].as_py() if table.num_rows else None,
+        business=setting.business,
+        timezone=setting.timezone,
+        currency=setting.currency,
+        config_digest=setting.config_digest,
+        last_event=instant(scored.last_event_us) if scored.last_event_us else None,
+        scored=len(scored),
+        dormant=int(scored.dormant.sum()),
+        eligible=len(night.eligible),
+        listed=table.num_rows,
+        by_arm=_counts(table["arm"], ARMS),
+        by_channel={
+            channel: _counts(table.filter(pc.equal(table["channel"], channel))["arm"], ARMS)
+            for channel in night.actions.channels
+        },
+        by_stage=_counts(table["stage"], tuple(sorted(set(table["stage"].to_pylist())))),
+        exclusions=count_exclusions(night),
+        channel_blocks=count_channel_blocks(night),
+        expected_gain=_total(sent["expected_gain"]),
+        contact_cost=_total(sent["contact_cost"]),
+        models=setting.models,
+        notes=notes,
+    )
+
+
+def _counts(column: pa.ChunkedArray, names: tuple[str, ...]) -> dict[str, int]:
+    found = {entry["values"]: entry["counts"] for entry in pc.value_counts(column).to_pylist()}
+    return {name: found.get(name, 0) for name in names}
+
+
+def _total(column: pa.ChunkedArray) -> float:
+    return round(float(np.sum(column.to_numpy())), 2)
