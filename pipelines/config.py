@@ -1,11 +1,12 @@
 """winback.toml: what it may hold, how it is read, and every fault in it at once."""
 
 import hashlib
+import json
 import tomllib
 from dataclasses import dataclass as plain_dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from zoneinfo import available_timezones
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
@@ -14,6 +15,8 @@ from features.errors import DataError, UsageError, describe
 from features.source import ContactSource, CustomerSource, EventRules, EventSource
 from features.spec import FeatureSpec
 from features.stage import Stage
+from pipelines.config_faults import nearest_name, non_finite_faults, section_faults
+from pipelines.config_rules import rule_faults
 from scoring.policy import Caps, Channel, Experiment, ListRules, Offer
 from training.plan import TrainingPlan
 
@@ -22,8 +25,13 @@ _FORBID = ConfigDict(extra="forbid")
 
 
 def _check_timezone(name: str) -> str:
-    if name not in available_timezones():
-        raise ValueError('an IANA time zone such as "Europe/Berlin"')
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        hint = nearest_name(name, available_timezones())
+        raise ValueError(
+            f'an IANA time zone such as "Europe/Berlin"; {hint}'.rstrip("; ")
+        ) from error
     return name
 
 
@@ -67,6 +75,7 @@ class Sources:
     contacts: ContactSource = Field(default_factory=ContactSource)
 
 
+_Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=40)]
 _Stages = Annotated[tuple[Stage, ...], Field(min_length=1)]
 _SECTIONS: dict[str, Any] = {
     "schema_version": Literal[1],
@@ -76,8 +85,8 @@ _SECTIONS: dict[str, Any] = {
     "windows": Windows,
     "stages": _Stages,
     "sources": Sources,
-    "channels": dict[str, Channel],
-    "offers": dict[str, Offer],
+    "channels": dict[_Name, Channel],
+    "offers": dict[_Name, Offer],
     "caps": Caps,
     "experiment": Experiment,
     "list": ListRules,
@@ -186,19 +195,9 @@ def parse_config(raw: bytes, *, place: str, home: Path) -> Config:
     ------
     DataError : it is not TOML, or breaks a rule; the text lists every fault.
     """
-    try:
-        document = tomllib.loads(raw.decode("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise DataError(
-            describe(
-                place,
-                f"not a TOML document: {error}",
-                expected="UTF-8 text in TOML 1.0",
-                fix="correct the line named above",
-            )
-        ) from error
+    document = _read_document(raw, place=place)
     sections, faults = _validate_sections(document)
-    faults += _cross_faults(sections)
+    faults += rule_faults(sections)
     if faults:
         listing = "\n".join(f"  {fault}" for fault in faults)
         noun = "fault" if len(faults) == 1 else "faults"
@@ -210,9 +209,25 @@ def parse_config(raw: bytes, *, place: str, home: Path) -> Config:
     return Config(home=home, digest=hashlib.sha256(raw).hexdigest(), **sections)
 
 
+def _read_document(raw: bytes, *, place: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(raw.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        line = raw[: error.start].count(b"\n") + 1
+        fault = f"line {line} is not UTF-8 text"
+        fix = "save the file as UTF-8"
+        cause: Exception = error
+    except tomllib.TOMLDecodeError as error:
+        text = str(error)
+        fault = f"not a TOML document: {text[:1].lower()}{text[1:]}"
+        fix = "correct the line named above; text values stand in quotes"
+        cause = error
+    raise DataError(describe(place, fault, expected="UTF-8 text in TOML 1.0", fix=fix)) from cause
+
+
 def _validate_sections(document: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
     faults = [
-        f"{key}: unknown key; expected one of {', '.join(_SECTIONS)}"
+        f"{key}: unknown key; {nearest_name(key, _SECTIONS)}Expected one of: {', '.join(_SECTIONS)}"
         for key in document
         if key not in _SECTIONS
     ]
@@ -222,89 +237,20 @@ def _validate_sections(document: dict[str, Any]) -> tuple[dict[str, Any], list[s
             faults.append(f"{key}: missing; expected this section")
             continue
         value = document.get(key, _OPTIONAL.get(key))
+        endless = non_finite_faults(value, (key,), document)
+        faults += endless
+        if endless:
+            continue
         try:
-            sections[key] = TypeAdapter(kind).validate_python(value)
+            # Strict, so that "3" is no number; through JSON, where lists may be tuples.
+            sections[key] = TypeAdapter(kind).validate_json(
+                json.dumps(value, default=_iso_text), strict=True
+            )
         except ValidationError as error:
-            faults += [_fault_text(key, fault) for fault in error.errors()]
+            faults += section_faults(key, kind, error.errors(), document)
     return sections, faults
 
 
-def _fault_text(section: str, fault: Any) -> str:
-    path = section
-    for part in fault["loc"]:
-        if isinstance(part, int):
-            path += f"[{part}]"
-        elif part == "[key]":
-            path += ".<key>"
-        else:
-            path += f".{part}"
-    if fault["type"] == "unexpected_keyword_argument":
-        return f"{path}: unknown key; expected one of this section's documented keys"
-    expected = fault["msg"].removeprefix("Value error, ")
-    if fault["type"] == "missing":
-        return f"{path}: missing; expected a value"
-    return f"{path}: {fault['input']!r} is not valid; expected {_lower(expected)}"
-
-
-def _lower(text: str) -> str:
-    text = text.removeprefix("Input should be ")
-    return text[:1].lower() + text[1:]
-
-
-def _cross_faults(sections: dict[str, Any]) -> list[str]:
-    faults: list[str] = []
-    events: EventRules | None = sections.get("events")
-    stages: tuple[Stage, ...] = sections.get("stages", ())
-    channels: dict[str, Channel] | None = sections.get("channels")
-    offers: dict[str, Offer] | None = sections.get("offers")
-    if events is not None:
-        known = set(events.types)
-        named: dict[str, tuple[str, ...]] = {
-            "events.activity": events.activity,
-            "events.orders": events.orders,
-            "events.refunds": events.refunds,
-            "events.unknown_as": (events.unknown_as,) if events.unknown_as else (),
-        }
-        for stage in stages:
-            for field in ("entered_by", "active_on", "returns_by"):
-                named[f"stages.{stage.name}.{field}"] = getattr(stage, field)
-        for place, names in named.items():
-            faults += [
-                f"{place}: {name!r} is not in events.types; expected one of "
-                f"{', '.join(events.types)}"
-                for name in names
-                if name not in known
-            ]
-        if len(known) != len(events.types):
-            faults.append("events.types: a type is listed twice; expected each once")
-        if events.unknown == "map" and events.unknown_as is None:
-            faults.append('events.unknown_as: missing; expected a type, as unknown = "map"')
-    if len({stage.name for stage in stages}) != len(stages):
-        faults.append("stages: a name is used twice; expected unique names")
-    if stages and all(stage.silence_days is None for stage in stages):
-        faults.append("stages: no stage has silence_days; expected at least one")
-    for stage in stages:
-        if channels is not None:
-            faults += [
-                f"stages.{stage.name}.channels: {name!r} is not a channel; "
-                f"expected one of {', '.join(channels)}"
-                for name in stage.channels
-                if name not in channels
-            ]
-        if offers is not None:
-            faults += [
-                f"stages.{stage.name}.offers: {name!r} is not an offer; "
-                f"expected one of {', '.join(offers)}"
-                for name in stage.offers
-                if name not in offers
-            ]
-    if offers is not None and "none" not in offers:
-        faults.append('offers: no "none"; expected an offer of that name for contacts without one')
-    faults += _experiment_faults(sections.get("experiment"))
-    return faults
-
-
-def _experiment_faults(experiment: Experiment | None) -> list[str]:
-    if experiment is not None and experiment.ghost_share + experiment.explore_share >= 1:
-        return ["experiment: ghost_share + explore_share is 1 or more; expected less than 1"]
-    return []
+def _iso_text(value: Any) -> str:
+    """TOML's own dates and times, written without quotes."""
+    return str(value.isoformat())

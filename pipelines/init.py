@@ -54,9 +54,7 @@ def write_config(preset: str, folder: Path, *, force: bool = False) -> Path:
         )
     if folder.exists() and not folder.is_dir():
         raise UsageError(
-            describe(
-                str(folder), "not a folder", expected="a folder", fix="choose another place"
-            )
+            describe(str(folder), "not a folder", expected="a folder", fix="choose another place")
         )
     folder.mkdir(parents=True, exist_ok=True)
     file.write_text(text, encoding="utf-8")

@@ -1,8 +1,8 @@
 """One command's worth of simulation: a business lived day by day and written to files."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -44,7 +44,7 @@ class SimulationPlan:
     days: int
     end: date
     seed: int
-    dirt: files.Dirt = files.Dirt()
+    dirt: files.Dirt = field(default_factory=files.Dirt)
 
     def __post_init__(self) -> None:
         """Refuse what cannot be simulated."""
@@ -192,6 +192,7 @@ def _people(plan: SimulationPlan, config: Config, world: World, first: int) -> P
         days=plan.days,
         zone_shares=world.zone_shares,
         flag_names=tuple(config.sources.customers.flags),
+        early_share=world.early_share,
     )
 
 
@@ -231,11 +232,15 @@ def _filled(log: Log) -> tuple[EventColumns, ContactColumns, ChangeColumns]:
     """Copies of the written rows."""
     ends = log.cursor
     return (
-        EventColumns(*(column[: ends[EVENTS]].copy() for column in log.events)),
-        ContactColumns(*(column[: ends[CONTACTS]].copy() for column in log.contacts)),
-        ChangeColumns(*(column[: ends[CHANGES]].copy() for column in log.changes)),
+        EventColumns(*_first_rows(log.events, ends[EVENTS])),
+        ContactColumns(*_first_rows(log.contacts, ends[CONTACTS])),
+        ChangeColumns(*_first_rows(log.changes, ends[CHANGES])),
     )
 
 
-def _stacked(pieces: list[Any]) -> Iterator[NDArray[Any]]:
-    return (np.concatenate(columns) for columns in zip(*pieces, strict=True))
+def _first_rows(columns: Iterable[NDArray[Any]], count: int) -> list[NDArray[Any]]:
+    return [column[:count].copy() for column in columns]
+
+
+def _stacked(pieces: list[Any]) -> list[NDArray[Any]]:
+    return [np.concatenate(columns) for columns in zip(*pieces, strict=True)]

@@ -62,7 +62,7 @@ class Season:
         for month, first, last, factor in self.promotions:
             inside = [d.month == month and first <= d.day <= last for d in dates]
             promotion[np.array(inside)] = factor
-        return wave * weekday * promotion
+        return np.asarray(wave * weekday * promotion, dtype=np.float64)
 
 
 def lay_out_calendar(
@@ -97,7 +97,7 @@ def _offset_seconds(local: datetime, zone: ZoneInfo) -> int:
 def to_utc(clock: Clock, zone: int, day: int, second: int) -> int:
     """UTC second of a second of a local day."""
     hour = min(day * 24 + second // HOUR, clock.offsets.shape[1] - 1)
-    return clock.start + day * DAY + second - clock.offsets[zone, hour]
+    return int(clock.start + day * DAY + second - clock.offsets[zone, hour])
 
 
 @njit(cache=True)

@@ -23,19 +23,19 @@ def mix(bits: np.uint64) -> np.uint64:
     """Scatter 64 bits so that neighbouring inputs give unrelated outputs."""
     bits = (bits ^ (bits >> np.uint64(30))) * _FIRST
     bits = (bits ^ (bits >> np.uint64(27))) * _SECOND
-    return bits ^ (bits >> np.uint64(31))
+    return np.uint64(bits ^ (bits >> np.uint64(31)))
 
 
 @njit(cache=True)
 def customer_key(seed: int, customer: int) -> np.uint64:
     """The key of one customer in one simulation."""
-    return mix(mix(np.uint64(seed) + _GOLDEN) ^ (np.uint64(customer) * _GOLDEN))
+    return np.uint64(mix(mix(np.uint64(seed) + _GOLDEN) ^ (np.uint64(customer) * _GOLDEN)))
 
 
 @njit(cache=True)
 def day_key(key: np.uint64, day: int) -> np.uint64:
     """The key of one customer's day; day -1 is the customer as a person."""
-    return mix(key + np.uint64(day + 2) * _SECOND)
+    return np.uint64(mix(key + np.uint64(day + 2) * _SECOND))
 
 
 @njit(cache=True)

@@ -107,7 +107,8 @@ def deliver_events(
     arrived = events.at + delay.astype(np.int64) + 1
     twice = np.flatnonzero(drawn[2] < dirt.twice_share)
     rows = np.concatenate([np.arange(len(arrived)), twice])
-    arrived = np.concatenate([arrived, arrived[twice] + 60 + (drawn[3][twice] * 21_540).astype(int)])
+    again = arrived[twice] + 60 + (drawn[3][twice] * 21_540).astype(np.int64)
+    arrived = np.concatenate([arrived, again])
     kept = arrived < end
     rows, arrived = rows[kept], arrived[kept]
     order = np.argsort(arrived, kind="stable")
@@ -180,7 +181,7 @@ def write_events(table: Any, file: Path) -> None:
     pq.write_table(table, file, compression="zstd", row_group_size=1_000_000)
 
 
-def append_csv(table: Any, sink: BinaryIO, *, header: bool) -> None:
+def append_csv(table: Any, sink: BinaryIO | gzip.GzipFile, *, header: bool) -> None:
     """Append a table as CSV lines; null is an empty field."""
     decoded = [
         column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column

@@ -61,23 +61,23 @@ class LenderHabits(NamedTuple):
     """The app's averages; hazards are per day, (first day, later floor, days to fade)."""
 
     apply_first: float = 0.16
-    apply_floor: float = 0.0035
+    apply_floor: float = 0.008
     apply_days: float = 2.5
     submit_at_once: float = 0.55
     submit_first: float = 0.14
-    submit_floor: float = 0.004
+    submit_floor: float = 0.012
     submit_days: float = 3.0
-    reapply_rate: float = 0.003
+    reapply_rate: float = 0.004
     draw_at_once: float = 0.35
     draw_first: float = 0.14
-    draw_floor: float = 0.005
+    draw_floor: float = 0.014
     draw_days: float = 5.0
     again_first: float = 0.06
-    again_floor: float = 0.005
+    again_floor: float = 0.011
     again_days: float = 8.0
     visit_rate: float = 0.10
     visit_days: float = 20.0
-    leave_rate: float = 0.004
+    leave_rate: float = 0.0035
     loan: float = 4200.0
 
 
@@ -179,7 +179,7 @@ def _live(
             step = _go_on(log, who, i, habits, mood, place, debt, today)
         if step != before:
             since = quiet_since = day
-        elif not gone and uniform(today, _BROWSE) < _visit_chance(who, i, habits, mood, day - since):
+        elif not gone and _visits(who, i, habits, mood, day - since, today):
             _visit(log, at, today, _SESSION)
             quiet_since = day if step == _REGISTERED else quiet_since
         if not gone and step != _LOAN and uniform(today, _LEAVE) < habits.leave_rate * who.stay[i]:
@@ -207,13 +207,13 @@ def _fading(age: int, first: float, floor: float, days: float) -> float:
 def _hazard(step: int, age: int, habits: LenderHabits) -> float:
     """Hazard of going on from a step entered `age` days ago, for a middling customer."""
     if step == _REGISTERED:
-        return _fading(age, habits.apply_first, habits.apply_floor, habits.apply_days)
+        return float(_fading(age, habits.apply_first, habits.apply_floor, habits.apply_days))
     if step == _APPLYING:
-        return _fading(age, habits.submit_first, habits.submit_floor, habits.submit_days)
+        return float(_fading(age, habits.submit_first, habits.submit_floor, habits.submit_days))
     if step == _GRANTED:
-        return _fading(age, habits.draw_first, habits.draw_floor, habits.draw_days)
+        return float(_fading(age, habits.draw_first, habits.draw_floor, habits.draw_days))
     if step == _SETTLED:
-        return _fading(age, habits.again_first, habits.again_floor, habits.again_days)
+        return float(_fading(age, habits.again_first, habits.again_floor, habits.again_days))
     return habits.reapply_rate if age > 60 else 0.0
 
 
@@ -307,11 +307,17 @@ def _repay(
 
 
 @njit(cache=True)
-def _visit_chance(
-    who: Borrowers, i: int, habits: LenderHabits, mood: NDArray[np.float64], age: int
-) -> float:
+def _visits(
+    who: Borrowers,
+    i: int,
+    habits: LenderHabits,
+    mood: NDArray[np.float64],
+    age: int,
+    today: np.uint64,
+) -> bool:
     fresh = _fading(age, habits.visit_rate, 0.15 * habits.visit_rate, habits.visit_days)
-    return fresh * (0.4 + 0.6 * who.drive[i]) * math.exp(0.5 * mood[BOOST])
+    chance = fresh * (0.4 + 0.6 * who.drive[i]) * math.exp(0.5 * mood[BOOST])
+    return bool(uniform(today, _BROWSE) < chance)
 
 
 @njit(cache=True)

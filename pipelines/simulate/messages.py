@@ -223,7 +223,6 @@ def _close_channel(
     add_change(log, at, flags)
 
 
-
 @njit(cache=True)
 def remove_app(log: Log, mood: NDArray[np.float64], reach: Reach, at: int) -> None:
     """The customer removes the app, and with it the consent to push messages."""

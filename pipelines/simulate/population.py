@@ -1,4 +1,4 @@
-"""Who the simulated customers are: what the product may know of them, and latents shared by worlds."""
+"""Who the simulated customers are: what is known of them, and latents all worlds share."""
 
 from dataclasses import dataclass
 
@@ -80,7 +80,7 @@ def gather_people(
     days: int,
     zone_shares: tuple[float, ...],
     flag_names: tuple[str, ...],
-    early_share: float = 0.4,
+    early_share: float,
 ) -> People:
     """Draw customers `first` .. `first + count - 1`.
 

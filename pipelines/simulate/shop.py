@@ -51,7 +51,7 @@ class ShopHabits(NamedTuple):
 
     gap_days: float = 38.0
     rate_shape: float = 1.1
-    browse_ratio: float = 4.5
+    browse_ratio: float = 2.8
     sleep_rate: float = 0.0045
     once_only: float = 0.22
     wake_rate: float = 0.0035
@@ -92,9 +92,7 @@ class Shoppers(NamedTuple):
 def draw_shoppers(people: People, habits: ShopHabits) -> Shoppers:
     """Latents by inversion; the copula ties pace, loyalty and spend together."""
     noise = people.noise
-    pace = gamma_quantile(
-        ndtr(people.rate_z), shape=habits.rate_shape, mean=1.0 / habits.gap_days
-    )
+    pace = gamma_quantile(ndtr(people.rate_z), shape=habits.rate_shape, mean=1.0 / habits.gap_days)
     looker = noise[:, 0] < 0.25
     pace = np.where(looker, 0.1 * pace, pace) + 0.0004
     spread = 1.0 / gammaincinv(5.0, ndtr(-people.spend_z))
@@ -182,11 +180,11 @@ def _live(
                 phase += 1
                 ordered = woken or orders == 0 or phase >= who.regularity[i]
         if ordered:
-            _buy(log, who, i, habits, at, orders, refund, today, day)
+            _buy(log, who, i, habits, (at, day, orders), refund, today)
             phase, orders, quiet_since = 0, orders + 1, day
             if orders == 1 and uniform(today, _STATE + 16) < habits.once_only:
                 state = ASLEEP
-        elif state != GONE and uniform(today, _BROWSE) < _browse_chance(who, i, state, habits, mood):
+        elif state != GONE and _visits(who, i, state, habits, mood, today):
             _browse(log, at, who.favourite[i], today, _SESSION)
         _give_back(log, clock, zone, refund, day, second)
         if state == GONE and before != GONE and uniform(today, _UNINSTALL) < 0.5:
@@ -247,11 +245,18 @@ def _order_hazard(
 
 
 @njit(cache=True)
-def _browse_chance(
-    who: Shoppers, i: int, state: int, habits: ShopHabits, mood: NDArray[np.float64]
-) -> float:
+def _visits(
+    who: Shoppers,
+    i: int,
+    state: int,
+    habits: ShopHabits,
+    mood: NDArray[np.float64],
+    today: np.uint64,
+) -> bool:
     chance = who.browse[i] * math.exp(0.5 * mood[BOOST])
-    return float(chance if state == ALIVE else chance * habits.asleep_browse)
+    if state == ASLEEP:
+        chance *= habits.asleep_browse
+    return bool(uniform(today, _BROWSE) < chance)
 
 
 @njit(cache=True)
@@ -266,19 +271,20 @@ def _browse(log: Log, at: int, favourite: int, today: np.uint64, stream: int) ->
         add_mark(log, at, SEARCH)
     for step in range(pick(today, stream + 6, 5)):
         at += 10 + pick(today, stream + 7 + step, 90)
-        add_event(log, at, VIEW, np.nan, np.nan, -1, _category(favourite, today, stream + 12 + step))
+        category = _category(favourite, today, stream + 12 + step)
+        add_event(log, at, VIEW, np.nan, np.nan, -1, category)
     if uniform(today, stream + 18) < 0.18:
         at += 15 + pick(today, stream + 19, 60)
         category = _category(favourite, today, stream + 20)
         add_event(log, at, CART, np.nan, np.nan, -1, category)
-    return at
+    return int(at)
 
 
 @njit(cache=True)
 def _category(favourite: int, today: np.uint64, stream: int) -> int:
     if uniform(today, stream) < 0.55:
-        return favourite
-    return pick(today, stream + 400, 8)
+        return int(favourite)
+    return int(pick(today, stream + 400, 8))
 
 
 @njit(cache=True)
@@ -287,13 +293,12 @@ def _buy(
     who: Shoppers,
     i: int,
     habits: ShopHabits,
-    at: int,
-    order: int,
+    place: tuple[int, int, int],
     refund: NDArray[np.float64],
     today: np.uint64,
-    day: int,
 ) -> None:
-    """A visit that ends with an order of one to four lines."""
+    """A visit that ends with an order of one to four lines; `place` is (second, day, order)."""
+    at, day, order = place
     at = _browse(log, at, who.favourite[i], today, _SESSION)
     at += 20 + pick(today, _BASKET, 120)
     add_event(log, at, CART, np.nan, np.nan, -1, who.favourite[i])
@@ -325,4 +330,3 @@ def _give_back(
         at = to_utc(clock, zone, day, second // 2 + 4 * 3600)
         add_event(log, at, REFUND, refund[1], np.nan, int(refund[2]), int(refund[3]))
         refund[0] = 0.0
-

@@ -41,12 +41,17 @@ class ChannelTruth:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """One preset's truth. `kernel` lives customers day by day, see `walk_shop`."""
+    """One preset's truth.
+
+    `kernel` lives customers day by day, see `walk_shop`; `early_share` of them sign up in
+    the first quarter, the others evenly over the whole time; `offers` are effects.
+    """
 
     event_types: tuple[str, ...]
     categories: tuple[str, ...]
     zones: tuple[str, ...]
     zone_shares: tuple[float, ...]
+    early_share: float
     season: Season
     channels: dict[str, ChannelTruth]
     offers: dict[str, float]
@@ -62,6 +67,7 @@ SHOP = World(
     categories=shop.CATEGORIES,
     zones=("Europe/Berlin", "Europe/London", "Europe/Athens", "Europe/Lisbon"),
     zone_shares=(0.8, 0.08, 0.07, 0.05),
+    early_share=0.4,
     season=Season(
         yearly=0.12,
         peak_day=340,
@@ -86,6 +92,7 @@ LENDER = World(
     categories=lender.PRODUCTS,
     zones=("America/Mexico_City", "America/Tijuana", "America/Cancun", "America/Hermosillo"),
     zone_shares=(0.82, 0.07, 0.06, 0.05),
+    early_share=0.1,
     season=Season(
         yearly=0.06,
         peak_day=350,

@@ -1,0 +1,189 @@
+"""Rules that tie keys of winback.toml to each other."""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import date
+from typing import Any
+
+from features.source import EventRules
+from features.stage import Stage
+from pipelines.config_faults import unknown_name
+from scoring.policy import Channel, Experiment, Span, span_times
+from training.plan import TrainingPlan
+
+_EVENT_TYPE = re.compile(r"^[A-Za-z][A-Za-z0-9_.-]{0,39}$")
+_NAME = re.compile(r"^[a-z][a-z0-9_]{0,39}$")
+_DAY_MINUTES = 24 * 60
+
+Sections = Mapping[str, Any]
+Rule = Callable[[Sections], Iterator[str]]
+
+
+def rule_faults(sections: Sections) -> list[str]:
+    """Every broken rule. A rule is skipped where a section it needs is itself faulty.
+
+    Parameters
+    ----------
+    sections : the sections that are valid by themselves, by name.
+    """
+    return [fault for rule in _RULES for fault in rule(sections)]
+
+
+def _event_rules(sections: Sections) -> Iterator[str]:
+    events: EventRules | None = sections.get("events")
+    if events is None:
+        return
+    for name in events.types:
+        if not _EVENT_TYPE.match(name):
+            yield (
+                f'events.types: "{name}" is not valid; expected a letter, then up to 39 letters, '
+                "digits, dots, dashes or underscores"
+            )
+    if len(set(events.types)) != len(events.types):
+        yield from _twice("events.types", events.types)
+    named = {
+        "events.activity": events.activity,
+        "events.orders": events.orders,
+        "events.refunds": events.refunds,
+        "events.unknown_as": (events.unknown_as,) if events.unknown_as else (),
+    }
+    for place, names in named.items():
+        yield from _unknown(place, names, known=events.types, noun="in events.types")
+    for name in sorted(set(events.orders) & set(events.refunds)):
+        yield f'events.refunds: "{name}" is in events.orders too; expected it in one of the two'
+    if events.unknown == "map" and events.unknown_as is None:
+        yield 'events.unknown_as: missing; expected one of events.types, as unknown = "map"'
+
+
+def _stage_rules(sections: Sections) -> Iterator[str]:
+    stages: tuple[Stage, ...] = sections.get("stages", ())
+    if not stages:
+        return
+    names = [stage.name for stage in stages]
+    if len(set(names)) != len(names):
+        yield from _twice("stages", names)
+    if all(stage.silence_days is None for stage in stages):
+        yield "stages: no stage has silence_days; expected at least one that customers go silent in"
+    for position, stage in enumerate(stages):
+        later = {kind for other in stages[position + 1 :] for kind in other.entered_by}
+        if set(stage.entered_by) <= later:
+            yield (
+                f"{_stage_place(position, stage)}.entered_by: every type also enters a later "
+                "stage, so that nobody is ever on this one; expected a type of its own"
+            )
+
+
+def _stage_references(sections: Sections) -> Iterator[str]:
+    events: EventRules | None = sections.get("events")
+    known = {"channels": sections.get("channels"), "offers": sections.get("offers")}
+    nouns = {"channels": "a channel", "offers": "an offer"}
+    for position, stage in enumerate(sections.get("stages", ())):
+        place = _stage_place(position, stage)
+        if events is not None:
+            for field in ("entered_by", "active_on", "returns_by"):
+                names = getattr(stage, field)
+                yield from _unknown(
+                    f"{place}.{field}", names, known=events.types, noun="in events.types"
+                )
+        for field, tables in known.items():
+            if tables is not None:
+                names = getattr(stage, field)
+                yield from _unknown(
+                    f"{place}.{field}", names, known=tuple(tables), noun=nouns[field]
+                )
+
+
+def _channel_rules(sections: Sections) -> Iterator[str]:
+    channels: Mapping[str, Channel] = sections.get("channels", {})
+    sources = sections.get("sources")
+    for name, channel in channels.items():
+        if sources is not None:
+            yield from _unknown(
+                f"channels.{name}.requires",
+                channel.requires,
+                known=tuple(sources.customers.flags),
+                noun="in sources.customers.flags",
+            )
+        quiet = _minutes(channel.quiet_hours)
+        for span in channel.windows:
+            open_minutes = _minutes((span,))
+            if not open_minutes:
+                yield f'channels.{name}.windows: "{span}" is empty; expected an end after the start'
+            elif open_minutes <= quiet:
+                yield (
+                    f'channels.{name}.windows: "{span}" lies wholly in quiet_hours; '
+                    "expected a time at which sending is allowed"
+                )
+
+
+def _source_rules(sections: Sections) -> Iterator[str]:
+    sources = sections.get("sources")
+    if sources is None:
+        return
+    for kind in ("flags", "attributes"):
+        for name in getattr(sources.customers, kind):
+            if not _NAME.match(name):
+                yield (
+                    f'sources.customers.{kind}: "{name}" is not valid; expected a lower-case '
+                    "letter, then up to 39 lower-case letters, digits or underscores"
+                )
+
+
+def _money_rules(sections: Sections) -> Iterator[str]:
+    offers = sections.get("offers")
+    if offers is not None and "none" not in offers:
+        yield 'offers.none: missing; expected an offer "none" for contacts without one'
+    experiment: Experiment | None = sections.get("experiment")
+    if experiment is not None and experiment.ghost_share + experiment.explore_share >= 1:
+        yield "experiment: ghost_share + explore_share is 1 or more; expected less than 1"
+
+
+def _training_rules(sections: Sections) -> Iterator[str]:
+    plan: TrainingPlan | None = sections.get("training")
+    if plan is None or plan.as_of is None:
+        return
+    try:
+        date.fromisoformat(plan.as_of)
+    except ValueError:
+        yield f'training.as_of: "{plan.as_of}" is not valid; expected a date such as 2026-11-01'
+
+
+_RULES: tuple[Rule, ...] = (
+    _event_rules,
+    _stage_rules,
+    _stage_references,
+    _source_rules,
+    _channel_rules,
+    _money_rules,
+    _training_rules,
+)
+
+
+def _stage_place(position: int, stage: Stage) -> str:
+    return f"stages[{position}] ({stage.name})"
+
+
+def _unknown(
+    place: str, names: Iterable[str], *, known: tuple[str, ...], noun: str
+) -> Iterator[str]:
+    for name in names:
+        if name not in known:
+            yield unknown_name(place, name, known=known, noun=noun)
+
+
+def _twice(place: str, names: Iterable[str]) -> Iterator[str]:
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            yield f'{place}: "{name}" is there twice; expected each name once'
+        seen.add(name)
+
+
+def _minutes(spans: Iterable[Span]) -> set[int]:
+    """The minutes of the local day that the spans cover; a span may run past midnight."""
+    covered: set[int] = set()
+    for span in spans:
+        start, end = (at.hour * 60 + at.minute for at in span_times(span))
+        length = (end - start) % _DAY_MINUTES
+        covered |= {(start + minute) % _DAY_MINUTES for minute in range(length)}
+    return covered

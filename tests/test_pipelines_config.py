@@ -1,0 +1,252 @@
+"""winback.toml: every fault at once, each with its key, what is there and what was expected."""
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from features.errors import DataError, UsageError
+from pipelines.config import load_config, parse_config
+from pipelines.init import preset_text
+
+MINIMAL = """
+schema_version = 1
+[business]
+name = "Shop"
+timezone = "Europe/Berlin"
+currency = "EUR"
+gross_margin = 0.4
+acquisition_cost = 20
+[events]
+types = ["visit", "purchase", "refund"]
+activity = ["visit", "purchase"]
+orders = ["purchase"]
+refunds = ["refund"]
+[[stages]]
+name = "buyer"
+label = "has bought"
+entered_by = ["purchase"]
+active_on = ["purchase"]
+returns_by = ["purchase"]
+silence_days = 60
+"""
+
+
+def faults_of(text: str, *, place: str = "winback.toml") -> list[str]:
+    """The fault lines of a configuration that must not be accepted."""
+    with pytest.raises(DataError) as caught:
+        parse_config(text.encode(), place=place, home=Path())
+    return [line.strip() for line in str(caught.value).splitlines()[1:-1]]
+
+
+def only_fault(text: str) -> str:
+    faults = faults_of(text)
+    assert len(faults) == 1, faults
+    return faults[0]
+
+
+def changed(old: str, new: str) -> str:
+    assert old in MINIMAL
+    return MINIMAL.replace(old, new)
+
+
+def test_minimal_file_gets_defaults(tmp_path: Path) -> None:
+    file = tmp_path / "winback.toml"
+    file.write_text(MINIMAL)
+    config = load_config(tmp_path)
+    assert config.home == tmp_path.resolve()
+    assert config.windows.horizon_days == 30
+    assert tuple(config.offers) == ("none",)
+    assert config.tracking_uri == f"sqlite:///{tmp_path.resolve()}/mlflow.db"
+    assert config.warehouse_path == str(tmp_path.resolve() / "warehouse")
+    assert config.feature_spec().orders == ("purchase",)
+
+
+def test_digest_is_the_sha256_of_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "winback.toml"
+    file.write_text(MINIMAL)
+    assert load_config(file).digest == hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def test_object_store_url_is_kept() -> None:
+    text = MINIMAL + '[storage]\nwarehouse = "s3://bucket/warehouse"\n'
+    assert parse_config(text.encode(), place="x", home=Path()).warehouse_path.startswith("s3://")
+
+
+def test_missing_file_names_the_fix(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="winback init --preset retail"):
+        load_config(tmp_path)
+
+
+def test_byte_order_mark_is_accepted() -> None:
+    assert parse_config(b"\xef\xbb\xbf" + MINIMAL.encode(), place="x", home=Path())
+
+
+def test_toml_fault_names_the_line() -> None:
+    with pytest.raises(DataError, match=r"winback\.toml: not a TOML document: .*line 4"):
+        parse_config(
+            changed('name = "Shop"', "name = Shop").encode(), place="winback.toml", home=Path()
+        )
+
+
+def test_bytes_that_are_not_utf8_name_the_line() -> None:
+    raw = changed('"Shop"', '"Caf\u00e9"').encode("latin-1")
+    with pytest.raises(DataError, match="line 4 is not UTF-8"):
+        parse_config(raw, place="winback.toml", home=Path())
+
+
+def test_twelve_planted_faults_are_all_reported() -> None:
+    text = preset_text("retail")
+    planted = [
+        ('currency = "EUR"', 'currency = "euro"', "business.currency"),
+        ("gross_margin = 0.40", 'gross_margin = "0.40"', "business.gross_margin"),
+        ('timezone = "Europe/Berlin"', 'timezone = "Europe/Berln"', "business.timezone"),
+        ("buckets = 16", "bukets = 16", "storage.bukets"),
+        ("horizon_days = 30", "horizon_days = -30", "windows.horizon_days"),
+        ("capacity = 400 ", "capacity = 400.5 ", "channels.sms.capacity"),
+        (
+            'windows = ["11:00-12:00", "19:00-20:00"]',
+            'windows = ["11-12"]',
+            "channels.phone.windows",
+        ),
+        ("cost_on_return = 10.0", "cost_on_return = true", "offers.voucher_10.cost_on_return"),
+        (
+            "max_per_7d = 2\nmax_per_30d = 4\nmin",
+            "max_per_7d = -2\nmax_per_30d = 4\nmin",
+            "caps.max",
+        ),
+        ("ghost_share = 0.10", "ghost_share = 0.9", "experiment.ghost_share"),
+        ('calibration = "auto"', 'calibration = "beta"', "training.calibration"),
+        ('refunds = ["refund"]', 'refunds = ["refnd"]', "events.refunds"),
+    ]
+    text = text.replace("capacity = 400\n", "capacity = 400 \n")
+    for old, new, _ in planted:
+        assert old in text, old
+        text = text.replace(old, new)
+    faults = faults_of(text)
+    assert len(faults) == len(planted), faults
+    for _, _, place in planted:
+        assert any(fault.startswith(place) for fault in faults), (place, faults)
+
+
+def test_unknown_section_suggests_the_nearest() -> None:
+    fault = only_fault(MINIMAL + "[chanels.push]\nlabel = 'push'\ncost = 1\n")
+    assert fault.startswith('chanels: unknown key; did you mean "channels"? Expected one of: ')
+
+
+def test_unknown_key_suggests_the_nearest_and_lists_the_valid() -> None:
+    fault = only_fault(MINIMAL + "[training.learner]\nlearning_rat = 0.1\n")
+    assert 'training.learner.learning_rat: unknown key; did you mean "learning_rate"?' in fault
+    assert "early_stopping_rounds" in fault
+
+
+def test_unknown_key_inside_a_named_table() -> None:
+    fault = only_fault(MINIMAL + "[channels.push]\nlabel = 'push'\ncosts = 1\ncost = 1\n")
+    assert fault.startswith('channels.push.costs: unknown key; did you mean "cost"?')
+
+
+def test_stage_faults_name_the_stage() -> None:
+    fault = only_fault(changed("silence_days = 60", 'silence_days = "60"'))
+    assert fault == "stages[0] (buyer).silence_days: '60' is not valid; expected a number"
+
+
+def test_stage_names_an_unknown_event_type() -> None:
+    fault = only_fault(changed('returns_by = ["purchase"]', 'returns_by = ["purchas"]'))
+    assert fault.startswith('stages[0] (buyer).returns_by: "purchas" is not in events.types; ')
+    assert 'did you mean "purchase"? Expected one of: visit, purchase, refund' in fault
+
+
+def test_missing_key_and_missing_section() -> None:
+    text = changed('label = "has bought"\n', "").replace("schema_version = 1", "")
+    faults = faults_of(text)
+    assert "schema_version: missing; expected this section" in faults
+    assert "stages[0] (buyer).label: missing; expected a value for label" in faults
+
+
+def test_single_table_instead_of_a_list_of_stages() -> None:
+    fault = only_fault(changed("[[stages]]", "[stages]"))
+    assert fault.startswith("stages: a table is not valid; expected a list")
+
+
+def test_not_a_number_is_refused() -> None:
+    fault = only_fault(changed("gross_margin = 0.4", "gross_margin = nan"))
+    assert fault == "business.gross_margin: nan is not valid; expected a finite number"
+
+
+def test_channel_requires_a_known_flag() -> None:
+    text = (
+        MINIMAL
+        + """
+[sources.customers.flags]
+sms_consent = "sms_consent"
+[channels.sms]
+label = "text message"
+cost = 0.1
+requires = ["sms_consnt"]
+"""
+    )
+    fault = only_fault(text)
+    assert fault.startswith('channels.sms.requires: "sms_consnt" is not in sources.customers.flags')
+    assert 'did you mean "sms_consent"?' in fault
+
+
+def test_flag_without_any_flags_defined() -> None:
+    text = MINIMAL + "[channels.sms]\nlabel = 'text'\ncost = 0.1\nrequires = ['consent']\n"
+    assert "Expected one of: none, as none is defined" in only_fault(text)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ('refunds = ["refund"]', 'refunds = ["purchase"]', "is in events.orders too"),
+        (
+            '"visit", "purchase", "refund"]',
+            '"visit", "purchase", "refund", "visit"]',
+            "there twice",
+        ),
+        (
+            '"visit", "purchase", "refund"]',
+            '"visit", "purchase", "refund", "a b"]',
+            "a letter, then",
+        ),
+        (
+            'refunds = ["refund"]',
+            'refunds = ["refund"]\nunknown = "map"',
+            "events.unknown_as: miss",
+        ),
+        ("silence_days = 60", "", "no stage has silence_days"),
+    ],
+)
+def test_rules_between_event_and_stage_keys(old: str, new: str, expected: str) -> None:
+    assert expected in only_fault(changed(old, new))
+
+
+@pytest.mark.parametrize(
+    ("section", "expected"),
+    [
+        (
+            "[channels.sms]\nlabel='x'\ncost=1\nwindows=['22:00-23:00']",
+            "lies wholly in quiet_hours",
+        ),
+        ("[channels.sms]\nlabel='x'\ncost=1\nwindows=['11:00-11:00']", "is empty"),
+        ("[channels.E-Mail]\nlabel='x'\ncost=1", "text that matches"),
+        ("[offers.gift]\nlabel='x'", "offers.none: missing"),
+        ("[experiment]\nghost_share=0.5\nexplore_share=0.5", "expected less than 1"),
+        ("[training]\nas_of='2026-13-01'", "expected a date such as 2026-11-01"),
+        ("[sources.customers.flags]\n'Has App'='app'", "sources.customers.flags"),
+    ],
+)
+def test_rules_of_other_sections(section: str, expected: str) -> None:
+    assert expected in only_fault(MINIMAL + section)
+
+
+def test_stage_nobody_can_be_on() -> None:
+    text = MINIMAL + MINIMAL[MINIMAL.index("[[stages]]") :].replace('"buyer"', '"again"')
+    assert "nobody is ever on this one" in only_fault(text)
+
+
+def test_training_date_may_stand_without_quotes() -> None:
+    config = parse_config(
+        (MINIMAL + "[training]\nas_of = 2026-11-01\n").encode(), place="x", home=Path()
+    )
+    assert config.training.as_of == "2026-11-01"
