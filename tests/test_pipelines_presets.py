@@ -1,0 +1,97 @@
+"""The presets: valid, fully commented, and in step with the worlds that the simulator lives in."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from features.errors import UsageError
+from pipelines.init import PRESETS, preset_config, preset_text, write_config
+from pipelines.simulate.world import WORLDS, reach_of
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_preset_is_valid(preset: str) -> None:
+    config = preset_config(preset)
+    assert config.offers["none"].effect_prior == 0
+    assert list(config.channels) == ["push", "sms", "email", "phone"]
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_effect_priors_are_small_and_unsure(preset: str) -> None:
+    config = preset_config(preset)
+    for channel in config.channels.values():
+        assert 0 < channel.effect_prior <= 0.4
+        assert channel.effect_prior_sd > 0
+    assert config.channels["phone"].cost == max(c.cost for c in config.channels.values())
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_channel_keeps_night_quiet(preset: str) -> None:
+    for channel in preset_config(preset).channels.values():
+        assert any(span.endswith("-09:00") for span in channel.quiet_hours)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_key_is_explained_where_it_is_first_used(preset: str) -> None:
+    lines = [line for line in preset_text(preset).splitlines() if re.match(r"^\w+ = ", line)]
+    first_use = {line.split(" = ")[0]: line for line in reversed(lines)}
+    own_names = {"app_installed", *preset_config(preset).sources.customers.flags}
+    own_names |= {*preset_config(preset).sources.customers.attributes}
+    assert [
+        key for key, line in first_use.items() if "#" not in line and key not in own_names
+    ] == []
+
+
+def test_lending_ladder_follows_the_field() -> None:
+    stages = {stage.name: stage.silence_days for stage in preset_config("lending").stages}
+    assert stages == {
+        "registered": 3,
+        "application": 3,
+        "in_review": None,
+        "refused": None,
+        "granted": 7,
+        "active_loan": None,
+        "settled": 30,
+    }
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_world_knows_every_configured_name(preset: str) -> None:
+    config, world = preset_config(preset), WORLDS[preset]
+    assert set(config.events.types) == set(world.event_types)
+    reach = reach_of(world, config)
+    assert len(reach.requires) == len(config.channels)
+    assert len(reach.offer_effect) == len(config.offers)
+
+
+def test_commented_keys_are_valid_when_uncommented() -> None:
+    text = preset_text("retail")
+    for line in ("# unknown_as", "# return_value", "# at_risk_probability", "# as_of"):
+        assert line in text
+        text = text.replace(line, line.removeprefix("# "))
+    assert tomllib.loads(text)["training"]["as_of"] == "2026-11-01"
+
+
+def test_unknown_preset_lists_the_known() -> None:
+    with pytest.raises(UsageError, match="one of retail, lending"):
+        preset_text("bank")
+
+
+def test_write_makes_the_folder_and_keeps_what_is_there(tmp_path: Path) -> None:
+    folder = tmp_path / "shop" / "deep"
+    file = write_config("retail", folder)
+    assert file.read_text() == preset_text("retail")
+    file.write_text("mine")
+    with pytest.raises(UsageError, match="--force"):
+        write_config("lending", folder)
+    assert file.read_text() == "mine"
+    write_config("lending", folder, force=True)
+    assert file.read_text() == preset_text("lending")
+
+
+def test_write_into_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "shop").write_text("")
+    with pytest.raises(UsageError, match="not a folder"):
+        write_config("retail", tmp_path / "shop")
