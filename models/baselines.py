@@ -158,8 +158,10 @@ def _fit_recency_rule(value: CustomerValue, labels: Int8Array) -> RecencyRule:
 
 
 def _silence_curve(silence_days: Float64Array, labels: Int8Array) -> SilenceCurve:
-    curve = IsotonicRegression(increasing="auto", out_of_bounds="clip")
-    curve.fit(silence_days, labels.astype(np.float64))
+    target = labels.astype(np.float64)
+    together = float(np.sum((silence_days - silence_days.mean()) * (target - target.mean())))
+    curve = IsotonicRegression(increasing=together >= 0, out_of_bounds="clip")
+    curve.fit(silence_days, target)
     knots = np.asarray(curve.X_thresholds_, dtype=np.float64)
     return SilenceCurve(knots, np.asarray(curve.y_thresholds_, dtype=np.float64))
 

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,8 +53,8 @@ class PanelRows:
     customer: UInt64Array
     value: CustomerValue
 
-    def take(self, rows: NDArray[np.bool_]) -> "PanelRows":
-        """The rows that a mask marks."""
+    def take(self, rows: NDArray[Any]) -> "PanelRows":
+        """The chosen rows, by mask or position."""
         return PanelRows(
             values=self.values[rows],
             labels=self.labels[rows],

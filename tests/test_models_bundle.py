@@ -1,0 +1,183 @@
+"""The bundle on disk: every byte is checked, nothing is pickled."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from features.errors import ArtifactError
+from features.manifest import feature_manifest
+from features.spec import FeatureSpec
+from features.stage import Stage
+from models import bundle as bundles
+from models.bundle import Bundle, load_bundle, save_bundle, stages_digest
+from models.calibration import Calibration
+from models.forest import ForestSettings, Sample, fit_forest
+
+SPEC = FeatureSpec(
+    event_types=("visit", "purchase"),
+    activity=("visit", "purchase"),
+    orders=("purchase",),
+    attributes=("city",),
+    vocabulary=(("Berlin", "Ulm"),),
+)
+
+
+@pytest.fixture(scope="module")
+def bundle() -> Bundle:
+    rng = np.random.default_rng(1)
+    manifest = feature_manifest(SPEC)
+    values = rng.normal(size=(400, len(manifest))).astype(np.float32)
+    rows = Sample(values, (values[:, 0] > 0).astype(np.int8))
+    forest = fit_forest(
+        rows,
+        validation=rows,
+        names=tuple(feature.name for feature in manifest),
+        categorical=tuple(f.name for f in manifest if f.kind == "categorical"),
+        settings=ForestSettings(max_rounds=5, min_data_in_leaf=5),
+    )
+    return Bundle(
+        kind="dormancy_risk",
+        spec=SPEC,
+        stages_digest="0" * 64,
+        gap_days=2.0,
+        horizon_days=30.0,
+        trained_until_us=1_700_000_000_000_000,
+        forest=forest,
+        calibration=Calibration("platt", slope=0.9, intercept=-0.1),
+        metrics={"auc": 0.8},
+        winback_version="0.1.0",
+    )
+
+
+@pytest.fixture
+def folder(bundle: Bundle, tmp_path: Path) -> Path:
+    save_bundle(bundle, tmp_path / "bundle")
+    return tmp_path / "bundle"
+
+
+def matrix(n: int) -> np.ndarray:
+    rng = np.random.default_rng(2)
+    return rng.normal(size=(n, len(feature_manifest(SPEC)))).astype(np.float32)
+
+
+def test_a_loaded_bundle_is_the_saved_one(bundle: Bundle, folder: Path) -> None:
+    again = load_bundle(folder)
+    assert replace(again, forest=bundle.forest) == bundle
+    assert again.digest() == bundle.digest()
+    np.testing.assert_array_equal(again.predict(matrix(50)), bundle.predict(matrix(50)))
+    assert again.contributions(matrix(3)).shape == (3, len(again.feature_names))
+    p = again.predict(matrix(50))
+    assert (p > 0).all() and (p < 1).all()
+
+
+def test_the_folder_holds_text_only(folder: Path) -> None:
+    names = sorted(file.name for file in folder.iterdir())
+    assert names == [
+        "calibration.json",
+        "features.json",
+        "manifest.json",
+        "metrics.json",
+        "model.txt",
+    ]
+    for file in folder.iterdir():
+        file.read_text(encoding="utf-8")
+
+
+def test_saving_twice_gives_the_same_bytes(bundle: Bundle, folder: Path, tmp_path: Path) -> None:
+    save_bundle(bundle, tmp_path / "again")
+    for file in folder.iterdir():
+        assert (tmp_path / "again" / file.name).read_bytes() == file.read_bytes()
+
+
+def test_an_existing_folder_is_not_overwritten(bundle: Bundle, folder: Path) -> None:
+    with pytest.raises(ArtifactError, match="exists already"):
+        save_bundle(bundle, folder)
+
+
+@pytest.mark.parametrize(
+    "name", ["manifest.json", "model.txt", "calibration.json", "features.json", "metrics.json"]
+)
+def test_a_missing_file_is_named(folder: Path, name: str) -> None:
+    (folder / name).unlink()
+    with pytest.raises(ArtifactError, match=rf"{name}.*Fix: run `winback train`"):
+        load_bundle(folder)
+
+
+@pytest.mark.parametrize(
+    "name", ["manifest.json", "model.txt", "calibration.json", "features.json", "metrics.json"]
+)
+def test_every_changed_byte_is_noticed(folder: Path, name: str) -> None:
+    whole = (folder / name).read_bytes()
+    for place in range(0, len(whole), max(1, len(whole) // 40)):
+        changed = bytearray(whole)
+        changed[place] ^= 1
+        (folder / name).write_bytes(bytes(changed))
+        if name == "manifest.json" and _same_meaning(whole, bytes(changed)):
+            continue
+        with pytest.raises(ArtifactError):
+            load_bundle(folder)
+
+
+def _same_meaning(whole: bytes, changed: bytes) -> bool:
+    """White space in the manifest may differ."""
+    try:
+        return bool(json.loads(whole) == json.loads(changed))
+    except ValueError:
+        return False
+
+
+def test_two_bad_files_are_named_at_once(folder: Path) -> None:
+    (folder / "model.txt").unlink()
+    (folder / "metrics.json").write_text("{}")
+    with pytest.raises(ArtifactError, match=r"2 of its 4 files.*metrics.json.*model.txt"):
+        load_bundle(folder)
+
+
+def rewrite(folder: Path, change: Callable[[dict[str, object]], None]) -> None:
+    """Change the manifest the way a program that knows the format would."""
+    manifest = json.loads((folder / "manifest.json").read_text())
+    change(manifest)
+    manifest["digest"] = bundles._digest_of(manifest)
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+
+
+def test_an_unknown_schema_version_is_refused(folder: Path) -> None:
+    rewrite(folder, lambda manifest: manifest.update(schema_version=99))
+    with pytest.raises(ArtifactError, match="schema version 99 is not known"):
+        load_bundle(folder)
+
+
+def test_features_of_another_winback_are_refused(folder: Path) -> None:
+    features = json.loads((folder / "features.json").read_text())
+    features["manifest_digest"] = "f" * 64
+    content = json.dumps(features).encode()
+    (folder / "features.json").write_bytes(content)
+
+    def trust(manifest: dict[str, object]) -> None:
+        files = manifest["files"]
+        assert isinstance(files, dict)
+        files["features.json"] = {
+            "bytes": len(content),
+            "sha256": hashlib.sha256(content).hexdigest(),
+        }
+
+    rewrite(folder, trust)
+    with pytest.raises(ArtifactError, match=r"feature manifest that winback .* does not compute"):
+        load_bundle(folder)
+
+
+def test_a_matrix_of_another_width_is_refused(bundle: Bundle) -> None:
+    with pytest.raises(ArtifactError, match="feature columns"):
+        bundle.predict(matrix(3)[:, :-1])
+
+
+def test_stages_digest_follows_what_models_depend_on() -> None:
+    stage = Stage("buyer", "Buyer", ("purchase",), ("purchase",), ("purchase",), 30.0)
+    same = Stage("buyer", "Käufer", ("purchase",), ("purchase",), ("purchase",), 30.0, 9.0)
+    other = Stage("buyer", "Buyer", ("purchase",), ("purchase",), ("purchase",), 31.0)
+    assert stages_digest([stage]) == stages_digest([same]) != stages_digest([other])
