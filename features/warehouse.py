@@ -14,7 +14,7 @@ from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 from deltalake.exceptions import DeltaError, TableNotFoundError
 from deltalake.fs import DeltaStorageHandler
 
-from features.contract import INGESTIONS, TABLES, TableContract
+from features.contract import TABLES, TableContract
 from features.errors import ArtifactError, DataError, describe
 from features.warehouse_files import PartitionWriter
 
@@ -66,7 +66,9 @@ class Warehouse:
         warehouse = cls(root, n_buckets)
         present = [name for name in TABLES if DeltaTable.is_deltatable(warehouse._uri(name))]
         if not present:
-            _check_place(root, create=create)
+            check_new_place(root)
+            if not create:
+                raise _absent(root)
         for name in present:
             _check_buckets(root, name, warehouse._delta(name), n_buckets)
         missing = [name for name in TABLES if name not in present]
@@ -78,8 +80,8 @@ class Warehouse:
 
     @staticmethod
     def exists(root: str) -> bool:
-        """Whether a warehouse has been made at `root`."""
-        return bool(DeltaTable.is_deltatable(_join(root, INGESTIONS.name)))
+        """Whether a warehouse, or a part of one, has been made at `root`."""
+        return any(DeltaTable.is_deltatable(_join(root, name)) for name in TABLES)
 
     def has_table(self, name: str) -> bool:
         """Whether the table is there; contract tables always are."""
@@ -209,6 +211,10 @@ class Warehouse:
             write_deltalake(self._uri(name), table, mode="append", partition_by=[column])
         return int(self._delta(name).version())
 
+    def dataset(self, name: str) -> Any:
+        """A table as a pyarrow dataset, wherever it is stored; partition columns included."""
+        return self._delta(name).to_pyarrow_dataset()
+
     def commits(self, name: str, *, limit: int) -> list[Mapping[str, Any]]:
         """The latest commits of a table, newest first."""
         return list(self._delta(name).history(limit=limit))
@@ -263,7 +269,13 @@ def _in_order(batches: Any, contract: TableContract) -> Iterable[Any]:
     return [batches.select(contract.schema.names).sort_by(keys)]
 
 
-def _check_place(root: str, *, create: bool) -> None:
+def check_new_place(root: str) -> None:
+    """Make sure that a warehouse can be made at `root`.
+
+    Raises
+    ------
+    ArtifactError : there is a file, or a folder that holds something else.
+    """
     folder = Path(root)
     if "://" not in root and folder.exists() and (folder.is_file() or any(folder.iterdir())):
         raise ArtifactError(
@@ -274,15 +286,17 @@ def _check_place(root: str, *, create: bool) -> None:
                 fix="set storage.warehouse to another place",
             )
         )
-    if not create:
-        raise ArtifactError(
-            describe(
-                root,
-                "no warehouse here",
-                expected="the tables that `winback ingest` makes",
-                fix="run `winback ingest events PATH`, or correct storage.warehouse",
-            )
+
+
+def _absent(root: str) -> ArtifactError:
+    return ArtifactError(
+        describe(
+            root,
+            "no warehouse here",
+            expected="the tables that `winback ingest` makes",
+            fix="run `winback ingest events PATH`, or correct storage.warehouse",
         )
+    )
 
 
 def _check_buckets(root: str, name: str, table: DeltaTable, n_buckets: int) -> None:

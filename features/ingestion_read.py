@@ -1,0 +1,317 @@
+"""Reading one source file into DuckDB: raw rows, and the rows that cannot be read."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from features.errors import DataError, describe
+from features.ingestion_files import SourceFile
+from features.ingestion_mapping import RawColumns, name_sql
+from features.ingestion_text import (
+    CsvLayout,
+    cut_off,
+    find_codec,
+    place_text,
+    prepare_csv,
+    rewrite_line_ends,
+)
+from features.ingestion_time import quote
+from features.source import ContactSource, CustomerSource, EventSource
+
+_RAW = "winback_raw"
+_CSV_RULES = {
+    "MISSING COLUMNS": "row_wrong_columns",
+    "TOO MANY COLUMNS": "row_wrong_columns",
+    "UNQUOTED VALUE": "row_bad_quotes",
+    "INVALID ENCODING": "row_not_utf8",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedFile:
+    """A file whose columns are known and whose rows are not read yet."""
+
+    file: SourceFile
+    raw: RawColumns
+    path: Path
+    layout: CsvLayout | None
+
+
+@dataclass(frozen=True, slots=True)
+class RawRows:
+    """The rows of one file.
+
+    `relation` is SQL with the raw columns, winback_row (numbers from 1) and winback_hash
+    (of the whole raw row). `unreadable` holds (row, rule) of rows that cannot be read; its
+    row numbers count all data rows. Where `readable_only`, winback_row counts readable rows.
+    """
+
+    relation: str
+    rows: int
+    unreadable: tuple[tuple[int, str], ...]
+    readable_only: bool = False
+
+
+def open_file(
+    connection: duckdb.DuckDBPyConnection,
+    file: SourceFile,
+    source: EventSource | CustomerSource | ContactSource,
+    *,
+    place: str,
+    stage: Path,
+) -> OpenedFile:
+    """Find out the columns of a file.
+
+    Raises
+    ------
+    DataError : a fault of the whole file.
+    """
+    if file.format == "parquet":
+        path = stage.with_suffix(".parquet")
+        path.symlink_to(Path(file.path).resolve())
+        types = _parquet_types(connection, file, path)
+        return OpenedFile(file, RawColumns(file.path, types, text=False), path, None)
+    if file.format == "json":
+        path = place_text(file, find_codec(source.encoding, place), stage, ".json")
+        types = dict.fromkeys(_load_json(connection, file, path), "VARCHAR")
+        hint = "\n  JSON values are text; nested values are JSON text."
+        return OpenedFile(file, RawColumns(file.path, types, text=True, hint=hint), path, None)
+    layout = prepare_csv(
+        file, delimiter=source.delimiter, encoding=source.encoding, place=place, stage=stage
+    )
+    types = dict.fromkeys(layout.columns, "VARCHAR")
+    hint = ""
+    if len(types) == 1:
+        hint = f"\n  Only one column was found: is {layout.delimiter!r} the right delimiter?"
+    return OpenedFile(file, RawColumns(file.path, types, text=True, hint=hint), layout.path, layout)
+
+
+def read_rows(
+    connection: duckdb.DuckDBPyConnection,
+    opened: OpenedFile,
+    *,
+    needed: Collection[str],
+    whole_row: bool,
+    encoding: str,
+) -> RawRows:
+    """Read the needed columns of an opened file.
+
+    Parameters
+    ----------
+    connection : where tables for the rows are made; the next call replaces them.
+    opened : the file.
+    needed : columns the expressions use.
+    whole_row : whether winback_hash covers all columns or only the needed ones.
+    encoding : as configured, for files that must be rewritten.
+
+    Raises
+    ------
+    DataError : a fault of the whole file.
+    """
+    columns = [name for name in opened.raw.types if name in needed]
+    # Sorted, so that files with another column order give equal hashes.
+    hashed = ", ".join(
+        name_sql(name) for name in sorted(opened.raw.types if whole_row else columns)
+    )
+    row_hash = f"hash({hashed})" if hashed else "0::UBIGINT"
+    if opened.file.format == "parquet":
+        return _read_parquet(connection, opened, columns, row_hash)
+    if opened.file.format == "json":
+        return _read_json(connection, opened, columns, row_hash)
+    return _read_csv(connection, opened, columns, row_hash, encoding)
+
+
+def _read_csv(
+    connection: duckdb.DuckDBPyConnection,
+    opened: OpenedFile,
+    columns: list[str],
+    row_hash: str,
+    encoding: str,
+) -> RawRows:
+    layout = opened.layout
+    if layout is None:
+        raise ValueError("a CSV file without layout")
+    try:
+        _load_csv(connection, layout, layout.path, columns, row_hash)
+    except duckdb.InvalidInputException:
+        # Mixed line ends put DuckDB's parser into an invalid state.
+        path = rewrite_line_ends(opened.file, encoding=encoding, place="", stage=layout.path)
+        try:
+            _load_csv(connection, layout, path, columns, row_hash)
+        except duckdb.Error as error:
+            raise _fault(opened.file, error) from error
+    except duckdb.Error as error:
+        raise _fault(opened.file, error) from error
+    unreadable = _csv_rejects(connection, opened.file)
+    rows = _count(connection)
+    if rows + len(unreadable) == 0:
+        raise _no_rows(opened.file)
+    names = ", ".join([*map(name_sql, columns), "winback_hash"])
+    relation = f"(SELECT rowid + 1 AS winback_row, {names} FROM {_RAW})"
+    return RawRows(relation, rows, unreadable, readable_only=True)
+
+
+def _load_csv(
+    connection: duckdb.DuckDBPyConnection,
+    layout: CsvLayout,
+    path: Path,
+    columns: list[str],
+    row_hash: str,
+) -> None:
+    for table in (_RAW, "reject_errors", "reject_scans"):
+        connection.execute(f"DROP TABLE IF EXISTS {table}")
+    struct = ", ".join(f"{quote(name)}: 'VARCHAR'" for name in layout.columns)
+    mark = "'\"'" if layout.quoted else "''"
+    selected = ", ".join([*map(name_sql, columns), f"{row_hash} AS winback_hash"])
+    connection.execute(
+        f"CREATE TEMP TABLE {_RAW} AS SELECT {selected} FROM read_csv({quote(str(path))}, "
+        f"auto_detect = false, header = true, delim = {quote(layout.delimiter)}, quote = {mark}, "
+        f"escape = {mark}, columns = {{{struct}}}, store_rejects = true, rejects_limit = 0)"
+    )
+
+
+def _csv_rejects(
+    connection: duckdb.DuckDBPyConnection, file: SourceFile
+) -> tuple[tuple[int, str], ...]:
+    found = connection.execute(
+        "SELECT line - 1, any_value(error_type::VARCHAR), "
+        "max(length(csv_line) - length(replace(csv_line, chr(10), ''))) "
+        "FROM reject_errors GROUP BY line ORDER BY line"
+    ).fetchall()
+    swallowed = [
+        f"{file.path} row {row}"
+        for row, kind, line_ends in found
+        if kind == "LINE SIZE OVER MAXIMUM" or (kind == "UNQUOTED VALUE" and (line_ends or 0) > 1)
+    ]
+    if swallowed:
+        raise DataError(
+            describe(
+                file.path,
+                f"{len(swallowed)} quoted values run over the ends of their lines and swallow rows",
+                examples=swallowed,
+                expected='quotes that are closed, and doubled inside a value ("")',
+                fix="correct the quotes, or export the file again; it may also be cut off",
+            )
+        )
+    return tuple((int(row), _CSV_RULES.get(kind, "row_wrong_columns")) for row, kind, _ in found)
+
+
+def _parquet_types(
+    connection: duckdb.DuckDBPyConnection, file: SourceFile, path: Path
+) -> dict[str, str]:
+    try:
+        relation = connection.sql(f"SELECT * FROM read_parquet({quote(str(path))})")
+    except duckdb.Error as error:
+        raise _fault(file, error) from error
+    return dict(zip(relation.columns, map(str, relation.types), strict=True))
+
+
+def _read_parquet(
+    connection: duckdb.DuckDBPyConnection, opened: OpenedFile, columns: list[str], row_hash: str
+) -> RawRows:
+    scan = f"read_parquet({quote(str(opened.path))}, file_row_number = true)"
+    selected = [*map(name_sql, columns), f"{row_hash} AS winback_hash"]
+    relation = f"(SELECT file_row_number + 1 AS winback_row, {', '.join(selected)} FROM {scan})"
+    try:
+        rows = connection.execute(f"SELECT count(*) FROM {scan}").fetchall()[0][0]
+    except duckdb.Error as error:
+        raise _fault(opened.file, error) from error
+    if rows == 0:
+        raise _no_rows(opened.file)
+    return RawRows(relation, int(rows), ())
+
+
+def _load_json(connection: duckdb.DuckDBPyConnection, file: SourceFile, path: Path) -> list[str]:
+    """Load the objects of a JSON file, and list all keys in them."""
+    connection.execute("DROP TABLE IF EXISTS winback_objects")
+    options = "format = 'auto', maximum_object_size = 33554432"
+    if _holds_lines(connection, path):
+        options = "format = 'newline_delimited', ignore_errors = true"
+    try:
+        connection.execute(
+            f"CREATE TEMP TABLE winback_objects AS SELECT json FROM "
+            f"read_json_objects({quote(str(path))}, {options})"
+        )
+    except duckdb.Error as error:
+        raise _fault(file, error) from error
+    keys = connection.execute(
+        "SELECT DISTINCT unnest(json_keys(json)) AS key FROM winback_objects "
+        "WHERE json_type(json) = 'OBJECT' ORDER BY key"
+    ).fetchall()
+    last_is_broken = connection.execute(
+        "SELECT json IS NULL FROM winback_objects ORDER BY rowid DESC LIMIT 1"
+    ).fetchall()
+    if not last_is_broken:
+        raise _no_rows(file)
+    if last_is_broken[0][0] and not file.gzipped and not file.ends_with_newline:
+        raise cut_off(file, "its last line is half a JSON object")
+    if not keys:
+        raise DataError(
+            describe(
+                file.path,
+                "no line is a JSON object",
+                expected='one object per line, such as {"customer_id": "17"}',
+                fix="export the file as JSON lines",
+            )
+        )
+    return [key for (key,) in keys]
+
+
+def _holds_lines(connection: duckdb.DuckDBPyConnection, path: Path) -> bool:
+    first = connection.execute(
+        f"SELECT json_type(json) FROM read_json_objects({quote(str(path))}, "
+        "format = 'newline_delimited', ignore_errors = true) LIMIT 1"
+    ).fetchall()
+    return bool(first) and first[0][0] != "ARRAY"
+
+
+def _read_json(
+    connection: duckdb.DuckDBPyConnection, opened: OpenedFile, columns: list[str], row_hash: str
+) -> RawRows:
+    keys = list(opened.raw.types)
+    paths = ", ".join(quote('$."' + key.replace('"', '\\"') + '"') for key in keys)
+    listed = ", ".join(f"x[{number}] AS {name_sql(key)}" for number, key in enumerate(keys, 1))
+    names = ", ".join([*map(name_sql, columns), f"{row_hash} AS winback_hash"])
+    connection.execute(f"DROP TABLE IF EXISTS {_RAW}")
+    connection.execute(
+        f"CREATE TEMP TABLE {_RAW} AS SELECT winback_row, {names} FROM (SELECT winback_row, "
+        f"{listed} FROM (SELECT rowid + 1 AS winback_row, json_extract_string(json, [{paths}]) "
+        "AS x FROM winback_objects WHERE json_type(json) = 'OBJECT'))"
+    )
+    broken = connection.execute(
+        "SELECT rowid + 1 FROM winback_objects "
+        "WHERE json_type(json) IS DISTINCT FROM 'OBJECT' ORDER BY 1"
+    ).fetchall()
+    connection.execute("DROP TABLE winback_objects")
+    return RawRows(_RAW, _count(connection), tuple((int(row), "row_not_json") for (row,) in broken))
+
+
+def _count(connection: duckdb.DuckDBPyConnection) -> int:
+    return int(connection.execute(f"SELECT count(*) FROM {_RAW}").fetchall()[0][0])
+
+
+def _fault(file: SourceFile, error: duckdb.Error) -> DataError:
+    first = str(error).splitlines()[0]
+    if "GZIP" in first or "magic bytes" in first or "too small" in first:
+        return cut_off(file, first)
+    return DataError(
+        describe(
+            file.path,
+            f"the file cannot be read: {first}",
+            expected=f"a complete {file.format} file",
+            fix="check it, or export it again",
+        )
+    )
+
+
+def _no_rows(file: SourceFile) -> DataError:
+    return DataError(
+        describe(
+            file.path,
+            "the file holds no data rows",
+            expected="at least one row after the header",
+            fix="export it again, or leave it out",
+        )
+    )
