@@ -43,7 +43,7 @@ def test_a_named_fault_names_the_bucket_and_keeps_its_class() -> None:
             raise DataError("events: broken.")
         return bucket
 
-    with pytest.raises(DataError, match="^bucket 7: events: broken"):
+    with pytest.raises(DataError, match=r"^bucket 7: events: broken"):
         map_buckets(work, [6, 7], threads=2)
 
 

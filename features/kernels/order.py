@@ -49,8 +49,10 @@ def _tie_order(key: SortColumns, a: int, b: int) -> int:
     if key.order[a] != key.order[b]:
         # As unsigned numbers, so that -1 (no order) comes last.
         return -1 if np.uint32(key.order[a]) < np.uint32(key.order[b]) else 1
-    order = _money_order(key.amount[a], key.amount[b])
-    return order if order != 0 else _money_order(key.discount[a], key.discount[b])
+    order: int = _money_order(key.amount[a], key.amount[b])
+    if order == 0:
+        order = _money_order(key.discount[a], key.discount[b])
+    return order
 
 
 @njit(nogil=True, cache=True)

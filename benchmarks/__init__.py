@@ -1,0 +1,1 @@
+"""Reproducible measurements; each module prints one JSON document with its bars."""

@@ -1,0 +1,124 @@
+"""What every benchmark reports: figures, medians with intervals, bars, the machine."""
+
+import json
+import os
+import platform
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from time import perf_counter
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+SCHEMA_VERSION = 1
+GATE_FAILED = 5
+"""Exit code of a benchmark that ran but missed a bar."""
+
+BOOTSTRAP_DRAWS = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A limit that a figure must keep."""
+
+    name: str
+    value: float
+    limit: float
+    sense: Literal["at most", "at least", "below"]
+
+    @property
+    def holds(self) -> bool:
+        """Whether the figure keeps its limit; a missing figure (NaN) does not."""
+        if self.sense == "at least":
+            return self.value >= self.limit
+        if self.sense == "below":
+            return self.value < self.limit
+        return self.value <= self.limit
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Wall-clock seconds of repeated runs of one thing."""
+
+    seconds: tuple[float, ...]
+
+    @property
+    def median(self) -> float:
+        """The middle run."""
+        return float(np.median(self.seconds))
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """Median of one timing ÷ median of another, with a 95 % bootstrap interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+def time_runs(run: Callable[[], object], *, repeats: int) -> Timing:
+    """Time `repeats` calls; what a call returns is dropped before the next one."""
+    seconds = []
+    for _ in range(repeats):
+        start = perf_counter()
+        result = run()
+        seconds.append(perf_counter() - start)
+        del result
+    return Timing(tuple(seconds))
+
+
+def ratio(numerator: Timing, denominator: Timing, *, rng: np.random.Generator) -> Ratio:
+    """Ratio of medians; the interval resamples the runs of both."""
+
+    def draw(timing: Timing) -> NDArray[np.float64]:
+        runs = np.array(timing.seconds)
+        picks = rng.integers(0, len(runs), size=(BOOTSTRAP_DRAWS, len(runs)))
+        return np.asarray(np.median(runs[picks], axis=1))
+
+    low, high = np.quantile(draw(numerator) / draw(denominator), (0.025, 0.975))
+    return Ratio(numerator.median / denominator.median, float(low), float(high))
+
+
+def machine(packages: Sequence[str]) -> dict[str, Any]:
+    """Cores, Python and package versions behind the figures."""
+    return {
+        "cores": os.cpu_count(),
+        "platform": platform.platform(),
+        "python": platform.python_version(),
+        "packages": {name: version(name) for name in packages},
+    }
+
+
+def document(
+    benchmark: str, *, figures: Mapping[str, Any], bars: Sequence[Bar], packages: Sequence[str]
+) -> dict[str, Any]:
+    """The JSON document of a benchmark."""
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "benchmark": benchmark,
+        "command": " ".join(["python -m", f"benchmarks.{benchmark}", *sys.argv[1:]]),
+        "machine": machine(packages),
+        "figures": dict(figures),
+        "bars": [{**asdict(bar), "holds": bar.holds} for bar in bars],
+    }
+
+
+def publish(report: Mapping[str, Any], *, as_json: bool) -> int:
+    """Print the document, or its bars as text; returns the exit code."""
+    bars = report["bars"]
+    if as_json:
+        print(json.dumps(report, indent=2))
+    else:
+        print(f"{report['benchmark']}: {report['command']}")
+        for name, value in report["figures"].items():
+            print(f"  {name}: {json.dumps(value)}")
+        for bar in bars:
+            verdict = "holds" if bar["holds"] else "FAILS"
+            print(
+                f"  {verdict}  {bar['name']}: {bar['value']:.4g} ({bar['sense']} {bar['limit']:g})"
+            )
+    return 0 if all(bar["holds"] for bar in bars) else GATE_FAILED
