@@ -28,6 +28,8 @@ SCHEMA = pa.schema(
         pa.field("channel_blocks", pa.string()),
         pa.field("rank", pa.int32()),
         pa.field("arm", pa.string()),
+        pa.field("channel", pa.string()),
+        pa.field("offer", pa.string()),
         pa.field("list_id", pa.string()),
         pa.field("model_version", pa.string()),
         pa.field("config_hash", pa.string()),
@@ -36,7 +38,7 @@ SCHEMA = pa.schema(
 """`as_of` is the list's local date. `exclusion` is null for the listed; `channel_blocks`
 says why channels are closed, as "sms=unsubscribed; phone=channel_cap_30d"; `order_value` is
 what a return is worth before margin; the best action is the allowed one of the largest
-gain, null for those not eligible."""
+gain, null for those not eligible; `channel` and `offer` are the listed ones."""
 
 
 def build_decisions(
@@ -60,9 +62,12 @@ def build_decisions(
     arm = np.full(n_rows, -1, dtype=np.int64)
     arm[night.eligible[places]] = night.draws.arm[places]
     is_listed = rank > 0
+    taken = np.full(n_rows, -1, dtype=np.int64)
+    taken[night.eligible[places]] = night.choices.action[places]
     stages = [stage.name for stage in policy.stages]
     best, gain = _best_actions(n_rows, night)
-    offers = max(len(night.actions.offers), 1)
+    best_channel, best_offer = _split(best, night)
+    taken_channel, taken_offer = _split(taken, night)
     columns = [
         _constant(policy.day.isoformat(), n_rows),
         scored.customer_id,
@@ -72,13 +77,15 @@ def build_decisions(
         pa.array(scored.p_dormant, from_pandas=True),
         pa.array(scored.p_natural, from_pandas=True),
         pa.array(expected_order_values(scored, policy)),
-        _named(np.where(best < 0, -1, best // offers), list(night.actions.channels)),
-        _named(np.where(best < 0, -1, best % offers), list(night.actions.offers)),
+        _named(best_channel, list(night.actions.channels)),
+        _named(best_offer, list(night.actions.offers)),
         pa.array(gain, from_pandas=True),
         _named(night.exclusion.astype(np.int64) - 1, list(EXCLUSIONS[1:])),
         _block_texts(n_rows, night),
         pa.array(rank, mask=~is_listed),
         _named(arm, list(ARMS)),
+        _named(taken_channel, list(night.actions.channels)),
+        _named(taken_offer, list(night.actions.offers)),
         _constant(list_id, n_rows),
         _constant(provenance.model_version, n_rows),
         _constant(provenance.config_digest, n_rows),
@@ -127,6 +134,12 @@ def _best_actions(n_rows: int, night: Night) -> tuple[NDArray[np.int64], NDArray
         best[night.eligible] = masked.argmax(axis=1)
         gain[night.eligible] = masked.max(axis=1)
     return best, gain
+
+
+def _split(action: NDArray[np.int64], night: Night) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Channel and offer codes of actions; -1 stays -1."""
+    offers = len(night.actions.offers)
+    return np.where(action < 0, -1, action // offers), np.where(action < 0, -1, action % offers)
 
 
 def _block_texts(n_rows: int, night: Night) -> pa.Array:

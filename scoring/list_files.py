@@ -11,7 +11,6 @@ import pyarrow.parquet as pq
 import xlsxwriter
 
 from scoring.arms import SENT_ARMS
-from scoring.recall_list import MONEY_DECIMALS, PROBABILITY_DECIMALS
 
 PARQUET_NAME = "recall_list.parquet"
 CSV_NAME = "recall_list.csv"
@@ -146,8 +145,3 @@ def _write_column(
 
 def _number_style(name: str) -> str:
     return "money" if name in ("expected_gain", "contact_cost") else "probability"
-
-
-def rounded(values: pa.ChunkedArray, *, money: bool) -> pa.ChunkedArray:
-    """Round to the list's decimals, so that no digit depends on the machine."""
-    return pc.round(values, ndigits=MONEY_DECIMALS if money else PROBABILITY_DECIMALS)

@@ -19,6 +19,7 @@ from scoring.reasons import MAX_REASONS
 from scoring.recall_list import (
     MONEY_DECIMALS,
     PROBABILITY_DECIMALS,
+    PROPENSITY_DECIMALS,
     SCHEMA,
     VALUE_TIERS,
     check_recall_list,
@@ -85,6 +86,7 @@ def build_rows(
         "stage": [policy.stages[code].name for code in scored.stage[rows]],
         "value_tier": value_tiers(scored, quantile=policy.rules.tier_quantile)[rows],
         "arm": [ARMS[code] for code in night.draws.arm[places]],
+        "propensity": np.round(assigned_propensity(night, policy, places), PROPENSITY_DECIMALS),
         "evidence": [_EVIDENCE] * len(rows),
         "model_version": [provenance.model_version] * len(rows),
         "config_hash": [provenance.config_digest] * len(rows),

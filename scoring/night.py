@@ -97,13 +97,17 @@ class Night:
         return places[order].astype(np.int64)
 
 
-def decide_night(scored: ScoredCustomers, policy: NightPolicy) -> Night:
+def decide_night(
+    scored: ScoredCustomers, policy: NightPolicy, *, order_values: Float64Array | None = None
+) -> Night:
     """Apply the rules in order: state, contact rules, channels, gain, capacity.
 
     Parameters
     ----------
     scored : customers in a fixed order (bucket, then id), so that equal inputs give
         equal lists.
+    order_values : shape (n,), what a return is worth before margin; null means
+        `expected_order_values` of these customers.
     """
     exclusion = exclude_by_state(
         scored.stage,
@@ -119,20 +123,13 @@ def decide_night(scored: ScoredCustomers, policy: NightPolicy) -> Night:
     if not policy.channels:
         exclusion[exclusion == OPEN] = EXCLUSIONS.index("no_channel_configured")
     asked = np.flatnonzero(exclusion == OPEN).astype(np.int64)
-    reach = select_reach(scored.reach, asked)
-    slots = _find_slots(reach, policy)
-    blocks = block_channels(
-        scored.stage[asked],
-        stages=policy.stages,
-        channels=policy.channels,
-        reach=reach,
-        pressure=select_pressure(scored.pressure, asked),
-        has_window=_has_window(reach, policy, slots),
-    )
+    blocks, slots = look_at_channels(scored, asked, policy)
     reachable = blocks.is_open.any(axis=1)
     exclusion[asked[~reachable]] = EXCLUSIONS.index("no_eligible_channel")
     eligible = asked[reachable]
-    order_value = expected_order_values(scored, policy)[eligible]
+    if order_values is None:
+        order_values = expected_order_values(scored, policy)
+    order_value = order_values[eligible]
     actions = list_actions(policy.channels, policy.offers)
     gains = expected_gains(
         scored.p_natural[eligible],
@@ -141,9 +138,7 @@ def decide_night(scored: ScoredCustomers, policy: NightPolicy) -> Night:
         actions=actions,
     )
     stage = scored.stage[eligible]
-    allowed = np.repeat(blocks.is_open[reachable], len(policy.offers), axis=1) & np.tile(
-        stage_offers(policy.stages, policy.offers)[stage], (1, len(policy.channels))
-    )
+    allowed = allowed_actions(blocks.is_open[reachable], stage, policy)
     draws = draw_arms(scored.ids(eligible), experiment=policy.experiment, as_of_us=policy.as_of_us)
     choices = choose_actions(
         gains,
@@ -169,6 +164,46 @@ def decide_night(scored: ScoredCustomers, policy: NightPolicy) -> Night:
         choices=choices,
         slots=slots,
     )
+
+
+def look_at_channels(
+    scored: ScoredCustomers, rows: Int64Array, policy: NightPolicy
+) -> tuple[ChannelBlocks, dict[tuple[str, str], Slot | None]]:
+    """Why channels are closed to the given rows, and the send windows of their zones.
+
+    Parameters
+    ----------
+    rows : positions of customers on some stage.
+    """
+    reach = select_reach(scored.reach, rows)
+    slots = _find_slots(reach, policy)
+    blocks = block_channels(
+        scored.stage[rows],
+        stages=policy.stages,
+        channels=policy.channels,
+        reach=reach,
+        pressure=select_pressure(scored.pressure, rows),
+        has_window=_has_window(reach, policy, slots),
+    )
+    return blocks, slots
+
+
+def allowed_actions(is_open: BoolArray, stage: NDArray[np.int16], policy: NightPolicy) -> BoolArray:
+    """Which actions may be taken: the channel is open, the stage makes the offer.
+
+    Parameters
+    ----------
+    is_open : shape (m, n_channels).
+    stage : shape (m,).
+
+    Returns
+    -------
+    Shape (m, n_actions).
+    """
+    offers = stage_offers(policy.stages, policy.offers)[stage]
+    by_channel = np.repeat(is_open, len(policy.offers), axis=1)
+    allowed: BoolArray = by_channel & np.tile(offers, (1, len(policy.channels)))
+    return allowed
 
 
 def expected_order_values(scored: ScoredCustomers, policy: NightPolicy) -> Float64Array:

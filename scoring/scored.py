@@ -86,6 +86,26 @@ def join_scored(parts: Sequence[ScoredCustomers]) -> ScoredCustomers:
     )
 
 
+def select_scored(scored: ScoredCustomers, rows: NDArray[np.int64]) -> ScoredCustomers:
+    """The given rows, in the order given."""
+    return ScoredCustomers(
+        customer_id=scored.customer_id.take(pa.array(rows)),
+        bucket=scored.bucket[rows],
+        stage=scored.stage[rows],
+        silence_days=scored.silence_days[rows],
+        dormant=scored.dormant[rows],
+        p_dormant=scored.p_dormant[rows],
+        p_natural=scored.p_natural[rows],
+        mean_order=scored.mean_order[rows],
+        orders=scored.orders[rows],
+        yearly_spend=scored.yearly_spend[rows],
+        yearly_orders=scored.yearly_orders[rows],
+        reach=select_reach(scored.reach, rows),
+        pressure=select_pressure(scored.pressure, rows),
+        last_event_us=scored.last_event_us,
+    )
+
+
 def select_reach(reach: Reachability, rows: NDArray[np.int64]) -> Reachability:
     """The records of the given rows."""
     return Reachability(

@@ -1,0 +1,105 @@
+"""What can be said about one customer and one night's list."""
+
+from dataclasses import asdict, dataclass
+from datetime import date
+from typing import Any
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelView:
+    """A channel for one customer: open, or closed by the rule `code`.
+
+    `offer` and `gain` are of the channel's best allowed action, null where it is closed.
+    """
+
+    channel: str
+    label: str
+    is_open: bool
+    code: str | None
+    meaning: str | None
+    offer: str | None
+    gain: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class ActionView:
+    """An action's effect and worth for one customer; money in business.currency."""
+
+    channel: str
+    offer: str
+    allowed: bool
+    p_return_contacted: float
+    uplift: float
+    gain: float
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureView:
+    """A feature's value (null: undefined) and its part of the model's log-odds."""
+
+    name: str
+    value: float | None
+    log_odds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why somebody is, or is not, on the list of a day.
+
+    Attributes
+    ----------
+    verdict : the answer in one sentence.
+    is_scored : an event of the customer had arrived before the as-of; the fields below
+        are null or empty otherwise.
+    rank, arm, channel, offer : as listed; null for those not listed.
+    exclusion, meaning : code and words of why they are not listed.
+    stage, stage_label : null before the first milestone.
+    silence_days, dormant_after_days : silence, and the stage's limit.
+    p_dormant : null for the dormant.
+    order_value : money a return is worth before margin.
+    channels : every channel; empty for a customer without a stage.
+    actions : every action; empty for stages nobody is recalled from.
+    reasons : what moved the model most, in words.
+    features : the features that moved it most.
+    model : the model whose features these are.
+    notes : what to know about this explanation.
+    """
+
+    customer_id: str
+    day: date
+    verdict: str
+    is_scored: bool
+    rank: int | None = None
+    arm: str | None = None
+    channel: str | None = None
+    offer: str | None = None
+    exclusion: str | None = None
+    meaning: str | None = None
+    stage: str | None = None
+    stage_label: str | None = None
+    silence_days: float | None = None
+    dormant_after_days: float | None = None
+    dormant: bool | None = None
+    p_dormant: float | None = None
+    p_return_natural: float | None = None
+    order_value: float | None = None
+    currency: str | None = None
+    channels: tuple[ChannelView, ...] = ()
+    actions: tuple[ActionView, ...] = ()
+    reasons: tuple[str, ...] = ()
+    features: tuple[FeatureView, ...] = ()
+    model: str | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def is_listed(self) -> bool:
+        """Whether the customer is on the list, controls included."""
+        return self.rank is not None
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON document with a schema version."""
+        document = asdict(self)
+        document["day"] = self.day.isoformat()
+        return {"schema_version": SCHEMA_VERSION, "listed": self.is_listed, **document}

@@ -1,0 +1,187 @@
+"""A small shop with channels, consent, contacts and two tiny models, ready for a night."""
+
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import small_shop
+
+from features.bucket import bucket_of
+from features.contract import TABLES
+from features.history_reader import learn_vocabulary, read_history
+from features.manifest import feature_manifest
+from features.matrix import build_matrix, concat_matrices
+from features.spec import FeatureSpec
+from features.warehouse import Warehouse
+from models.bundle import Bundle, Kind, stages_digest
+from models.calibration import Calibration
+from models.forest import ForestSettings, Sample, fit_forest
+from pipelines.config import Config
+from scoring.list_rows import local_midnight_us
+
+DAY_US = small_shop.DAY_US
+DAY = date(2025, 11, 20)
+NOW = datetime(2025, 11, 26, 4, 0, tzinfo=UTC)
+AS_OF_US = local_midnight_us(DAY, "Europe/Berlin")
+N_BUCKETS = 3
+
+CHANNELS = """
+[channels.push]
+label = "push message"
+cost = 0.01
+capacity = 40
+requires = ["app_installed"]
+max_per_7d = 1
+effect_prior = 0.3
+[channels.email]
+label = "e-mail"
+cost = 0.002
+requires = ["email_consent"]
+effect_prior = 0.15
+effect_prior_sd = 0.1
+[channels.phone]
+label = "phone call"
+cost = 1.5
+capacity = 5
+effect_prior = 1.2
+windows = ["14:00-16:00"]
+[offers.none]
+label = "no offer"
+[offers.coupon]
+label = "5 % coupon"
+discount = 0.05
+effect_prior = 0.4
+[experiment]
+holdout_share = 0.1
+ghost_share = 0.2
+explore_share = 0.2
+salt = "test-salt"
+[sources.customers.flags]
+app_installed = "app_installed"
+email_consent = "email_consent"
+[sources.customers.attributes]
+city = "city"
+"""
+
+ZONES = ("Europe/Berlin", "America/New_York", "Asia/Tokyo", None)
+
+
+def table_of(name: str, rows: list[dict[str, Any]]) -> pa.Table:
+    """Rows of a contract table; missing columns are null, the bucket is filled in."""
+    schema = TABLES[name].schema
+    whole = [
+        {"bucket": bucket_of(row["customer_id"], n_buckets=N_BUCKETS), **row} for row in rows
+    ]
+    return pa.Table.from_pylist(whole, schema=schema)
+
+
+def customer_rows(customers: int = 500) -> list[dict[str, Any]]:
+    """One record each: consent, zone and city by number; some unknown."""
+    rows = []
+    for number in range(0, customers):
+        if number % 17 == 0:
+            continue
+        rows.append(
+            {
+                "customer_id": f"c{number:05d}",
+                "changed_at": small_shop.START_US,
+                "arrived_at": small_shop.START_US,
+                "timezone": ZONES[number % len(ZONES)],
+                "do_not_contact": number % 23 == 0,
+                "flags": {
+                    "app_installed": number % 3 == 0,
+                    "email_consent": number % 4 != 0,
+                },
+                "attributes": {"city": "Ulm" if number % 2 else "Berlin"},
+            }
+        )
+    return rows
+
+
+def contact_rows(customers: int = 500) -> list[dict[str, Any]]:
+    """Some contacts of the last weeks; a few ended in unsubscribing."""
+    rows = []
+    for number in range(0, customers, 5):
+        sent = AS_OF_US - (number % 40 + 1) * DAY_US
+        rows.append(
+            {
+                "contact_id": f"k{number}",
+                "customer_id": f"c{number:05d}",
+                "sent_at": sent,
+                "arrived_at": sent,
+                "channel": "email" if number % 2 else "push",
+                "opened_at": sent + 3_600_000_000 if number % 3 else None,
+                "unsubscribed_at": sent + 7_200_000_000 if number % 25 == 0 else None,
+            }
+        )
+    return rows
+
+
+def make_night_home(
+    home: Path,
+    *,
+    channels: str = CHANNELS,
+    events: pa.Table | None = None,
+    customers: list[dict[str, Any]] | None = None,
+    contacts: list[dict[str, Any]] | None = None,
+) -> Config:
+    """A folder with winback.toml and a filled warehouse."""
+    config = small_shop.make_home(
+        home, small_shop.shop_events() if events is None else events, extra=channels
+    )
+    warehouse = Warehouse.open(config.warehouse_path, n_buckets=N_BUCKETS)
+    warehouse.append("customers", table_of("customers", customers or customer_rows()))
+    warehouse.append("contacts", table_of("contacts", contacts or contact_rows()))
+    return config
+
+
+@cache
+def _bundles(home: Path, spec: FeatureSpec, config_digest: str) -> dict[str, Bundle]:
+    warehouse = Warehouse.open(str(home / "warehouse"), n_buckets=N_BUCKETS)
+    learnt = learn_vocabulary(warehouse, spec, AS_OF_US)
+    matrix = concat_matrices(
+        [
+            build_matrix(
+                read_history(warehouse, bucket, spec=learnt), spec=learnt, as_ofs=[AS_OF_US]
+            )
+            for bucket in range(N_BUCKETS)
+        ]
+    )
+    manifest = feature_manifest(learnt)
+    recency = np.nan_to_num(matrix.column("recency_days_order"), nan=300.0)
+    spend = np.nan_to_num(matrix.column("spend_365d"))
+    bundles = {}
+    kinds: tuple[Kind, ...] = ("dormancy_risk", "natural_return")
+    for kind in kinds:
+        signal = recency / 30 - spend / 200 if kind == "dormancy_risk" else spend / 200 - recency / 90
+        rows = Sample(matrix.values, (signal > np.median(signal)).astype(np.int8))
+        forest = fit_forest(
+            rows,
+            validation=rows,
+            names=tuple(feature.name for feature in manifest),
+            categorical=tuple(f.name for f in manifest if f.kind == "categorical"),
+            settings=ForestSettings(max_rounds=8, min_data_in_leaf=20, threads=1),
+        )
+        bundles[kind] = Bundle(
+            kind=kind,
+            spec=learnt,
+            stages_digest=stages_digest(small_shop.STAGES),
+            gap_days=2.0,
+            horizon_days=30.0,
+            trained_until_us=AS_OF_US,
+            forest=forest,
+            calibration=Calibration("platt", slope=0.8, intercept=-1.0),
+            metrics={},
+            winback_version="0.1.0",
+        )
+    return bundles
+
+
+def fit_champions(config: Config, **changes: Any) -> dict[str, Bundle]:
+    """Two small models fitted on the home's own features, by kind."""
+    bundles = _bundles(config.home, config.feature_spec(), config.digest)
+    return {kind: replace(bundle, **changes) for kind, bundle in bundles.items()}
