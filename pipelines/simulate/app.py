@@ -1,5 +1,6 @@
 """One command's worth of simulation: a business lived day by day and written to files."""
 
+import shutil
 from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
@@ -33,6 +34,8 @@ PART_CUSTOMERS = 50_000
 """Customers per events file: part of the format, so that files never depend on chunks."""
 _MOST_CUSTOMERS = 50_000_000
 _LEAST_LOG_ROWS = 1 << 18
+SCHEMA_VERSION = 1
+_ASIDE = ".unfinished"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +82,7 @@ class SimulationSummary:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for `--json`."""
-        plain = asdict(self)
+        plain = {"schema_version": SCHEMA_VERSION, **asdict(self)}
         plain["events_files"] = [str(file) for file in self.events_files]
         plain["customers_file"] = str(self.customers_file)
         plain["contacts_file"] = str(self.contacts_file)
@@ -138,14 +141,13 @@ def run_simulation(
         season=world.season,
     )
     naming = _naming(config, world)
-    out.mkdir(parents=True, exist_ok=True)
-    for stale in out.glob(files.EVENTS_PATTERN):
-        stale.unlink()
+    aside = out / _ASIDE
+    shutil.rmtree(aside, ignore_errors=True)
+    aside.mkdir(parents=True)
     counts = np.zeros(3, dtype=np.int64)
-    written: list[Path] = []
     with ExitStack() as stack:
-        customers_sink = stack.enter_context((out / files.CUSTOMERS_NAME).open("wb"))
-        raw_sink = stack.enter_context((out / files.CONTACTS_NAME).open("wb"))
+        customers_sink = stack.enter_context((aside / files.CUSTOMERS_NAME).open("wb"))
+        raw_sink = stack.enter_context((aside / files.CONTACTS_NAME).open("wb"))
         contacts_sink = stack.enter_context(files.open_gzip(raw_sink))
         for part, first in enumerate(range(0, plan.customers, PART_CUSTOMERS)):
             people = _people(plan, config, world, first)
@@ -153,23 +155,33 @@ def run_simulation(
             events = files.deliver_events(
                 lived[0], people, naming, seed=plan.seed, end=clock.end, dirt=plan.dirt
             )
-            file = out / f"events-{part:05d}.parquet"
-            files.write_events(events, file)
-            written.append(file)
+            files.write_events(events, aside / files.EVENTS_PATTERN.replace("*", f"{part:05d}"))
             contacts = files.list_contacts(lived[1], people, naming, end=clock.end)
             files.append_csv(contacts, contacts_sink, header=part == 0)
             records = files.list_customers(lived[2], people, naming, end=clock.end)
             files.append_csv(records, customers_sink, header=part == 0)
             counts += [len(events), len(records), len(contacts)]
+    events_files = _deliver(aside, out)
     return SimulationSummary(
         events=int(counts[0]),
         customers=plan.customers,
         customer_rows=int(counts[1]),
         contacts=int(counts[2]),
-        events_files=tuple(written),
+        events_files=events_files,
         customers_file=out / files.CUSTOMERS_NAME,
         contacts_file=out / files.CONTACTS_NAME,
     )
+
+
+def _deliver(aside: Path, out: Path) -> tuple[Path, ...]:
+    """Move finished files into place, contacts last; returns the events files."""
+    for stale in out.glob(files.EVENTS_PATTERN):
+        stale.unlink()
+    names = [file.name for file in sorted(aside.glob(files.EVENTS_PATTERN))]
+    for name in (*names, files.CUSTOMERS_NAME, files.CONTACTS_NAME):
+        (aside / name).replace(out / name)
+    aside.rmdir()
+    return tuple(out / name for name in names)
 
 
 def _naming(config: Config, world: World) -> files.Naming:

@@ -35,20 +35,20 @@ def customer_key(seed: int, customer: int) -> np.uint64:
 @njit(cache=True)
 def day_key(key: np.uint64, day: int) -> np.uint64:
     """The key of one customer's day; day -1 is the customer as a person."""
-    return np.uint64(mix(key + np.uint64(day + 2) * _SECOND))
+    return np.uint64(mix(np.uint64(key) + np.uint64(day + 2) * _SECOND))
 
 
 @njit(cache=True)
 def uniform(key: np.uint64, stream: int) -> float:
     """A number in (0, 1): stream `stream` of a day's key."""
-    bits = mix(key + np.uint64(2 * stream + 1) * _GOLDEN)
+    bits = mix(np.uint64(key) + np.uint64(2 * stream + 1) * _GOLDEN)
     return (float(bits >> np.uint64(11)) + 0.5) * 2.0**-53
 
 
 @njit(cache=True)
 def normal(key: np.uint64, stream: int) -> float:
     """A standard normal number (Box and Muller 1958)."""
-    bits = mix(key + np.uint64(2 * stream + 2) * _GOLDEN)
+    bits = mix(np.uint64(key) + np.uint64(2 * stream + 2) * _GOLDEN)
     angle = float(bits >> np.uint64(11)) * 2.0**-53
     return math.sqrt(-2.0 * math.log(uniform(key, stream))) * math.cos(2.0 * math.pi * angle)
 

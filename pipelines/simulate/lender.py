@@ -186,7 +186,7 @@ def _live(
             gone = True
             if uniform(today, _UNINSTALL) < 0.6:
                 remove_app(log, mood, reach, at + 4 * HOUR)
-        if step in (_LOAN, _REVIEW):
+        if step in (_LOAN, _REVIEW) or day == first_day:
             continue
         rich = who.loan[i] > habits.loan
         choice = choose_contact(mood, contact_habits, reach, silent_days, rich, day, today)

@@ -189,6 +189,8 @@ def _live(
         _give_back(log, clock, zone, refund, day, second)
         if state == GONE and before != GONE and uniform(today, _UNINSTALL) < 0.5:
             remove_app(log, mood, reach, at)
+        if day == first_day:
+            continue
         choice = choose_contact(
             mood, contact_habits, reach, silent_days, who.spend[i] > 1.2 * habits.basket, day, today
         )
