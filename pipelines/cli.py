@@ -12,6 +12,7 @@ import typer
 from features.errors import UsageError, WinbackError, describe
 
 if TYPE_CHECKING:
+    from features.contract import Kind
     from pipelines.config import Config
 
 app = typer.Typer(
@@ -120,14 +121,16 @@ def _parse_date(text: str | None, option: str) -> date | None:
         ) from error
 
 
-def _emit(report: Any, as_json: bool, render_name: str) -> None:
-    from pipelines import render
+def _emit(report: Any, as_json: bool, render: str) -> None:
+    from importlib import import_module
+
     from pipelines.terminal import print_json, result_console
 
     if as_json:
         print_json(report.to_json())
     else:
-        getattr(render, render_name)(report, result_console())
+        module, function = render.split(":")
+        getattr(import_module(module), function)(report, result_console())
 
 
 @app.callback(invoke_without_command=True)
@@ -189,7 +192,7 @@ def demo(
             now=_now(),
             progress=progress,
         )
-    _emit(report, as_json, "render_demo")
+    _emit(report, as_json, "pipelines.render_night:render_demo")
 
 
 @app.command(epilog="Example: `winback simulate --preset retail --customers 5000 --out raw`")
@@ -219,11 +222,11 @@ def simulate(
             out=out,
             progress=progress,
         )
-    _emit(summary, as_json, "render_simulation")
+    _emit(summary, as_json, "pipelines.render:render_simulation")
 
 
 def _ingest(
-    kind: str,
+    kind: "Kind",
     paths: list[str],
     *,
     config: Path,
@@ -247,7 +250,7 @@ def _ingest(
             now=_now(),
             progress=progress,
         )
-    _emit(summary, as_json, "render_ingestion")
+    _emit(summary, as_json, "pipelines.render:render_ingestion")
 
 
 @ingest_app.command("events", epilog="Example: `winback ingest events 'exports/*.csv.gz'`")
@@ -318,7 +321,7 @@ def status(config: ConfigPath = Here, as_json: Json = False) -> None:
     """Show the warehouse's tables: versions, rows, span, last ingestion, buckets, files."""
     from pipelines.status import warehouse_status
 
-    _emit(warehouse_status(_load(config)), as_json, "render_status")
+    _emit(warehouse_status(_load(config)), as_json, "pipelines.render:render_status")
 
 
 @features_app.command("list", epilog="Example: `winback features list --block rhythm`")
@@ -330,7 +333,9 @@ def features_list(
     """List every feature with its unit and meaning."""
     from pipelines.catalogue import feature_catalogue
 
-    _emit(feature_catalogue(_load(config), block=block), as_json, "render_features")
+    _emit(
+        feature_catalogue(_load(config), block=block), as_json, "pipelines.render:render_features"
+    )
 
 
 @app.command(epilog="Example: `winback train --as-of 2026-10-01`")
@@ -358,7 +363,7 @@ def train(
             progress=progress,
             now=_now(),
         )
-    _emit(report, as_json, "render_training")
+    _emit(report, as_json, "pipelines.render:render_training")
 
 
 @app.command(epilog="Example: `winback nightly --as-of 2026-11-20`")
@@ -385,7 +390,7 @@ def nightly(
             dry_run=dry_run,
             progress=progress,
         )
-    _emit(report, as_json, "render_nightly")
+    _emit(report, as_json, "pipelines.render_night:render_nightly")
 
 
 @app.command(epilog="Example: `winback explain C000123 --as-of 2026-11-20`")
@@ -401,7 +406,7 @@ def explain(
     from pipelines.explain import explain as explain_customer
 
     explanation = explain_customer(_load(config), customer_id, as_of=_parse_date(as_of, "--as-of"))
-    _emit(explanation, as_json, "render_explanation")
+    _emit(explanation, as_json, "pipelines.render_night:render_explanation")
 
 
 if __name__ == "__main__":

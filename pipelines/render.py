@@ -7,6 +7,7 @@ from rich.console import Console
 from pipelines.terminal import text_table
 
 if TYPE_CHECKING:
+    from features.ingestion_summary import IngestSummary
     from pipelines.catalogue import FeatureCatalogue
     from pipelines.simulate import SimulationSummary
     from pipelines.train import TrainReport
@@ -24,6 +25,42 @@ def render_simulation(summary: "SimulationSummary", console: Console) -> None:
     )
     for file in (*summary.events_files, summary.customers_file, summary.contacts_file):
         console.print(f"  {file}", soft_wrap=True)
+
+
+def render_ingestion(summary: "IngestSummary", console: Console) -> None:
+    """What became of every row."""
+    if summary.no_op:
+        console.print(f"{summary.kind}: nothing new, nothing written.")
+    counts = [
+        ("rows in", summary.rows_in),
+        ("accepted", summary.accepted),
+        ("duplicate", summary.duplicate),
+        ("filtered by `where`", summary.filtered),
+        ("ignored, unknown type", summary.ignored),
+        *((f"rejected: {one.rule}", one.rows) for one in summary.rejects),
+        ("local time in a clock gap", summary.clock_gap),
+        ("local time in a clock overlap", summary.clock_overlap),
+    ]
+    always = {"rows in", "accepted", "duplicate"}
+    if not summary.no_op:
+        state = " (dry run, nothing written)" if summary.dry_run else ""
+        console.print(
+            text_table(
+                f"{summary.kind}: {len(summary.files)} files{state}",
+                ["rows", "number"],
+                [[name, f"{rows:,}"] for name, rows in counts if rows or name in always],
+                numeric=1,
+            )
+        )
+    for reject in summary.rejects:
+        console.print(f"  {reject.rule}: {reject.meaning} ({', '.join(reject.examples)})")
+    if summary.first is not None and summary.last is not None:
+        console.print(
+            f"  {summary.first:%Y-%m-%d %H:%M} to {summary.last:%Y-%m-%d %H:%M} UTC; "
+            f"arrival: {summary.arrival_rule}"
+        )
+    for note in summary.notes:
+        console.print(f"  {note}")
 
 
 def render_features(catalogue: "FeatureCatalogue", console: Console) -> None:

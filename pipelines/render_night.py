@@ -1,0 +1,176 @@
+"""Nightly reports, explanations and the demo as terminal text."""
+
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from pipelines.render import render_ingestion, render_training
+from pipelines.terminal import text_table
+
+if TYPE_CHECKING:
+    from pipelines.demo import DemoReport
+    from pipelines.explanation import Explanation
+    from pipelines.nightly import NightlyReport
+
+_TOP_COLUMNS = (
+    "rank",
+    "customer",
+    "stage",
+    "arm",
+    "channel",
+    "offer",
+    "send at (local)",
+    "returns alone",
+    "gain",
+    "why",
+)
+_ARM_ORDER = ("contact", "explore", "ghost", "holdout")
+
+
+def render_nightly(report: "NightlyReport", console: Console) -> None:
+    """Tonight's list in short: counts, first rows, why others are not on it, where it lies."""
+    night = report.summary
+    console.print(
+        f"Recall list of {night.day} ({night.timezone}): {night.scored:,} customers scored, "
+        f"{night.dormant:,} dormant, {night.eligible:,} eligible, {night.listed:,} listed."
+    )
+    if report.top_rows:
+        console.print(
+            text_table(
+                "First rows",
+                _TOP_COLUMNS,
+                [_list_row(row) for row in report.top_rows],
+            )
+        )
+    console.print(
+        text_table(
+            "Listed by channel and arm (ghost and holdout are controls: never sent)",
+            ["channel", *_ARM_ORDER],
+            [
+                [channel, *(f"{arms[arm]:,}" for arm in _ARM_ORDER)]
+                for channel, arms in night.by_channel.items()
+            ],
+            numeric=1,
+        )
+    )
+    if night.exclusions:
+        console.print(
+            text_table(
+                "Not listed, by reason",
+                ["reason", "customers"],
+                [
+                    [code, f"{customers:,}"]
+                    for code, customers in sorted(
+                        night.exclusions.items(), key=lambda item: (-item[1], item[0])
+                    )
+                ],
+                numeric=1,
+            )
+        )
+    console.print(
+        f"Expected gain of the rows to be sent: {night.expected_gain:,.2f} {night.currency} for "
+        f"{night.contact_cost:,.2f} {night.currency} of contacts."
+    )
+    for note in night.notes:
+        console.print(f"Note: {note}", style="yellow")
+    word = {"dry run": "Would be written to", "unchanged": "Unchanged in"}.get(
+        report.status, f"{report.status.capitalize()} to"
+    )
+    console.print(f"{word} {report.folder}", soft_wrap=True)
+    for name in report.files:
+        console.print(f"  {report.folder / name}", soft_wrap=True)
+
+
+def _list_row(row: "dict[str, object]") -> list[object]:
+    reasons = [row[f"reason_{i}"] for i in (1, 2, 3)]
+    send_at = row["send_at_local"]
+    return [
+        row["rank"],
+        row["customer_id"],
+        row["stage"],
+        row["arm"],
+        row["channel"],
+        row["offer"],
+        str(send_at)[:16].replace("T", " ") if send_at else "not sent",
+        f"{row['p_return_natural']:.1%}",
+        f"{row['expected_gain']:.2f}",
+        "; ".join(str(reason) for reason in reasons if reason),
+    ]
+
+
+def render_explanation(explanation: "Explanation", console: Console) -> None:
+    """Why somebody is, or is not, on the list."""
+    console.print(explanation.verdict, style="bold")
+    if explanation.is_scored and explanation.stage_label is not None:
+        console.print(_standing(explanation))
+    for reason in explanation.reasons:
+        console.print(f"  - {reason}")
+    if explanation.channels:
+        console.print(
+            text_table(
+                "Channels, in the order they are tried",
+                ["channel", "state", "best offer", "gain"],
+                [
+                    [
+                        view.label,
+                        "open" if view.is_open else view.meaning or view.code,
+                        view.offer,
+                        None if view.gain is None else f"{view.gain:.2f}",
+                    ]
+                    for view in explanation.channels
+                ],
+                numeric=3,
+            )
+        )
+    if explanation.features:
+        console.print(
+            text_table(
+                f"What moved the {(explanation.model or 'model').replace('_', ' ')} model most",
+                ["feature", "value", "log-odds"],
+                [
+                    [
+                        view.name,
+                        "undefined" if view.value is None else f"{view.value:g}",
+                        f"{view.log_odds:+.3f}",
+                    ]
+                    for view in explanation.features
+                ],
+                numeric=1,
+            )
+        )
+    for note in explanation.notes:
+        console.print(f"Note: {note}", style="yellow")
+
+
+def _standing(explanation: "Explanation") -> str:
+    text = f"Stage: {explanation.stage_label}."
+    if explanation.silence_days is not None:
+        text += f" Silent for {explanation.silence_days:.0f} days"
+        if explanation.dormant_after_days is not None:
+            text += f" (dormant from {explanation.dormant_after_days:g})"
+        text += "."
+    if explanation.p_dormant is not None:
+        text += f" Risk of falling dormant {explanation.p_dormant:.1%}."
+    if explanation.p_return_natural is not None:
+        text += f" Returns without contact: {explanation.p_return_natural:.1%}."
+    if explanation.order_value is not None:
+        text += f" A return is worth {explanation.order_value:,.2f} {explanation.currency}."
+    return text
+
+
+def render_demo(report: "DemoReport", console: Console) -> None:
+    """The whole path, step by step, and where its results lie."""
+    for ingest in report.ingests:
+        render_ingestion(ingest, console)
+    render_training(report.training, console)
+    console.print()
+    render_nightly(report.night, console)
+    console.print()
+    for note in report.notes:
+        console.print(f"Note: {note}", style="yellow")
+    total = sum(seconds for _, seconds in report.seconds)
+    steps = ", ".join(f"{step} {seconds:.0f} s" for step, seconds in report.seconds)
+    console.print(f"Took {total:.0f} s: {steps}.")
+    console.print(f"Recall list: {report.list_file}", soft_wrap=True, style="bold")
+    console.print(f"Report:      {report.report_file}", soft_wrap=True, style="bold")
+    console.print(f"Next: `winback explain CUSTOMER_ID --config {report.folder}`", soft_wrap=True)
