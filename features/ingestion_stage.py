@@ -13,11 +13,11 @@ from features.ingestion_time import (
     DAY_US,
     OFFSETS_TABLE,
     instant_sql,
-    naive_sql,
+    is_zoned,
     odd_sql,
     quote,
-    zoned_sql,
 )
+from features.ingestion_values import values_sql
 from features.source import ContactSource, CustomerSource, EventSource
 
 Source = EventSource | CustomerSource | ContactSource
@@ -25,10 +25,6 @@ Source = EventSource | CustomerSource | ContactSource
 STAGED = "winback_staged"
 IGNORED = -1
 """The rule code of rows whose event type is unknown and ignored; 0 means accepted."""
-
-_BLANKS = r"' ' || chr(9) || chr(10) || chr(13) || chr(160)"
-_TRUE = "('true', 't', 'yes', 'y', '1', '1.0')"
-_FALSE = "('false', 'f', 'no', 'n', '0', '0.0')"
 
 EVENT_FIELDS: dict[str, str] = {
     "customer_id": "text",
@@ -209,6 +205,7 @@ def _unknown_type(plan: StagePlan, column: str) -> str:
 
 def _instants(relation: str, bound: dict[str, BoundField], plan: StagePlan) -> str:
     """Second layer: local times become instants."""
+    values = values_sql(relation, bound, plan.columns, plan.source.time_format)
     selected, joins = [], []
     for name, kind in plan.columns.items():
         if kind != "time" or name not in bound:
@@ -217,7 +214,7 @@ def _instants(relation: str, bound: dict[str, BoundField], plan: StagePlan) -> s
                 selected += [f"false AS {name}_gap", f"false AS {name}_overlap"]
             continue
         alias, local = f"o_{name}", f"v.{name}_local"
-        if naive_sql("x", bound[name].type, None).startswith("NULL"):
+        if is_zoned(bound[name].type):
             selected += [f"v.{name}_zoned AS {name}_us", f"v.{name}_failed"]
             selected += [f"false AS {name}_gap", f"false AS {name}_overlap"]
             continue
@@ -236,64 +233,8 @@ def _instants(relation: str, bound: dict[str, BoundField], plan: StagePlan) -> s
     ]
     return (
         f"SELECT v.winback_row, v.winback_hash, v.where_failed, {', '.join([*others, *selected])} "
-        f"FROM ({_values(relation, bound, plan)}) v {' '.join(joins)}"
+        f"FROM ({values}) v {' '.join(joins)}"
     )
-
-
-def _values(relation: str, bound: dict[str, BoundField], plan: StagePlan) -> str:
-    """First layer: every expression is tried; a failure is noted, never raised."""
-    tried, selected = [], []
-    for name, kind in plan.columns.items():
-        field = bound.get(name)
-        if field is None:
-            if kind != "time":
-                null = {"text": "VARCHAR", "number": "DOUBLE", "flag": "BOOLEAN"}[kind]
-                selected.append(f"NULL::{null} AS {name}, false AS {name}_failed")
-            continue
-        tried.append(f"TRY({{'v': {_value_sql(field, kind)}}}) AS t_{name}")
-        value, failed = f"t_{name}.v", f"t_{name} IS NULL"
-        if kind == "time":
-            local = naive_sql(value, field.type, plan.source.time_format)
-            zoned = zoned_sql(value, field.type, plan.source.time_format)
-            selected.append(
-                f"{local} AS {name}_local, {zoned} AS {name}_zoned, "
-                f"{failed} OR ({value} IS NOT NULL AND {local} IS NULL AND {zoned} IS NULL) "
-                f"AS {name}_failed"
-            )
-        elif kind == "flag":
-            selected.append(
-                f"CASE WHEN {value} IN {_TRUE} THEN true WHEN {value} IN {_FALSE} THEN false END "
-                f"AS {name}, {failed} OR {value} NOT IN {_TRUE} AND {value} NOT IN {_FALSE} "
-                f"AS {name}_failed"
-            )
-        else:
-            selected.append(f"{value} AS {name}, {failed} AS {name}_failed")
-    where, keep = "false AS where_failed", ""
-    if "where" in bound:
-        condition = f"TRY({{'v': CAST({bound['where'].sql} AS BOOLEAN)}})"
-        tried.append(f"{condition} AS t_where")
-        where, keep = "t_where IS NULL AS where_failed", "WHERE t_where IS NULL OR t_where.v"
-    columns = ", ".join(["winback_row", "winback_hash", *tried])
-    return (
-        f"SELECT winback_row, winback_hash, {where}, {', '.join(selected)} "
-        f"FROM (SELECT {columns} FROM {relation}) {keep}"
-    )
-
-
-def _value_sql(field: BoundField, kind: str) -> str:
-    text = f"nullif(trim(CAST({field.sql} AS VARCHAR), {_BLANKS}), '')"
-    if kind == "text":
-        return text
-    if kind == "flag":
-        return f"lower({text})"
-    if kind == "number":
-        number = text if field.type == "VARCHAR" else field.sql
-        return f"CAST({number} AS DOUBLE)"
-    if field.type == "VARCHAR":
-        return text
-    # Null, dates and every precision of TIMESTAMP, but not a time without its zone.
-    target = "TIMESTAMPTZ" if field.type == "TIMESTAMP WITH TIME ZONE" else "TIMESTAMP"
-    return f"CAST({field.sql} AS {target})"
 
 
 def order_columns(columns: Sequence[str]) -> str:

@@ -114,31 +114,40 @@ _COLUMNS = (
 )
 
 
+def has_zone_sql(value: str) -> str:
+    """Whether a text states a zone or an offset after its clock time."""
+    return f"regexp_matches({value}, {_HAS_ZONE})"
+
+
 def naive_sql(value: str, sql_type: str, time_format: str | None) -> str:
-    """Local microseconds of a value without zone, null where it has one or is no time."""
+    """Local microseconds of a value without zone, null where it has one or is no time.
+
+    `value` names a column `c_given`; for text there is a column `c_has_zone`.
+    """
     if sql_type != "VARCHAR":
-        return "NULL::BIGINT" if _zoned(sql_type) else f"epoch_us(CAST({value} AS TIMESTAMP))"
-    iso = (
-        f"CASE WHEN NOT regexp_matches({value}, {_HAS_ZONE}) "
-        f"THEN epoch_us(TRY_CAST({value} AS TIMESTAMP)) END"
-    )
+        return "NULL::BIGINT" if is_zoned(sql_type) else f"epoch_us({value})"
+    mark = value.removesuffix("_given") + "_has_zone"
+    iso = f"CASE WHEN NOT {mark} THEN epoch_us(TRY_CAST({value} AS TIMESTAMP)) END"
     if time_format is None or "%z" in time_format.lower():
         return iso
     return f"coalesce(epoch_us(try_strptime({value}, {quote(time_format)})), {iso})"
 
 
 def zoned_sql(value: str, sql_type: str, time_format: str | None) -> str:
-    """UTC microseconds of a value that states its zone, else null."""
+    """UTC microseconds of a value that states its zone, else null; `value` as above."""
     if sql_type != "VARCHAR":
-        return f"epoch_us({value})" if _zoned(sql_type) else "NULL::BIGINT"
-    iso = (
-        f"CASE WHEN regexp_matches({value}, {_HAS_ZONE}) "
-        f"THEN epoch_us(TRY_CAST({value} AS TIMESTAMPTZ)) END"
-    )
+        return f"epoch_us({value})" if is_zoned(sql_type) else "NULL::BIGINT"
+    mark = value.removesuffix("_given") + "_has_zone"
+    iso = f"CASE WHEN {mark} THEN epoch_us(TRY_CAST({value} AS TIMESTAMPTZ)) END"
     if time_format is None or "%z" not in time_format.lower():
         return iso
     parsed = f"epoch_us(try_strptime({value}, {quote(time_format)})::TIMESTAMPTZ)"
     return f"coalesce({parsed}, {iso})"
+
+
+def is_zoned(sql_type: str) -> bool:
+    """Whether values of a DuckDB type are instants."""
+    return sql_type == "TIMESTAMP WITH TIME ZONE"
 
 
 def instant_sql(local: str, offsets: str) -> str:
@@ -165,10 +174,6 @@ def instant_us(moment: datetime) -> int:
 def quote(text: str) -> str:
     """A SQL string literal."""
     return "'" + text.replace("'", "''") + "'"
-
-
-def _zoned(sql_type: str) -> bool:
-    return sql_type == "TIMESTAMP WITH TIME ZONE"
 
 
 def _offset(tz: ZoneInfo, moment: datetime) -> int:
