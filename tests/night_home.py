@@ -157,7 +157,8 @@ def _bundles(home: Path, spec: FeatureSpec, config_digest: str) -> dict[str, Bun
     bundles = {}
     kinds: tuple[Kind, ...] = ("dormancy_risk", "natural_return")
     for kind in kinds:
-        signal = recency / 30 - spend / 200 if kind == "dormancy_risk" else spend / 200 - recency / 90
+        silent = kind == "dormancy_risk"
+        signal = recency / 30 - spend / 200 if silent else spend / 200 - recency / 90
         rows = Sample(matrix.values, (signal > np.median(signal)).astype(np.int8))
         forest = fit_forest(
             rows,

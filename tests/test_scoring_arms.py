@@ -1,0 +1,131 @@
+"""Draws are salted hashes; logged propensities are the ones that the draws really have."""
+
+import hashlib
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from scoring.arms import (
+    ARMS,
+    CONTACT,
+    EXPLORE,
+    GHOST,
+    HOLDOUT,
+    assignment_propensity,
+    draw_arms,
+)
+from scoring.choice import UNLIMITED, Limits, choose_actions
+from scoring.draw import hash_draws
+from scoring.policy import Experiment
+
+IDS = [f"c{number}" for number in range(4000)]
+EXPERIMENT = Experiment(holdout_share=0.1, ghost_share=0.2, explore_share=0.3, salt="pepper")
+
+
+def test_draws_are_the_words_of_a_salted_sha256() -> None:
+    digest = hashlib.sha256(b"salt\x1fwhy\x1fc1").digest()
+    expected = [
+        (int.from_bytes(digest[place : place + 8], "big") >> 11) / 2**53
+        for place in range(0, 32, 8)
+    ]
+    assert hash_draws(["c1"], key=("salt", "why"))[0].tolist() == expected
+
+
+def test_draws_do_not_depend_on_company_or_order() -> None:
+    together = hash_draws(IDS[:100], key=("s",))
+    backwards = hash_draws(IDS[:100][::-1], key=("s",))
+    assert (together == backwards[::-1]).all()
+    assert (hash_draws([IDS[7]], key=("s",))[0] == together[7]).all()
+
+
+def test_draws_are_uniform_and_unrelated() -> None:
+    draws = hash_draws(IDS, key=("s",))
+    assert ((draws >= 0) & (draws < 1)).all()
+    counts = np.histogram(draws[:, 0], bins=10, range=(0, 1))[0]
+    assert np.abs(counts - len(IDS) / 10).max() < 5 * np.sqrt(len(IDS) / 10)
+    assert np.abs(np.corrcoef(draws.T) - np.eye(4)).max() < 0.06
+
+
+def test_nobody_to_draw_for() -> None:
+    assert hash_draws([], key=("s",)).shape == (0, 4)
+
+
+def test_holdout_lasts_over_nights_and_ghosts_change() -> None:
+    first = draw_arms(IDS, experiment=EXPERIMENT, as_of_us=1)
+    second = draw_arms(IDS, experiment=EXPERIMENT, as_of_us=2)
+    assert ((first.arm == HOLDOUT) == (second.arm == HOLDOUT)).all()
+    assert (first.tie == second.tie).all()
+    assert ((first.arm == GHOST) != (second.arm == GHOST)).any()
+
+
+def test_another_salt_draws_another_holdout() -> None:
+    other = replace(EXPERIMENT, salt="other-salt")
+    first = draw_arms(IDS, experiment=EXPERIMENT, as_of_us=1).arm == HOLDOUT
+    second = draw_arms(IDS, experiment=other, as_of_us=1).arm == HOLDOUT
+    both = (first & second).mean()
+    assert both == pytest.approx(0.01, abs=0.006)
+
+
+def test_arm_shares() -> None:
+    arm = draw_arms(IDS, experiment=EXPERIMENT, as_of_us=1).arm
+    counts = np.bincount(arm, minlength=len(ARMS)) / len(IDS)
+    assert counts == pytest.approx([0.9 * 0.5, 0.9 * 0.3, 0.9 * 0.2, 0.1], abs=0.03)
+
+
+def test_no_experiment_means_contact_only() -> None:
+    nothing = Experiment(holdout_share=0, ghost_share=0, explore_share=0)
+    arm = draw_arms(IDS[:500], experiment=nothing, as_of_us=1).arm
+    assert (arm == CONTACT).all()
+
+
+def test_propensity_formulae() -> None:
+    arm = np.array([HOLDOUT, GHOST, CONTACT, EXPLORE, EXPLORE], dtype=np.int8)
+    propensity = assignment_propensity(
+        arm,
+        is_best=np.array([True, True, True, True, False]),
+        n_actions=np.array([4, 4, 4, 4, 4]),
+        experiment=EXPERIMENT,
+    )
+    best = 0.9 * (0.5 + 0.3 / 4)
+    assert propensity == pytest.approx([0.1, 0.18, best, best, 0.9 * 0.3 / 4])
+    assert 0.1 + 0.18 + best + 3 * 0.9 * 0.3 / 4 == pytest.approx(1.0)
+
+
+def test_simulated_salts_reproduce_the_logged_propensities() -> None:
+    gains = np.array([[3.0, 2.0, 1.0, -1.0], [1.0, 2.0, 0.5, 0.1]])
+    allowed = np.array([[True, True, False, True], [True, True, True, True]])
+    order = np.array([[0, 1], [1, 0]], dtype=np.int16)
+    limits = Limits(capacity=np.array([UNLIMITED, UNLIMITED]), max_rows=UNLIMITED, min_gain=0.0)
+    salts = 6000
+    seen: list[Counter[tuple[str, int]]] = [Counter(), Counter()]
+    logged: list[dict[tuple[str, int], float]] = [{}, {}]
+    for number in range(salts):
+        experiment = replace(EXPERIMENT, salt=f"salt-{number}")
+        draws = draw_arms(["a", "b"], experiment=experiment, as_of_us=5)
+        choices = choose_actions(
+            gains,
+            allowed=allowed,
+            channel_order=order,
+            arm=draws.arm,
+            tie=draws.tie,
+            explore_draw=draws.action,
+            limits=limits,
+        )
+        propensity = assignment_propensity(
+            draws.arm,
+            is_best=choices.action == choices.best_action,
+            n_actions=choices.n_actions,
+            experiment=experiment,
+        )
+        for row in range(2):
+            control = draws.arm[row] >= GHOST
+            what = (ARMS[draws.arm[row]], -1) if control else ("sent", int(choices.action[row]))
+            seen[row][what] += 1
+            logged[row][what] = float(propensity[row])
+    for row in range(2):
+        assert sum(logged[row].values()) == pytest.approx(1.0)
+        for what, probability in logged[row].items():
+            spread = np.sqrt(probability * (1 - probability) / salts)
+            assert seen[row][what] / salts == pytest.approx(probability, abs=4 * spread), what
