@@ -1,0 +1,108 @@
+"""`winback status`: what the warehouse holds."""
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+import duckdb
+
+from features.contract import INGESTIONS, REJECTS, TABLES
+from features.warehouse import TableStats, Warehouse
+from pipelines.config import Config
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class LastIngestion:
+    """The latest ingestion of one kind."""
+
+    kind: str
+    ingested_at: datetime
+    files: tuple[str, ...]
+    rows_in: int
+    accepted: int
+    rejected: int
+
+
+@dataclass(frozen=True, slots=True)
+class RejectTotal:
+    """Rejected rows of one rule over all ingestions."""
+
+    kind: str
+    rule: str
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class WarehouseStatus:
+    """The whole warehouse; `tables` in the order of the contract, derived tables last."""
+
+    root: str
+    n_buckets: int
+    tables: tuple[TableStats, ...]
+    ingestions: int
+    last_ingestions: tuple[LastIngestion, ...]
+    rejects: tuple[RejectTotal, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for `--json`; times as ISO 8601 in UTC."""
+        document = {"schema_version": SCHEMA_VERSION, **asdict(self)}
+        for table in document["tables"]:
+            for name in ("first", "last"):
+                table[name] = table[name].isoformat() if table[name] is not None else None
+        for last in document["last_ingestions"]:
+            last["ingested_at"] = last["ingested_at"].isoformat()
+        return document
+
+
+def warehouse_status(config: Config) -> WarehouseStatus:
+    """Read versions, rows, spans, files and past ingestions of the configured warehouse.
+
+    Raises
+    ------
+    ArtifactError : there is no warehouse yet.
+    DataError : it was made with another number of buckets.
+    """
+    warehouse = Warehouse.open(config.warehouse_path, n_buckets=config.storage.buckets)
+    names = [*TABLES, *(name for name in ("decisions",) if warehouse.has_table(name))]
+    count, last = _ingestions(warehouse)
+    return WarehouseStatus(
+        root=warehouse.root,
+        n_buckets=warehouse.n_buckets,
+        tables=tuple(warehouse.table_stats(name) for name in names),
+        ingestions=count,
+        last_ingestions=last,
+        rejects=_rejects(warehouse),
+    )
+
+
+def _ingestions(warehouse: Warehouse) -> tuple[int, tuple[LastIngestion, ...]]:
+    rows = warehouse.dataset(INGESTIONS.name).to_table().to_pylist()
+    latest: dict[str, dict[str, Any]] = {}
+    for row in sorted(rows, key=lambda row: row["ingested_at"]):
+        latest[row["kind"]] = row
+    return len(rows), tuple(
+        LastIngestion(
+            kind=kind,
+            ingested_at=row["ingested_at"],
+            files=tuple(row["files"]),
+            rows_in=row["rows_in"],
+            accepted=row["accepted"],
+            rejected=row["rejected"],
+        )
+        for kind, row in sorted(latest.items())
+    )
+
+
+def _rejects(warehouse: Warehouse) -> tuple[RejectTotal, ...]:
+    """Count rejects of recorded ingestions; those of an attempt that failed do not count."""
+    with duckdb.connect() as connection:
+        connection.register("rejects", warehouse.dataset(REJECTS.name))
+        connection.register("ingestions", warehouse.dataset(INGESTIONS.name))
+        found = connection.execute(
+            "SELECT kind, rule, count(*) AS n FROM rejects "
+            "WHERE ingestion IN (SELECT ingestion FROM ingestions) "
+            "GROUP BY kind, rule ORDER BY n DESC, kind, rule"
+        ).fetchall()
+    return tuple(RejectTotal(kind, rule, rows) for kind, rule, rows in found)
