@@ -112,7 +112,7 @@ class Warehouse:
         """
         table = self._delta(name, version=version)
         filters = None if bucket is None else [("bucket", "=", str(bucket))]
-        uris = table.file_uris(partition_filters=filters)
+        uris = table.file_uris(file_pruning_predicate=filters)
         if "://" in self.root:
             return sorted(uris)
         return sorted(unquote(uri.removeprefix("file://")) for uri in uris)

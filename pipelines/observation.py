@@ -44,15 +44,11 @@ def training_date(config: Config, as_of: date | None, *, now: datetime, version:
     as_of : the date asked for.
     now : the present instant.
     version : Delta version of the events table.
-
-    Raises
-    ------
-    DataError : training.as_of is not a date.
     """
     if as_of is not None:
         return as_of
     if config.training.as_of is not None:
-        return _configured_date(config.training.as_of)
+        return date.fromisoformat(config.training.as_of)
     timezone = ZoneInfo(config.business.timezone)
     today = now.astimezone(timezone).date()
     arrivals = _over_times(config, version, lambda _, arrived: arrived.max(initial=-1))
@@ -105,20 +101,6 @@ def _over_times(
     return map_buckets(
         of_bucket, range(warehouse.n_buckets), threads=config.training.learner.threads
     )
-
-
-def _configured_date(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError as error:
-        raise DataError(
-            describe(
-                "training.as_of",
-                f"{text!r} is not a date",
-                expected="a local date such as 2026-10-01",
-                fix="correct it in winback.toml, or pass --as-of",
-            )
-        ) from error
 
 
 def _nothing_known(until: date, spans: list[_Span]) -> DataError:

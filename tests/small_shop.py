@@ -1,5 +1,6 @@
 """A small shop for tests of training: buyers with own rates who stop one day."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -63,7 +64,8 @@ max_cutoffs = 4
 min_positives = 20
 bootstrap_draws = 50
 [training.learner]
-max_rounds = 60
+max_rounds = 25
+threads = 1
 min_data_in_leaf = 20
 """
 
@@ -117,11 +119,16 @@ def history_of(table: pa.Table, *, spec: FeatureSpec = SPEC) -> History:
     return history_from_tables(0, spec=spec, events=table)
 
 
-def make_home(home: Path, table: pa.Table, *, extra: str = "") -> Config:
-    """A folder with winback.toml and a warehouse that holds the events."""
+def make_home(home: Path, table: pa.Table, *, store: Path | None = None) -> Config:
+    """A folder with winback.toml and a warehouse that holds the events.
+
+    `store` is an empty MLflow database to start from: making one takes seconds.
+    """
     home.mkdir(parents=True, exist_ok=True)
-    (home / "winback.toml").write_text(TOML + extra)
+    (home / "winback.toml").write_text(TOML)
+    if store is not None:
+        shutil.copy(store, home / "mlflow.db")
     config = load_config(home)
-    store = Warehouse.open(config.warehouse_path, n_buckets=3, create=True)
-    store.append("events", table)
+    warehouse = Warehouse.open(config.warehouse_path, n_buckets=3, create=True)
+    warehouse.append("events", table)
     return config

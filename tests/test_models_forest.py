@@ -25,6 +25,7 @@ def fitted(**changes: int) -> Forest:
             "max_rounds": 40,
             "min_data_in_leaf": 10,
             "early_stopping_rounds": 10,
+            "threads": 1,
             **changes,
         }
     )

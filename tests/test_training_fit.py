@@ -21,7 +21,7 @@ PLAN = TrainingPlan(
     max_cutoffs=4,
     min_positives=20,
     bootstrap_draws=60,
-    learner=LearnerPlan(max_rounds=60, min_data_in_leaf=20),
+    learner=LearnerPlan(max_rounds=60, min_data_in_leaf=20, threads=1),
 )
 
 

@@ -1,0 +1,172 @@
+"""`winback train` from warehouse to registry, and what it refuses."""
+
+import json
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from small_shop import DAY_US, START_US, events_table, make_home, shop_events
+
+from features.errors import ArtifactError, DataError
+from models.bundle import KINDS
+from pipelines.config import Config, load_config
+from pipelines.registry import champion
+from pipelines.tracking import check_reachable
+from pipelines.train import TrainReport, run_train
+
+NOW = datetime(2025, 11, 27, 8, tzinfo=UTC)
+
+
+def empty_shop() -> pa.Table:
+    return events_table([])
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty MLflow database."""
+    home = tmp_path_factory.mktemp("store")
+    check_reachable(make_home(home, empty_shop()))
+    return home / "mlflow.db"
+
+
+@pytest.fixture(scope="module")
+def run(
+    tmp_path_factory: pytest.TempPathFactory, store: Path
+) -> tuple[Config, TrainReport, list[str]]:
+    config = make_home(tmp_path_factory.mktemp("shop"), shop_events(500), store=store)
+    told: list[str] = []
+    report = run_train(config, now=NOW, progress=lambda task, done, total: told.append(task))
+    return config, report, told
+
+
+def test_it_trains_judges_and_registers_both_models(
+    run: tuple[Config, TrainReport, list[str]],
+) -> None:
+    config, report, _ = run
+    assert [model.kind for model in report.models] == list(KINDS)
+    assert [one.alias for one in report.registrations] == ["champion", "champion"]
+    assert report.as_of == date(2025, 11, 27)
+    assert report.observed_until == date(2025, 11, 26)
+    assert report.inputs["events"] == 1
+    for kind in KINDS:
+        bundle, version, _ = champion(config, kind)
+        assert version == "1"
+        assert len(bundle.feature_names) == report.features
+
+
+def test_the_report_is_json_with_a_schema_version_and_names_no_customer(
+    run: tuple[Config, TrainReport, list[str]],
+) -> None:
+    config, report, _ = run
+    text = json.dumps(report.to_json(), allow_nan=False)
+    assert json.loads(text)["schema_version"] == 1
+    assert "c00001" not in text
+    for file in (config.home / "mlartifacts").rglob("*"):
+        if file.is_file():
+            assert b"c00001" not in file.read_bytes(), file
+
+
+def test_progress_is_told(run: tuple[Config, TrainReport, list[str]]) -> None:
+    assert list(dict.fromkeys(run[2])) == [
+        "computing features and labels",
+        "fitting and judging models",
+        "registering models",
+    ]
+
+
+def test_what_arrives_at_or_after_the_as_of_leaves_the_bundles_identical(
+    tmp_path: Path, store: Path
+) -> None:
+    table = shop_events(400)
+    rng = np.random.default_rng(4)
+    occurred = table.column("occurred_at").cast("int64").to_numpy()
+    late = rng.random(len(occurred)) < 0.1
+    arrived = occurred + np.where(late, 40 * DAY_US, 0)
+    until = date(2025, 10, 20)
+    border = int(datetime(2025, 10, 19, 22, tzinfo=UTC).timestamp()) * 1_000_000
+    names = table.column("customer_id").to_pylist()
+    kinds = table.column("event_type").to_pylist()
+    amounts = table.column("amount").to_pylist()
+    rows = list(zip(names, occurred.tolist(), kinds, amounts, strict=True))
+    after = arrived >= border
+    assert (after & (occurred < border)).sum() > 10
+    scrambled = [
+        (name, at - int(rng.integers(0, 90)) * DAY_US, "purchase", 777.0)
+        if unknown
+        else (name, at, kind, amount)
+        for (name, at, kind, amount), unknown in zip(rows, after, strict=True)
+    ]
+    digests = []
+    for number, content in enumerate((rows, scrambled)):
+        config = make_home(
+            tmp_path / str(number), events_table(content, arrived=arrived.tolist()), store=store
+        )
+        run_train(config, as_of=until, now=NOW)
+        digests.append([champion(config, kind)[0].digest() for kind in KINDS])
+    assert digests[0] == digests[1]
+
+
+def test_training_again_is_a_challenger_with_the_same_digest(tmp_path: Path, store: Path) -> None:
+    config = make_home(tmp_path, shop_events(500), store=store)
+    first = run_train(config, now=NOW)
+    digest = champion(config, "dormancy_risk")[0].digest()
+    again = run_train(config, now=datetime(2026, 3, 1, tzinfo=UTC), promote=True)
+    assert again.as_of == first.as_of
+    assert [one.version for one in again.registrations] == ["2", "2"]
+    bundle, version, _ = champion(config, "dormancy_risk")
+    assert (bundle.digest(), version) == (digest, "2")
+
+
+def test_no_warehouse(tmp_path: Path) -> None:
+    config = make_home(tmp_path / "a", shop_events(3))
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "winback.toml").write_text((config.home / "winback.toml").read_text())
+    with pytest.raises(ArtifactError, match="no warehouse here"):
+        run_train(load_config(tmp_path / "b"), now=NOW)
+
+
+def test_mlflow_unreachable_fails_before_any_work(tmp_path: Path) -> None:
+    config = make_home(tmp_path, shop_events(3))
+    text = (tmp_path / "winback.toml").read_text()
+    uri = 'mlflow_tracking_uri = "http://127.0.0.1:9"'
+    (tmp_path / "winback.toml").write_text(text.replace("[storage]", f"[storage]\n{uri}"))
+    told: list[str] = []
+    with pytest.raises(ArtifactError, match=r"MLflow at http://127\.0\.0\.1:9"):
+        run_train(
+            load_config(config.home), now=NOW, progress=lambda task, done, total: told.append(task)
+        )
+    assert told == []
+
+
+@pytest.mark.parametrize(
+    ("table", "as_of", "fault"),
+    [
+        (empty_shop(), None, "none of the 0 stored events"),
+        (shop_events(20), date(2024, 12, 1), "the first one is of 2025"),
+        (shop_events(20), date(2025, 3, 1), "it needs"),
+        (shop_events(20), None, "too few positives or negatives: dormancy_risk has"),
+        (
+            events_table([("c", START_US + i * 10 * DAY_US, "purchase", 1.0) for i in range(33)]),
+            None,
+            "at least 20 of each in every fold",
+        ),
+    ],
+)
+def test_too_little_data(
+    tmp_path: Path, store: Path, table: pa.Table, as_of: date | None, fault: str
+) -> None:
+    config = make_home(tmp_path, table, store=store)
+    with pytest.raises(DataError, match=fault):
+        run_train(config, as_of=as_of, now=NOW)
+
+
+def test_the_configured_date_is_used(tmp_path: Path, store: Path) -> None:
+    make_home(tmp_path, shop_events(20), store=store)
+    text = (tmp_path / "winback.toml").read_text()
+    (tmp_path / "winback.toml").write_text(
+        text.replace("[training]\n", '[training]\nas_of = "2024-12-01"\n')
+    )
+    with pytest.raises(DataError, match="training as of 2024-12-01"):
+        run_train(load_config(tmp_path), now=NOW)
