@@ -108,8 +108,8 @@ def check_recall_list(table: pa.Table) -> None:
 
 
 def _different_columns(schema: pa.Schema) -> list[str]:
-    expected = {field.name: field for field in SCHEMA}
-    found = {field.name: field for field in schema}
+    expected = {field.name: (field.type, field.nullable) for field in SCHEMA}
+    found = {field.name: (field.type, field.nullable) for field in schema}
     names = sorted(name for name in {*expected, *found} if expected.get(name) != found.get(name))
     return names or ["order of columns or metadata"]
 

@@ -16,11 +16,12 @@ from features.history_reader import learn_vocabulary, read_history
 from features.manifest import feature_manifest
 from features.matrix import build_matrix, concat_matrices
 from features.spec import FeatureSpec
+from features.stage import Stage
 from features.warehouse import Warehouse
 from models.bundle import Bundle, Kind, stages_digest
 from models.calibration import Calibration
 from models.forest import ForestSettings, Sample, fit_forest
-from pipelines.config import Config
+from pipelines.config import Config, load_config
 from scoring.list_rows import local_midnight_us
 
 DAY_US = small_shop.DAY_US
@@ -28,6 +29,32 @@ DAY = date(2025, 11, 20)
 NOW = datetime(2025, 11, 26, 4, 0, tzinfo=UTC)
 AS_OF_US = local_midnight_us(DAY, "Europe/Berlin")
 N_BUCKETS = 3
+
+BUSINESS = """
+schema_version = 1
+[business]
+name = "Small Shop"
+timezone = "Europe/Berlin"
+currency = "EUR"
+gross_margin = 0.4
+acquisition_cost = 20.0
+[storage]
+buckets = 3
+[events]
+types = ["visit", "purchase"]
+activity = ["visit", "purchase"]
+orders = ["purchase"]
+[windows]
+gap_days = 2
+horizon_days = 30
+[[stages]]
+name = "buyer"
+label = "has bought"
+entered_by = ["purchase"]
+active_on = ["purchase"]
+returns_by = ["purchase"]
+silence_days = 25
+"""
 
 CHANNELS = """
 [channels.push]
@@ -73,9 +100,7 @@ ZONES = ("Europe/Berlin", "America/New_York", "Asia/Tokyo", None)
 def table_of(name: str, rows: list[dict[str, Any]]) -> pa.Table:
     """Rows of a contract table; missing columns are null, the bucket is filled in."""
     schema = TABLES[name].schema
-    whole = [
-        {"bucket": bucket_of(row["customer_id"], n_buckets=N_BUCKETS), **row} for row in rows
-    ]
+    whole = [{"bucket": bucket_of(row["customer_id"], n_buckets=N_BUCKETS), **row} for row in rows]
     return pa.Table.from_pylist(whole, schema=schema)
 
 
@@ -130,17 +155,20 @@ def make_night_home(
     contacts: list[dict[str, Any]] | None = None,
 ) -> Config:
     """A folder with winback.toml and a filled warehouse."""
-    config = small_shop.make_home(
-        home, small_shop.shop_events() if events is None else events, extra=channels
-    )
-    warehouse = Warehouse.open(config.warehouse_path, n_buckets=N_BUCKETS)
+    home.mkdir(parents=True)
+    (home / "winback.toml").write_text(BUSINESS + channels)
+    config = load_config(home)
+    warehouse = Warehouse.open(config.warehouse_path, n_buckets=N_BUCKETS, create=True)
+    warehouse.append("events", small_shop.shop_events() if events is None else events)
     warehouse.append("customers", table_of("customers", customers or customer_rows()))
     warehouse.append("contacts", table_of("contacts", contacts or contact_rows()))
     return config
 
 
 @cache
-def _bundles(home: Path, spec: FeatureSpec, config_digest: str) -> dict[str, Bundle]:
+def _bundles(
+    home: Path, spec: FeatureSpec, stages: tuple[Stage, ...], config_digest: str
+) -> dict[str, Bundle]:
     warehouse = Warehouse.open(str(home / "warehouse"), n_buckets=N_BUCKETS)
     learnt = learn_vocabulary(warehouse, spec, AS_OF_US)
     matrix = concat_matrices(
@@ -170,7 +198,7 @@ def _bundles(home: Path, spec: FeatureSpec, config_digest: str) -> dict[str, Bun
         bundles[kind] = Bundle(
             kind=kind,
             spec=learnt,
-            stages_digest=stages_digest(small_shop.STAGES),
+            stages_digest=stages_digest(stages),
             gap_days=2.0,
             horizon_days=30.0,
             trained_until_us=AS_OF_US,
@@ -184,5 +212,5 @@ def _bundles(home: Path, spec: FeatureSpec, config_digest: str) -> dict[str, Bun
 
 def fit_champions(config: Config, **changes: Any) -> dict[str, Bundle]:
     """Two small models fitted on the home's own features, by kind."""
-    bundles = _bundles(config.home, config.feature_spec(), config.digest)
+    bundles = _bundles(config.home, config.feature_spec(), config.stages, config.digest)
     return {kind: replace(bundle, **changes) for kind, bundle in bundles.items()}
