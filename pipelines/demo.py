@@ -126,7 +126,7 @@ def run_demo(
     zone = ZoneInfo(preset_config(preset).business.timezone)
     end = now.astimezone(zone).date()
     plan = SimulationPlan(preset=preset, customers=customers, days=days, end=end, seed=seed)
-    home, notes = _choose_home(folder, plan)
+    home, notes = choose_home(folder, plan)
     if not (home / CONFIG_NAME).exists():
         write_config(preset, home)
     (home / _PLAN_NAME).write_text(json.dumps(_plain_plan(plan), indent=2) + "\n")
@@ -182,7 +182,7 @@ def _plain_plan(plan: SimulationPlan) -> dict[str, Any]:
     return {**asdict(plan), "end": plan.end.isoformat()}
 
 
-def _choose_home(folder: Path, plan: SimulationPlan) -> tuple[Path, list[str]]:
+def choose_home(folder: Path, plan: SimulationPlan) -> tuple[Path, list[str]]:
     """The folder itself, or one inside it if another demo lives there."""
     written = folder / _PLAN_NAME
     if not written.exists():
