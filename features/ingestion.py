@@ -1,88 +1,29 @@
 """Ingestion: raw files become rows of the warehouse, or rejects with a reason."""
 
 import hashlib
-import json
 import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
-from zoneinfo import available_timezones
 
 import duckdb
 
-from features.contract import INGESTIONS, TABLES, Kind
+from features.contract import INGESTIONS, Kind
 from features.ingestion_commit import IngestionRecord, commit_ingestion, repair_records
-from features.ingestion_duplicates import DROPPED, DuplicateCounts, find_duplicates
+from features.ingestion_duplicates import find_duplicates
 from features.ingestion_files import SourceFile, find_files, inspect_files
 from features.ingestion_mapping import bind_fields
 from features.ingestion_read import open_file, read_rows
 from features.ingestion_rejects import ReadFile, check_share, count_rejects, list_rejects
-from features.ingestion_rules import ContractTerms, Rule, contract_rules
-from features.ingestion_stage import (
-    IGNORED,
-    STAGED,
-    Source,
-    StagePlan,
-    create_staged,
-    source_fields,
-    stage_rows,
-    staged_columns,
-)
-from features.ingestion_summary import IngestSummary, RejectCount
+from features.ingestion_request import IngestRequest, make_plan
+from features.ingestion_stage import StagePlan, create_staged, source_fields, stage_rows
+from features.ingestion_summary import IngestSummary
 from features.ingestion_time import OFFSETS_TABLE, instant_us, offset_table
+from features.ingestion_totals import hints, nothing_new, summarise
 from features.progress import Progress, silent
-from features.source import CustomerSource, EventRules
 from features.warehouse import Warehouse, check_new_place
 
-_CONFLICT = Rule(
-    "customer_contradiction",
-    "customer_id",
-    "false",
-    "two rows say different things about one customer at one changed_at",
-)
 _GLOB_SIGNS = frozenset("*?[")
-
-
-@dataclass(frozen=True, slots=True)
-class IngestRequest:
-    """What to ingest, how to read it, and into which warehouse.
-
-    Attributes
-    ----------
-    kind : the contract.
-    paths : files and glob patterns.
-    source : SQL expressions over the raw columns.
-    rules : event vocabulary and policies.
-    time_zone : IANA zone of times that state none.
-    channels : known contact channels.
-    root, n_buckets : the warehouse.
-    now : time of ingestion, UTC.
-    dry_run : read, check and count; write nothing.
-    max_reject_share : largest share of rows in that may be rejected.
-    backfill : rows without arrived_at arrived when they occurred, also if the table is
-        not empty.
-    """
-
-    kind: Kind
-    paths: tuple[str, ...]
-    source: Source
-    rules: EventRules
-    time_zone: str
-    channels: tuple[str, ...]
-    root: str
-    n_buckets: int
-    now: datetime
-    dry_run: bool = False
-    max_reject_share: float = 0.01
-    backfill: bool = False
-
-    def mapping_digest(self) -> str:
-        """Hex SHA-256 of everything in the configuration that decides how a file is read."""
-        rules = replace(self.rules, activity=("",))
-        parts = [self.kind, asdict(self.source), asdict(rules), self.time_zone]
-        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def ingest(request: IngestRequest, *, progress: Progress = silent) -> IngestSummary:
@@ -105,7 +46,7 @@ def ingest(request: IngestRequest, *, progress: Progress = silent) -> IngestSumm
         repair_records(warehouse, request.kind)
     new, skipped, notes = _sort_out(files, warehouse, request)
     if not new:
-        return _nothing_new(request, skipped, notes, warehouse)
+        return nothing_new(request, skipped, notes, warehouse)
     with _staging_folder(request) as folder, _connect(Path(folder)) as connection:
         return _ingest_new(
             request, connection, warehouse, new, skipped, notes, Path(folder), progress
@@ -123,7 +64,7 @@ def _ingest_new(
     progress: Progress,
 ) -> IngestSummary:
     first_fill = warehouse is None or warehouse.table_stats(request.kind).rows == 0
-    plan = _plan(request, at_event_time=first_fill or request.backfill)
+    plan = make_plan(request, at_event_time=first_fill or request.backfill)
     read = _stage_files(request, connection, plan, new, folder, progress)
     rows_in = sum(file.rows.rows + len(file.rows.unreadable) for file in read)
     rejects = count_rejects(connection, plan.rules, read)
@@ -136,13 +77,13 @@ def _ingest_new(
     progress("finding duplicates", 1, 1)
     digests = sorted(file.digest for file in new)
     ingestion = hashlib.sha256("\n".join([request.kind, *digests]).encode()).hexdigest()
-    summary = _summarise(request, connection, plan, duplicates, rejects, rows_in)
+    summary = summarise(request, connection, plan, duplicates, rejects, rows_in)
     summary = replace(
         summary,
         ingestion=ingestion,
         files=tuple(file.path for file in new),
         skipped_files=tuple(file.path for file in skipped),
-        notes=(*notes, *_hints(summary)),
+        notes=(*notes, *hints(summary)),
     )
     if request.dry_run:
         return summary
@@ -235,39 +176,6 @@ def _connect(folder: Path) -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def _plan(request: IngestRequest, *, at_event_time: bool) -> StagePlan:
-    now_us = instant_us(request.now)
-    flags, attributes = {}, {}
-    if isinstance(request.source, CustomerSource):
-        flags = {name: f"flag_{n}" for n, name in enumerate(sorted(request.source.flags))}
-        attributes = {
-            name: f"attribute_{n}" for n, name in enumerate(sorted(request.source.attributes))
-        }
-    terms = ContractTerms(
-        now_us=now_us,
-        events=request.rules,
-        channels=request.channels,
-        time_zones=tuple(sorted(available_timezones())),
-        flags=flags,
-        attributes=attributes,
-    )
-    time = TABLES[request.kind].time
-    arrived, changed = str(now_us), str(now_us)
-    if at_event_time:
-        changed = "coalesce(signup_at_us, 0)"
-        arrived = f"coalesce(changed_at_us, {changed})" if time == "changed_at" else f"{time}_us"
-    return StagePlan(
-        kind=request.kind,
-        source=request.source,
-        terms=terms,
-        rules=(*contract_rules(request.kind, terms), _CONFLICT),
-        n_buckets=request.n_buckets,
-        columns=staged_columns(request.kind, terms),
-        arrived_us=arrived,
-        changed_us=changed,
-    )
-
-
 def _stage_files(
     request: IngestRequest,
     connection: duckdb.DuckDBPyConnection,
@@ -303,104 +211,3 @@ def _stage_files(
         read.append(ReadFile(file.path, rows))
     progress("reading files", len(files), len(files))
     return read
-
-
-def _summarise(
-    request: IngestRequest,
-    connection: duckdb.DuckDBPyConnection,
-    plan: StagePlan,
-    duplicates: DuplicateCounts,
-    rejects: tuple[RejectCount, ...],
-    rows_in: int,
-) -> IngestSummary:
-    time = f"{TABLES[request.kind].time}_us"
-    stored = f"rule = 0 AND rowid NOT IN (SELECT staged FROM {DROPPED})"
-    ignored, remapped, gap, overlap, valid, given, first, last = connection.execute(
-        f"SELECT count(*) FILTER (rule = {IGNORED}), count(*) FILTER ({stored} AND remapped), "
-        "count(*) FILTER (rule = 0 AND gap), count(*) FILTER (rule = 0 AND overlap), "
-        f"count(*) FILTER (rule = 0), count(*) FILTER ({stored} AND arrival_given), "
-        f"min({time}) FILTER ({stored}), max({time}) FILTER ({stored}) FROM {STAGED}"
-    ).fetchall()[0]
-    rejected = sum(count.rows for count in rejects)
-    duplicate = duplicates.within_source + duplicates.in_warehouse
-    accepted = valid - duplicate
-    return IngestSummary(
-        kind=request.kind,
-        ingestion=None,
-        files=(),
-        skipped_files=(),
-        rows_in=rows_in,
-        accepted=accepted,
-        duplicate=duplicate,
-        duplicate_in_warehouse=duplicates.in_warehouse,
-        filtered=rows_in - valid - ignored - rejected,
-        ignored=ignored,
-        remapped=remapped,
-        repeats_kept=duplicates.repeats_kept,
-        rejected=rejected,
-        rejects=rejects,
-        clock_gap=gap,
-        clock_overlap=overlap,
-        first=_moment(first),
-        last=_moment(last),
-        arrival_rule=_arrival_rule(plan, accepted, given),
-        versions={},
-        dry_run=request.dry_run,
-        no_op=False,
-        notes=(),
-    )
-
-
-def _arrival_rule(plan: StagePlan, accepted: int, given: int) -> str:
-    default = "time of ingestion"
-    if plan.arrived_us != str(plan.terms.now_us):
-        default = f"{TABLES[plan.kind].time} (first back-fill)"
-    if given == accepted and given:
-        return "as mapped"
-    return f"as mapped for {given:,} rows, else {default}" if given else default
-
-
-def _nothing_new(
-    request: IngestRequest,
-    skipped: Sequence[SourceFile],
-    notes: Sequence[str],
-    warehouse: Warehouse | None,
-) -> IngestSummary:
-    return IngestSummary(
-        kind=request.kind,
-        ingestion=None,
-        files=(),
-        skipped_files=tuple(file.path for file in skipped),
-        rows_in=0,
-        accepted=0,
-        duplicate=0,
-        duplicate_in_warehouse=0,
-        filtered=0,
-        ignored=0,
-        remapped=0,
-        repeats_kept=0,
-        rejected=0,
-        rejects=(),
-        clock_gap=0,
-        clock_overlap=0,
-        first=None,
-        last=None,
-        arrival_rule="",
-        versions=warehouse.versions() if warehouse is not None else {},
-        dry_run=request.dry_run,
-        no_op=True,
-        notes=("Every file was ingested before; nothing was changed.", *notes),
-    )
-
-
-def _hints(summary: IngestSummary) -> list[str]:
-    hints = []
-    if summary.accepted == 0 and summary.filtered == summary.rows_in:
-        hints.append("`where` left out every row.")
-    return hints
-
-
-def _moment(us: Any) -> datetime | None:
-    if us is None:
-        return None
-    return datetime.fromtimestamp(us // 1_000_000, tz=UTC).replace(microsecond=us % 1_000_000)

@@ -7,11 +7,12 @@ from pathlib import Path
 import duckdb
 
 from features.errors import DataError, describe
+from features.ingestion_faults import no_rows, unreadable
 from features.ingestion_files import SourceFile
+from features.ingestion_json import load_objects, take_keys
 from features.ingestion_mapping import RawColumns, name_sql
 from features.ingestion_text import (
     CsvLayout,
-    cut_off,
     find_codec,
     place_text,
     prepare_csv,
@@ -71,11 +72,11 @@ def open_file(
     if file.format == "parquet":
         path = stage.with_suffix(".parquet")
         path.symlink_to(Path(file.path).resolve())
-        types = _parquet_types(connection, file, path)
+        types = _unique(_parquet_types(connection, file, path), file)
         return OpenedFile(file, RawColumns(file.path, types, text=False), path, None)
     if file.format == "json":
         path = place_text(file, find_codec(source.encoding, place), stage, ".json")
-        types = dict.fromkeys(_load_json(connection, file, path), "VARCHAR")
+        types = _unique(dict.fromkeys(load_objects(connection, file, path), "VARCHAR"), file)
         hint = "\n  JSON values are text; nested values are JSON text."
         return OpenedFile(file, RawColumns(file.path, types, text=True, hint=hint), path, None)
     layout = prepare_csv(
@@ -119,7 +120,8 @@ def read_rows(
     if opened.file.format == "parquet":
         return _read_parquet(connection, opened, columns, row_hash)
     if opened.file.format == "json":
-        return _read_json(connection, opened, columns, row_hash)
+        broken = take_keys(connection, list(opened.raw.types), columns, row_hash, table=_RAW)
+        return RawRows(_RAW, _count(connection), tuple((row, "row_not_json") for row in broken))
     return _read_csv(connection, opened, columns, row_hash, encoding)
 
 
@@ -141,16 +143,16 @@ def _read_csv(
         try:
             _load_csv(connection, layout, path, columns, row_hash)
         except duckdb.Error as error:
-            raise _fault(opened.file, error) from error
+            raise unreadable(opened.file, error) from error
     except duckdb.Error as error:
-        raise _fault(opened.file, error) from error
-    unreadable = _csv_rejects(connection, opened.file)
+        raise unreadable(opened.file, error) from error
+    rejected = _csv_rejects(connection, opened.file)
     rows = _count(connection)
-    if rows + len(unreadable) == 0:
-        raise _no_rows(opened.file)
+    if rows + len(rejected) == 0:
+        raise no_rows(opened.file)
     names = ", ".join([*map(name_sql, columns), "winback_hash"])
     relation = f"(SELECT rowid + 1 AS winback_row, {names} FROM {_RAW})"
-    return RawRows(relation, rows, unreadable, readable_only=True)
+    return RawRows(relation, rows, rejected, readable_only=True)
 
 
 def _load_csv(
@@ -204,7 +206,7 @@ def _parquet_types(
     try:
         relation = connection.sql(f"SELECT * FROM read_parquet({quote(str(path))})")
     except duckdb.Error as error:
-        raise _fault(file, error) from error
+        raise unreadable(file, error) from error
     return dict(zip(relation.columns, map(str, relation.types), strict=True))
 
 
@@ -217,101 +219,28 @@ def _read_parquet(
     try:
         rows = connection.execute(f"SELECT count(*) FROM {scan}").fetchall()[0][0]
     except duckdb.Error as error:
-        raise _fault(opened.file, error) from error
+        raise unreadable(opened.file, error) from error
     if rows == 0:
-        raise _no_rows(opened.file)
+        raise no_rows(opened.file)
     return RawRows(relation, int(rows), ())
 
 
-def _load_json(connection: duckdb.DuckDBPyConnection, file: SourceFile, path: Path) -> list[str]:
-    """Load the objects of a JSON file, and list all keys in them."""
-    connection.execute("DROP TABLE IF EXISTS winback_objects")
-    options = "format = 'auto', maximum_object_size = 33554432"
-    if _holds_lines(connection, path):
-        options = "format = 'newline_delimited', ignore_errors = true"
-    try:
-        connection.execute(
-            f"CREATE TEMP TABLE winback_objects AS SELECT json FROM "
-            f"read_json_objects({quote(str(path))}, {options})"
-        )
-    except duckdb.Error as error:
-        raise _fault(file, error) from error
-    keys = connection.execute(
-        "SELECT DISTINCT unnest(json_keys(json)) AS key FROM winback_objects "
-        "WHERE json_type(json) = 'OBJECT' ORDER BY key"
-    ).fetchall()
-    last_is_broken = connection.execute(
-        "SELECT json IS NULL FROM winback_objects ORDER BY rowid DESC LIMIT 1"
-    ).fetchall()
-    if not last_is_broken:
-        raise _no_rows(file)
-    if last_is_broken[0][0] and not file.gzipped and not file.ends_with_newline:
-        raise cut_off(file, "its last line is half a JSON object")
-    if not keys:
+def _unique(types: dict[str, str], file: SourceFile) -> dict[str, str]:
+    """Refuse names that SQL cannot tell apart."""
+    lowered = [name.lower() for name in types]
+    repeated = [name for name in types if lowered.count(name.lower()) > 1]
+    if repeated:
         raise DataError(
             describe(
                 file.path,
-                "no line is a JSON object",
-                expected='one object per line, such as {"customer_id": "17"}',
-                fix="export the file as JSON lines",
+                f"{len(repeated)} columns have names that differ only in case",
+                examples=repeated,
+                expected="names that stay different in lower case",
+                fix="rename the columns in the source",
             )
         )
-    return [key for (key,) in keys]
-
-
-def _holds_lines(connection: duckdb.DuckDBPyConnection, path: Path) -> bool:
-    first = connection.execute(
-        f"SELECT json_type(json) FROM read_json_objects({quote(str(path))}, "
-        "format = 'newline_delimited', ignore_errors = true) LIMIT 1"
-    ).fetchall()
-    return bool(first) and first[0][0] != "ARRAY"
-
-
-def _read_json(
-    connection: duckdb.DuckDBPyConnection, opened: OpenedFile, columns: list[str], row_hash: str
-) -> RawRows:
-    keys = list(opened.raw.types)
-    paths = ", ".join(quote('$."' + key.replace('"', '\\"') + '"') for key in keys)
-    listed = ", ".join(f"x[{number}] AS {name_sql(key)}" for number, key in enumerate(keys, 1))
-    names = ", ".join([*map(name_sql, columns), f"{row_hash} AS winback_hash"])
-    connection.execute(f"DROP TABLE IF EXISTS {_RAW}")
-    connection.execute(
-        f"CREATE TEMP TABLE {_RAW} AS SELECT winback_row, {names} FROM (SELECT winback_row, "
-        f"{listed} FROM (SELECT rowid + 1 AS winback_row, json_extract_string(json, [{paths}]) "
-        "AS x FROM winback_objects WHERE json_type(json) = 'OBJECT'))"
-    )
-    broken = connection.execute(
-        "SELECT rowid + 1 FROM winback_objects "
-        "WHERE json_type(json) IS DISTINCT FROM 'OBJECT' ORDER BY 1"
-    ).fetchall()
-    connection.execute("DROP TABLE winback_objects")
-    return RawRows(_RAW, _count(connection), tuple((int(row), "row_not_json") for (row,) in broken))
+    return types
 
 
 def _count(connection: duckdb.DuckDBPyConnection) -> int:
     return int(connection.execute(f"SELECT count(*) FROM {_RAW}").fetchall()[0][0])
-
-
-def _fault(file: SourceFile, error: duckdb.Error) -> DataError:
-    first = str(error).splitlines()[0]
-    if "GZIP" in first or "magic bytes" in first or "too small" in first:
-        return cut_off(file, first)
-    return DataError(
-        describe(
-            file.path,
-            f"the file cannot be read: {first}",
-            expected=f"a complete {file.format} file",
-            fix="check it, or export it again",
-        )
-    )
-
-
-def _no_rows(file: SourceFile) -> DataError:
-    return DataError(
-        describe(
-            file.path,
-            "the file holds no data rows",
-            expected="at least one row after the header",
-            fix="export it again, or leave it out",
-        )
-    )

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from features.errors import DataError, describe
+from features.ingestion_faults import cut_off
 from features.ingestion_files import SourceFile
 
 WHITESPACE = " "
@@ -109,18 +110,6 @@ def open_bytes(file: SourceFile) -> BinaryIO:
     if file.gzipped:
         return cast(BinaryIO, gzip.open(file.path, "rb"))
     return Path(file.path).open("rb")
-
-
-def cut_off(file: SourceFile, fault: str) -> DataError:
-    """The error for a file that ends too early."""
-    return DataError(
-        describe(
-            file.path,
-            f"the file seems to be cut off: {fault}",
-            expected="a complete file",
-            fix="copy or export it again",
-        )
-    )
 
 
 def _head(file: SourceFile, codec: str) -> str:

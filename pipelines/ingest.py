@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 
 from features.contract import KINDS, Kind
 from features.errors import UsageError, describe
-from features.ingestion import IngestRequest, ingest
+from features.ingestion import ingest
+from features.ingestion_request import IngestRequest
 from features.ingestion_summary import IngestSummary
 from features.progress import Progress, silent
 from pipelines.config import Config

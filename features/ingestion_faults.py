@@ -1,0 +1,45 @@
+"""Faults of whole source files, as errors."""
+
+import duckdb
+
+from features.errors import DataError, describe
+from features.ingestion_files import SourceFile
+
+
+def cut_off(file: SourceFile, fault: str) -> DataError:
+    """The error for a file that ends too early."""
+    return DataError(
+        describe(
+            file.path,
+            f"the file seems to be cut off: {fault}",
+            expected="a complete file",
+            fix="copy or export it again",
+        )
+    )
+
+
+def unreadable(file: SourceFile, error: duckdb.Error) -> DataError:
+    """The error for a file that DuckDB cannot read; only the first line, which holds no data."""
+    first = str(error).splitlines()[0]
+    if "GZIP" in first or "magic bytes" in first or "too small" in first:
+        return cut_off(file, first)
+    return DataError(
+        describe(
+            file.path,
+            f"the file cannot be read: {first}",
+            expected=f"a complete {file.format} file",
+            fix="check it, or export it again",
+        )
+    )
+
+
+def no_rows(file: SourceFile) -> DataError:
+    """The error for a file without data rows."""
+    return DataError(
+        describe(
+            file.path,
+            "the file holds no data rows",
+            expected="at least one row after the header",
+            fix="export it again, or leave it out",
+        )
+    )
