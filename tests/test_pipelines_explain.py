@@ -1,0 +1,186 @@
+"""Explanations agree with the list and say why, for the listed and the others."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import small_shop
+from night_home import (
+    AS_OF_US,
+    DAY,
+    DAY_US,
+    NOW,
+    customer_rows,
+    fit_champions,
+    make_night_home,
+)
+
+from features.errors import ArtifactError, DataError
+from models.bundle import Bundle
+from pipelines import nightly_inputs
+from pipelines.config import Config, load_config
+from pipelines.explain import explain
+from pipelines.nightly import run_nightly
+
+LATE = "late-customer"
+SILENT = "no-events-customer"
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory: pytest.TempPathFactory) -> Config:
+    """A shop with one customer whose only event is late, and one without events."""
+    late = small_shop.events_table([(LATE, AS_OF_US + DAY_US, "purchase", 5.0)])
+    record = {
+        "customer_id": SILENT,
+        "changed_at": 1,
+        "arrived_at": 1,
+        "flags": {},
+        "attributes": {},
+    }
+    return make_night_home(
+        tmp_path_factory.mktemp("explained") / "home",
+        events=pa.concat_tables([small_shop.shop_events(), late]),
+        customers=[*customer_rows(), record],
+    )
+
+
+@pytest.fixture(autouse=True)
+def champions(config: Config, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Bundle]]:
+    """Both champions, without MLflow."""
+    bundles = dict(fit_champions(config))
+    monkeypatch.setattr(
+        nightly_inputs, "champion", lambda _config, kind: (bundles[kind], "3", "registry")
+    )
+    yield bundles
+
+
+@pytest.fixture
+def table(config: Config) -> pa.Table:
+    """Tonight's list."""
+    report = run_nightly(config, as_of=DAY, now=NOW)
+    return pq.read_table(report.folder / "recall_list.parquet")
+
+
+def test_the_listed_are_explained_as_listed(config: Config, table: pa.Table) -> None:
+    for row in table.to_pylist()[::40]:
+        told = explain(config, row["customer_id"])
+        assert told.is_listed
+        assert (told.rank, told.arm, told.channel, told.offer) == (
+            row["rank"],
+            row["arm"],
+            row["channel"],
+            row["offer"],
+        )
+        assert f"rank {row['rank']}, arm {row['arm']}" in told.verdict
+        assert ("control" in told.verdict) == (row["arm"] in ("ghost", "holdout"))
+        assert told.p_return_natural == pytest.approx(row["p_return_natural"], abs=1e-6)
+        action = next(
+            view
+            for view in told.actions
+            if (view.channel, view.offer) == (row["channel"], row["offer"])
+        )
+        assert action.allowed
+        assert action.gain == pytest.approx(row["expected_gain"], abs=1e-4)
+        assert action.uplift == pytest.approx(row["uplift"], abs=2e-6)
+        reasons = [row[f"reason_{place}"] for place in (1, 2, 3) if row[f"reason_{place}"]]
+        assert list(told.reasons) == reasons
+        assert told.notes == ()
+        json.dumps(told.to_json(), allow_nan=False)
+
+
+def test_the_not_dormant_are_explained(config: Config, table: pa.Table) -> None:
+    listed = set(table["customer_id"].to_pylist())
+    told = next(
+        told
+        for number in range(500)
+        if (name := f"c{number:05d}") not in listed
+        and (told := explain(config, name)).exclusion == "not_dormant"
+    )
+    assert told.verdict == "Not listed: is not dormant."
+    assert told.silence_days is not None
+    assert told.silence_days < 25 == told.dormant_after_days
+    assert told.p_dormant is not None
+    assert told.p_return_natural == pytest.approx(1 - told.p_dormant, abs=2e-6)
+    assert told.model == "dormancy-risk/3"
+    assert [view.channel for view in told.channels] == ["push", "email", "phone"]
+    assert told.features
+
+
+def test_closed_channels_are_told_by_their_rule(config: Config, table: pa.Table) -> None:
+    for row in table.to_pylist():
+        told = explain(config, row["customer_id"])
+        closed = [view for view in told.channels if not view.is_open]
+        if closed:
+            assert closed[0].meaning is not None
+            assert closed[0].gain is None
+            return
+    pytest.fail("no customer with a closed channel")
+
+
+def test_do_not_contact_is_told_with_the_channels(config: Config, table: pa.Table) -> None:
+    told = explain(config, "c00023")
+    assert told.exclusion == "do_not_contact"
+    assert told.meaning == "is marked do-not-contact"
+    assert len(told.channels) == 3
+
+
+def test_somebody_without_an_event_before_the_as_of(config: Config, table: pa.Table) -> None:
+    told = explain(config, LATE)
+    assert not told.is_scored
+    assert f"no event of this customer had happened and arrived before {DAY}" in told.verdict
+    assert told.to_json()["listed"] is False
+
+
+def test_somebody_without_any_event(config: Config, table: pa.Table) -> None:
+    assert "has no events, only customers" in explain(config, SILENT).verdict
+
+
+def test_an_unknown_customer_is_an_error_that_does_not_repeat_the_id(
+    config: Config, table: pa.Table
+) -> None:
+    with pytest.raises(DataError, match="in none of the tables") as caught:
+        explain(config, "nobody-of-that-name")
+    assert "nobody-of-that-name" not in str(caught.value)
+
+
+def test_a_day_without_a_list_is_an_error(config: Config, table: pa.Table) -> None:
+    with pytest.raises(ArtifactError, match=r"no list of 2025-11-19 was written"):
+        explain(config, "c00001", as_of=DAY - timedelta(days=1))
+
+
+def test_before_the_first_night(config: Config, tmp_path: Path) -> None:
+    shutil.copytree(config.home, tmp_path / "home")
+    shutil.rmtree(tmp_path / "home" / "warehouse" / "decisions", ignore_errors=True)
+    with pytest.raises(ArtifactError, match="0 days are there"):
+        explain(load_config(tmp_path / "home"), "c00001")
+
+
+def test_the_latest_list_is_the_default(config: Config, tmp_path: Path) -> None:
+    shutil.copytree(config.home, tmp_path / "home")
+    copy = load_config(tmp_path / "home")
+    run_nightly(copy, as_of=DAY - timedelta(days=3), now=NOW)
+    run_nightly(copy, as_of=DAY, now=NOW)
+    assert explain(copy, "c00001").day == DAY
+    assert explain(copy, "c00001", as_of=DAY - timedelta(days=3)).day == DAY - timedelta(days=3)
+
+
+def test_other_champions_are_noted(
+    config: Config, table: pa.Table, monkeypatch: pytest.MonkeyPatch, champions: dict[str, Bundle]
+) -> None:
+    monkeypatch.setattr(
+        nightly_inputs, "champion", lambda _config, kind: (champions[kind], "4", "registry")
+    )
+    told = explain(config, table["customer_id"][0].as_py())
+    assert "made with dormancy-risk/3 natural-return/3" in told.notes[0]
+
+
+def test_changed_rules_are_noted(config: Config, table: pa.Table) -> None:
+    changed = replace(config, caps=replace(config.caps, max_per_30d=0))
+    told = explain(changed, table["customer_id"][0].as_py())
+    assert "would now give cap_30d" in told.notes[0]

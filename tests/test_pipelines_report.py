@@ -1,0 +1,145 @@
+"""The report page, its charts, and the notes."""
+
+from datetime import UTC, date, datetime
+from html.parser import HTMLParser
+
+from test_scoring_recall_list import control, row, table_of
+
+from pipelines.report.charts import LABEL_WIDTH, stack_bars
+from pipelines.report.manifest import build_manifest
+from pipelines.report.page import build_page
+from pipelines.report.summary import ModelUse, NightSummary
+from scoring.arms import ARMS
+from scoring.list_files import ListFile
+
+SUMMARY = NightSummary(
+    day=date(2025, 11, 20),
+    as_of=datetime(2025, 11, 19, 23, tzinfo=UTC),
+    list_id="2025-11-20-abc",
+    business="Smith & Söhne <Shop>",
+    timezone="Europe/Berlin",
+    currency="EUR",
+    config_digest="0123456789abcdef" * 4,
+    last_event=datetime(2025, 11, 19, 22, 46, tzinfo=UTC),
+    scored=12345,
+    dormant=900,
+    eligible=300,
+    listed=3,
+    by_arm={"contact": 2, "explore": 0, "ghost": 1, "holdout": 0},
+    by_channel={
+        "email": {"contact": 2, "explore": 0, "ghost": 1, "holdout": 0},
+        "sms": dict.fromkeys(ARMS, 0),
+    },
+    by_stage={"buyer": 3},
+    exclusions={"not_dormant": 11445, "no_eligible_channel": 597},
+    channel_blocks={"email": {"no_consent_or_unreachable:email_consent": 7}, "sms": {}},
+    expected_gain=17.5,
+    contact_cost=0.02,
+    models=(
+        ModelUse(
+            kind="natural_return",
+            version="3",
+            digest="d" * 64,
+            trained_until=datetime(2025, 11, 1, tzinfo=UTC),
+            source="local copy",
+        ),
+    ),
+    notes=('Evidence is "rules"',),
+)
+TABLE = table_of(row(1, customer_id="<script>alert(1)</script>"), control(2), row(3))
+LABELS = {
+    "channel_labels": {"email": "e-mail", "sms": "text message"},
+    "offer_labels": {"none": "no offer"},
+    "stage_labels": {"buyer": "has bought"},
+}
+
+
+def page(summary: NightSummary = SUMMARY) -> str:
+    """The rendered page."""
+    return build_page(summary, TABLE, **LABELS).content.decode("utf-8")
+
+
+class _Tags(HTMLParser):
+    """Collects what a page refers to and whether its tags are balanced."""
+
+    VOID = frozenset({"meta", "br", "rect", "img", "link"})
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.seen: set[str] = set()
+        self.references: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.add(tag)
+        self.references += [value or "" for name, value in attrs if name in ("src", "href")]
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.add(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in self.VOID:
+            assert self.open.pop() == tag
+
+
+def test_the_page_is_whole_and_refers_to_nothing_outside() -> None:
+    tags = _Tags()
+    tags.feed(page())
+    assert tags.open == []
+    assert tags.references == []
+    assert "svg" in tags.seen
+    assert "script" not in tags.seen
+    assert "prefers-color-scheme: dark" in page()
+
+
+def test_texts_of_customers_and_configuration_are_escaped() -> None:
+    text = page()
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text
+    assert "Smith &amp; Söhne &lt;Shop&gt;" in text
+
+
+def test_the_page_says_what_a_reader_must_know() -> None:
+    text = page()
+    for words in (
+        "12 345",
+        "Evidence is &#34;rules&#34;",
+        "is not dormant",
+        "the flag &#34;email_consent&#34; is not true",
+        "local copy",
+        "2025-11-19T22:46:00Z",
+        "control, not contacted",
+        "17.50",
+    ):
+        assert words in text, words
+
+
+def test_equal_nights_give_equal_pages() -> None:
+    assert page() == page()
+
+
+def test_bars_are_to_scale() -> None:
+    chart = stack_bars(
+        [("e-mail", {"contact": 30, "ghost": 10}), ("sms", {"contact": 20}), ("-", {})]
+    )
+    first, second, third = chart.bars
+    assert [part.name for part in first.segments] == ["contact", "ghost"]
+    assert first.segments[0].x == LABEL_WIDTH
+    assert first.segments[1].x == first.segments[0].x + first.segments[0].width
+    assert second.segments[0].width * 2 == first.segments[0].width + first.segments[1].width
+    assert third.total == 0
+    assert third.segments == ()
+
+
+def test_no_bars() -> None:
+    assert stack_bars([]).bars == ()
+    assert stack_bars([("a", {"contact": 0})]).bars[0].end == LABEL_WIDTH
+
+
+def test_the_manifest_is_json_with_digests() -> None:
+    manifest = build_manifest(SUMMARY, [ListFile("a.csv", b"abc")], tables={"events": 4})
+    text = manifest.content.decode()
+    assert '"sha256": "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"' in text
+    assert "Söhne" in text
+    assert '"events": 4' in text
