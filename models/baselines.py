@@ -8,13 +8,13 @@ from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
+
+from models.calibration import FLOOR, Calibration, fit_calibration
 
 Float64Array = NDArray[np.float64]
 Int8Array = NDArray[np.int8]
 
-FLOOR = 1e-5
 _QUINTILES = (0.2, 0.4, 0.6, 0.8)
 _LOWEST_SCORE, _HIGHEST_SCORE = 3, 15
 _STAGE_ROWS = 50
@@ -64,10 +64,14 @@ class Baseline(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SilenceCurve:
-    """Probability of label 1 by days of silence, straight between knots."""
+    """Monotone probability of label 1 by days of silence; `sign` is -1 if it falls."""
 
-    knots: Float64Array
-    levels: Float64Array
+    sign: float
+    steps: Calibration
+
+    def apply(self, silence_days: Float64Array) -> Float64Array:
+        """Probabilities, shape (n,)."""
+        return self.steps.apply(self.sign * silence_days)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +87,11 @@ class RecencyRule:
 
     def probabilities(self, value: CustomerValue) -> Float64Array:
         """The stage's curve at each row's silence."""
-        given = np.interp(value.silence_days, self.pooled.knots, self.pooled.levels)
+        given = self.pooled.apply(value.silence_days)
         for stage, curve in self.by_stage.items():
             rows = value.stage == stage
-            given[rows] = np.interp(value.silence_days[rows], curve.knots, curve.levels)
-        return _inside(given)
+            given[rows] = curve.apply(value.silence_days[rows])
+        return given
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,12 +162,9 @@ def _fit_recency_rule(value: CustomerValue, labels: Int8Array) -> RecencyRule:
 
 
 def _silence_curve(silence_days: Float64Array, labels: Int8Array) -> SilenceCurve:
-    target = labels.astype(np.float64)
-    together = float(np.sum((silence_days - silence_days.mean()) * (target - target.mean())))
-    curve = IsotonicRegression(increasing=together >= 0, out_of_bounds="clip")
-    curve.fit(silence_days, target)
-    knots = np.asarray(curve.X_thresholds_, dtype=np.float64)
-    return SilenceCurve(knots, np.asarray(curve.y_thresholds_, dtype=np.float64))
+    from_mean = silence_days - silence_days.mean()
+    sign = 1.0 if float(from_mean @ (labels - labels.mean())) >= 0 else -1.0
+    return SilenceCurve(sign, fit_calibration(sign * silence_days, labels, method="isotonic"))
 
 
 def _fit_rfm_score(value: CustomerValue, labels: Int8Array) -> RfmScore:

@@ -6,6 +6,7 @@ from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import logit
 
 from features.errors import DataError, describe
 from features.manifest import feature_manifest
@@ -35,16 +36,19 @@ class TrainedModel:
 
 @dataclass(frozen=True, slots=True)
 class _Fitted:
-    """What gives probabilities: the calibrated forest and the baselines."""
+    """What gives probabilities: the forest and the baselines, all calibrated alike."""
 
     forest: Forest
     calibration: Calibration
     calibration_rows: int
-    baselines: tuple[Baseline, ...]
+    baselines: tuple[tuple[Baseline, Calibration], ...]
 
     def probabilities(self, rows: PanelRows, *, threads: int) -> dict[str, Float64Array]:
         """By forecaster, baselines first, the model under `MODEL` last."""
-        given = {one.name: one.probabilities(rows.value) for one in self.baselines}
+        given = {
+            baseline.name: calibration.apply(logit(baseline.probabilities(rows.value)))
+            for baseline, calibration in self.baselines
+        }
         raw = self.forest.raw_scores(rows.values, threads=threads)
         return {**given, MODEL: self.calibration.apply(raw)}
 
@@ -93,8 +97,10 @@ def fit_model(
 
     The forest is boosted on the training fold and stopped on the validation fold, which
     also calibrates it: two halves of it, by customer hash, if each half has 2,000 rows of
-    either label, else the same rows twice. The test fold, later than both and purged from
-    them, is only judged. What was judged is what is served; nothing is refitted.
+    either label, else the same rows twice. Baselines are fitted and calibrated on the same
+    rows, so the comparison is of forecasts, not of calibration data. The test fold, later than
+    both and purged from them, is only judged. What was judged is what is served; nothing is
+    refitted.
 
     Parameters
     ----------
@@ -121,13 +127,7 @@ def fit_model(
         categorical=tuple(f.name for f in manifest if f.kind == "categorical"),
         settings=ForestSettings(**asdict(plan.learner)),
     )
-    calibration = fit_calibration(
-        forest.raw_scores(calibrating.values, threads=plan.learner.threads),
-        calibrating.labels,
-        method=choose_method(calibrating.labels, plan.calibration),
-    )
-    baselines = fit_baselines(training.value, training.labels)
-    fitted = _Fitted(forest, calibration, len(calibrating.labels), baselines)
+    fitted = _calibrate(forest, training, calibrating, plan=plan)
     test = panel.fold(kind, "test", folds)
     report = _report(kind, fitted, (training, validation, test), names, folds=folds, plan=plan)
     bundle = Bundle(
@@ -138,11 +138,29 @@ def fit_model(
         horizon_days=folds.horizon_us / _DAY_US,
         trained_until_us=folds.trained_until_us,
         forest=forest,
-        calibration=calibration,
+        calibration=fitted.calibration,
         metrics=report.to_json(),
         winback_version=installed_version(),
     )
     return TrainedModel(bundle, report)
+
+
+def _calibrate(
+    forest: Forest, training: PanelRows, rows: PanelRows, *, plan: TrainingPlan
+) -> _Fitted:
+    """Fit the baselines, then calibrate them on the very rows that calibrate the forest.
+
+    When base rates move between folds the later calibration is worth more than the model;
+    a baseline without it would lose for the wrong reason.
+    """
+    method = choose_method(rows.labels, plan.calibration)
+    baselines = []
+    for one in fit_baselines(training.value, training.labels):
+        raw = logit(one.probabilities(rows.value))
+        baselines.append((one, fit_calibration(raw, rows.labels, method=method)))
+    raw = forest.raw_scores(rows.values, threads=plan.learner.threads)
+    calibration = fit_calibration(raw, rows.labels, method=method)
+    return _Fitted(forest, calibration, len(rows.labels), tuple(baselines))
 
 
 def split_validation(rows: PanelRows) -> tuple[PanelRows, PanelRows]:
