@@ -77,7 +77,7 @@ def run_dataset(name: str, data: Path) -> dict[str, Any]:
         "ingestion": ingestion.to_json(),
         "trained_as_of": training["as_of"],
         "models": {model["kind"]: _model_figures(model) for model in training["models"]},
-        "list": {"as_of": str(as_of), "rows": night["rows"]},
+        "list": {"as_of": str(as_of), "rows": night["listed"]},
         "seconds": {
             "ingest": round(ingested - start, 2),
             "train": round(trained - ingested, 2),

@@ -10,11 +10,13 @@ if TYPE_CHECKING:
     from features.ingestion_summary import IngestSummary
     from pipelines.catalogue import FeatureCatalogue
     from pipelines.simulate import SimulationSummary
+    from pipelines.status import WarehouseStatus
     from pipelines.train import TrainReport
     from training.ladder import FoldReport
     from training.metrics import Estimate
 
-_SHOWN_METRICS = ("auc", "log_loss", "brier", "ece", "calibration_slope", "lift_top_10pct")
+_WITH_INTERVAL = ("auc", "log_loss")
+_WITHOUT_INTERVAL = ("brier", "ece", "calibration_slope", "lift_top_10pct")
 
 
 def render_simulation(summary: "SimulationSummary", console: Console) -> None:
@@ -87,8 +89,8 @@ def render_training(report: "TrainReport", console: Console) -> None:
         console.print(
             text_table(
                 f"{model.kind.replace('_', ' ')}: judged out of time at {days} "
-                f"({test.rows:,} customers, base rate {test.base_rate:.1%}, 95 % intervals)",
-                ["forecaster", *(metric.replace("_", " ") for metric in _SHOWN_METRICS)],
+                f"({test.rows:,} customers, base rate {test.base_rate:.1%})",
+                ["forecaster", "AUC", "log loss", "Brier", "ECE", "slope", "lift 10 %"],
                 _ladder_rows(test),
                 numeric=1,
             )
@@ -109,7 +111,11 @@ def render_training(report: "TrainReport", console: Console) -> None:
 
 def _ladder_rows(fold: "FoldReport") -> list[list[str]]:
     return [
-        [rung.name, *(_estimate_text(rung.metrics[metric]) for metric in _SHOWN_METRICS)]
+        [
+            rung.name,
+            *(_estimate_text(rung.metrics[metric]) for metric in _WITH_INTERVAL),
+            *(f"{rung.metrics[metric].value:.3f}" for metric in _WITHOUT_INTERVAL),
+        ]
         for rung in fold.ladder
     ]
 
@@ -118,3 +124,34 @@ def _estimate_text(estimate: "Estimate") -> str:
     if estimate.low is None or estimate.high is None:
         return f"{estimate.value:.3f}"
     return f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]"
+
+
+def render_status(status: "WarehouseStatus", console: Console) -> None:
+    """Tables, last ingestions, and rejects by rule."""
+    console.print(
+        text_table(
+            f"{status.root}: {status.n_buckets} buckets, {status.ingestions} ingestions",
+            ["table", "version", "rows", "files", "buckets", "MB", "from (UTC)", "to (UTC)"],
+            [
+                [
+                    table.name,
+                    table.version,
+                    f"{table.rows:,}",
+                    table.files,
+                    table.partitions,
+                    f"{table.bytes / 1e6:,.1f}",
+                    table.first and f"{table.first:%Y-%m-%d %H:%M}",
+                    table.last and f"{table.last:%Y-%m-%d %H:%M}",
+                ]
+                for table in status.tables
+            ],
+            numeric=1,
+        )
+    )
+    for last in status.last_ingestions:
+        console.print(
+            f"Last {last.kind}: {last.ingested_at:%Y-%m-%d %H:%M} UTC, {len(last.files)} files, "
+            f"{last.accepted:,} of {last.rows_in:,} rows accepted, {last.rejected:,} rejected."
+        )
+    for total in status.rejects:
+        console.print(f"Rejected {total.kind}, {total.rule}: {total.rows:,}")

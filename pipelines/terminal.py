@@ -83,7 +83,7 @@ def text_table(
     table = Table(title=title, title_justify="left", title_style="bold", header_style="bold")
     for index, column in enumerate(columns):
         right = 0 <= numeric <= index
-        table.add_column(column, justify="right" if right else "left", no_wrap=right)
+        table.add_column(column, justify="right" if right else "left", no_wrap=right or index == 0)
     for row in rows:
         table.add_row(*("" if cell is None else str(cell) for cell in row))
     return table
