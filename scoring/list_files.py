@@ -16,7 +16,7 @@ PARQUET_NAME = "recall_list.parquet"
 CSV_NAME = "recall_list.csv"
 WORKBOOK_NAME = "recall_list.xlsx"
 
-MAX_WORKBOOK_ROWS = 100_000
+MAX_WORKBOOK_ROWS = 20_000
 """A workbook of more rows is slow to open; it then holds the first ranks only."""
 
 _FORMULA_START = r"^[=+\-@\t\r]"
