@@ -6,13 +6,12 @@ once and fades; whoever stops may come back by himself or because of a contact.
 """
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
-from scipy.special import ndtr
 
+from pipelines.simulate.borrowers import Borrower, Borrowers, LenderHabits, borrower_at
 from pipelines.simulate.clock import HOUR, Clock, local_second, to_utc
 from pipelines.simulate.draws import customer_key, day_key, exponential, normal, pick, uniform
 from pipelines.simulate.log import (
@@ -25,16 +24,18 @@ from pipelines.simulate.log import (
     has_room,
 )
 from pipelines.simulate.messages import (
-    BOOST,
+    FLAGS,
+    NO_WISH,
     ContactHabits,
     Reach,
     choose_contact,
     fade,
+    lift,
     new_mood,
     remove_app,
     send,
+    wish_contact,
 )
-from pipelines.simulate.population import Floats, Ints, People, gamma_quantile, quantile_codes
 
 EVENT_TYPES = (
     "signup",
@@ -57,69 +58,6 @@ _GO_ON, _TURN, _BROWSE, _LEAVE, _DECIDE, _AMOUNT, _TERM, _UNINSTALL = 0, 1, 2, 3
 _SESSION, _CLICK, _AT_ONCE, _EARLY = 64, 256, 8, 9
 
 
-class LenderHabits(NamedTuple):
-    """The app's averages; hazards are per day, (first day, later floor, days to fade)."""
-
-    apply_first: float = 0.16
-    apply_floor: float = 0.008
-    apply_days: float = 2.5
-    submit_at_once: float = 0.55
-    submit_first: float = 0.14
-    submit_floor: float = 0.012
-    submit_days: float = 3.0
-    reapply_rate: float = 0.004
-    draw_at_once: float = 0.35
-    draw_first: float = 0.14
-    draw_floor: float = 0.014
-    draw_days: float = 5.0
-    again_first: float = 0.06
-    again_floor: float = 0.011
-    again_days: float = 8.0
-    visit_rate: float = 0.10
-    visit_days: float = 20.0
-    leave_rate: float = 0.0035
-    loan: float = 4200.0
-
-
-class Borrowers(NamedTuple):
-    """Latents of each customer; shape (n,)."""
-
-    first: int
-    zone: Ints
-    device: Ints
-    flags: Ints
-    signup_day: Ints
-    signup_second: Ints
-    hour: Floats
-    temper: Floats
-    interest: Floats
-    drive: Floats
-    score: Floats
-    stay: Floats
-    loan: Floats
-    product: Ints
-
-
-def draw_borrowers(people: People, habits: LenderHabits) -> Borrowers:
-    """Latents by inversion: drive to go on, credit score, loyalty, size of loans."""
-    return Borrowers(
-        first=people.first,
-        zone=people.zone,
-        device=people.device,
-        flags=people.flags,
-        signup_day=people.signup_day,
-        signup_second=people.signup_second,
-        hour=people.hour,
-        temper=people.temper,
-        interest=people.interest,
-        drive=gamma_quantile(ndtr(people.rate_z), shape=1.6, mean=1.0),
-        score=1.0 / (1.0 + np.exp(-0.5 - 0.8 * people.spend_z)),
-        stay=np.exp(-0.7 * people.stay_z),
-        loan=habits.loan * np.exp(0.5 * people.spend_z - 0.125),
-        product=quantile_codes(people.noise[:, 0], (0.4, 0.3, 0.15, 0.15)),
-    )
-
-
 @njit(cache=True, nogil=True)
 def walk_lender(
     log: Log,
@@ -136,8 +74,12 @@ def walk_lender(
         days = clock.days - borrowers.signup_day[position] + 2
         if not has_room(log, days * MOST_EVENTS_PER_DAY, days):
             return position
+        begin_customer(log, borrowers.first + position, borrowers.device[position])
+        mood = new_mood(borrowers.flags[position], borrowers.temper[position])
         key = customer_key(seed, borrowers.first + position)
-        _live(log, clock, reach, contact_habits, habits, borrowers, position, key)
+        _live(
+            log, clock, reach, contact_habits, habits, borrower_at(borrowers, position), mood, key
+        )
     return span[1]
 
 
@@ -148,54 +90,58 @@ def _live(
     reach: Reach,
     contact_habits: ContactHabits,
     habits: LenderHabits,
-    who: Borrowers,
-    i: int,
+    me: Borrower,
+    mood: NDArray[np.float64],
     key: np.uint64,
 ) -> None:
     """One customer's days from signup to the end."""
-    first_day, zone = who.signup_day[i], who.zone[i]
-    mood = new_mood(who.flags[i], who.temper[i])
     debt = np.zeros(4, dtype=np.float64)  # days left, instalment, product, loans
-    begin_customer(log, who.first + i, who.device[i])
-    signup = to_utc(clock, zone, first_day, who.signup_second[i])
+    first_day = me.signup_day
+    signup = to_utc(clock, me.zone, first_day, me.signup_second)
     add_mark(log, signup, SIGNUP)
-    add_change(log, signup, who.flags[i])
+    add_change(log, signup, int(mood[FLAGS]))
+    rich = me.loan > habits.loan
     step, since, gone, quiet_since = _REGISTERED, first_day, False, first_day
     for day in range(first_day, clock.days):
         today = day_key(key, day)
         fade(mood, contact_habits)
         silent_days = float(day - quiet_since)
-        second = who.signup_second[i] + 300
-        if day > first_day:
-            second = local_second(today, _TURN, who.hour[i], 2.2)
-        at = to_utc(clock, zone, day, second)
         before = step
         if step == _REVIEW:
-            step = _decide(log, clock, who, i, habits, debt, today, day)
+            step = _decide(log, clock, me, habits, debt, today, day)
         elif step == _LOAN:
-            step = _repay(log, clock, zone, debt, day, today)
-        elif not gone:
-            place = (step, day - since, at, clock.season[day])
-            step = _go_on(log, who, i, habits, mood, place, debt, today)
+            step = _repay(log, clock, me.zone, debt, day, today)
+        elif not gone and _goes_on(step, day - since, me, habits, clock.season[day], mood, today):
+            step = _go_on(log, me, habits, step, _moment(clock, me, today, day), debt, today)
         if step != before:
             since = quiet_since = day
-        elif not gone and _visits(who, i, habits, mood, day - since, today):
-            _visit(log, at, today, _SESSION)
+        elif not gone and _visits(me, habits, mood, day - since, today):
+            _visit(log, _moment(clock, me, today, day), today, _SESSION)
             quiet_since = day if step == _REGISTERED else quiet_since
-        if not gone and step != _LOAN and uniform(today, _LEAVE) < habits.leave_rate * who.stay[i]:
+        if not gone and step != _LOAN and uniform(today, _LEAVE) < habits.leave_rate * me.stay:
             gone = True
             if uniform(today, _UNINSTALL) < 0.6:
-                remove_app(log, mood, reach, at + 4 * HOUR)
-        if step in (_LOAN, _REVIEW) or day == first_day:
+                remove_app(log, mood, reach, _moment(clock, me, today, day) + HOUR)
+        wish = NO_WISH
+        if day > first_day and step not in (_LOAN, _REVIEW):
+            wish = wish_contact(mood, contact_habits, silent_days, rich, day, today)
+        if wish == NO_WISH:
             continue
-        rich = who.loan[i] > habits.loan
-        choice = choose_contact(mood, contact_habits, reach, silent_days, rich, day, today)
+        choice = choose_contact(wish, mood, reach, today)
         if choice[0] >= 0:
-            interest = 0.3 * who.interest[i] if gone else who.interest[i]
-            target = (zone, day, interest)
-            clicked = send(log, clock, mood, contact_habits, reach, choice, target, today)
+            place = (me.zone, day, 0.3 * me.interest if gone else me.interest)
+            clicked = send(log, clock, mood, contact_habits, reach, choice, place, today)
             if clicked != NEVER:
                 _visit(log, clicked + 5, today, _CLICK)
+
+
+@njit(cache=True)
+def _moment(clock: Clock, me: Borrower, today: np.uint64, day: int) -> int:
+    """The second at which this customer turns to the app today, if at all."""
+    second = me.signup_second + 300
+    if day > me.signup_day:
+        second = local_second(today, _TURN, me.hour, 2.2)
+    return int(to_utc(clock, me.zone, day, second))
 
 
 @njit(cache=True)
@@ -218,24 +164,34 @@ def _hazard(step: int, age: int, habits: LenderHabits) -> float:
 
 
 @njit(cache=True)
+def _goes_on(
+    step: int,
+    age: int,
+    me: Borrower,
+    habits: LenderHabits,
+    season: float,
+    mood: NDArray[np.float64],
+    today: np.uint64,
+) -> bool:
+    """Whether today brings the next step."""
+    hazard = _hazard(step, age, habits) * me.drive * season * lift(mood, 1.0)
+    return bool(uniform(today, _GO_ON) < 1.0 - math.exp(-hazard))
+
+
+@njit(cache=True)
 def _go_on(
     log: Log,
-    who: Borrowers,
-    i: int,
+    me: Borrower,
     habits: LenderHabits,
-    mood: NDArray[np.float64],
-    place: tuple[int, int, int, float],
+    step: int,
+    at: int,
     debt: NDArray[np.float64],
     today: np.uint64,
 ) -> int:
-    """The step after today's chance to go on; `place` is (step, its age, second, season)."""
-    step, age, at, season = place
-    hazard = _hazard(step, age, habits) * who.drive[i] * season * math.exp(mood[BOOST])
-    if uniform(today, _GO_ON) >= 1.0 - math.exp(-hazard):
-        return step
+    """Take the next step, or two at once; returns the step then reached."""
     at = _visit(log, at, today, _SESSION) + 30
     if step in (_GRANTED, _SETTLED):
-        _draw_loan(log, who, i, at, debt, today)
+        _draw_loan(log, me, at, debt, today)
         return _LOAN
     if step != _APPLYING:
         add_mark(log, at, STARTED)
@@ -250,8 +206,7 @@ def _go_on(
 def _decide(
     log: Log,
     clock: Clock,
-    who: Borrowers,
-    i: int,
+    me: Borrower,
     habits: LenderHabits,
     debt: NDArray[np.float64],
     today: np.uint64,
@@ -260,26 +215,26 @@ def _decide(
     """The lender answers within a day or two, in office hours; some draw the loan at once."""
     if uniform(today, _DECIDE) < 0.25:
         return _REVIEW
-    at = to_utc(clock, who.zone[i], day, 9 * HOUR + pick(today, _SESSION + 11, 8 * HOUR))
-    if uniform(today, _GO_ON) >= who.score[i]:
+    at = to_utc(clock, me.zone, day, 9 * HOUR + pick(today, _SESSION + 11, 8 * HOUR))
+    if uniform(today, _GO_ON) >= me.score:
         add_mark(log, at, REFUSED)
         return _REFUSED
     add_mark(log, at, GRANTED)
     if uniform(today, _AT_ONCE) >= habits.draw_at_once:
         return _GRANTED
-    _draw_loan(log, who, i, at + 600 + pick(today, _SESSION + 12, 3 * HOUR), debt, today)
+    _draw_loan(log, me, at + 600 + pick(today, _SESSION + 12, 3 * HOUR), debt, today)
     return _LOAN
 
 
 @njit(cache=True)
 def _draw_loan(
-    log: Log, who: Borrowers, i: int, at: int, debt: NDArray[np.float64], today: np.uint64
+    log: Log, me: Borrower, at: int, debt: NDArray[np.float64], today: np.uint64
 ) -> None:
-    product = who.product[i]
+    product = me.product
     if uniform(today, _TERM) > 0.7:
         product = pick(today, _TERM + 16, 4)
     months = 1 if product == 0 else 3 if product == 1 else 6 if product == 2 else 2
-    size = who.loan[i] * (1.0 + 0.15 * min(debt[3], 5.0)) * math.exp(0.3 * normal(today, _AMOUNT))
+    size = me.loan * (1.0 + 0.15 * min(debt[3], 5.0)) * math.exp(0.3 * normal(today, _AMOUNT))
     amount = max(round(size / 100.0), 5.0) * 100.0
     add_event(log, at, DRAWN, amount, np.nan, int(debt[3]), product)
     debt[0] = 30 * months
@@ -308,15 +263,14 @@ def _repay(
 
 @njit(cache=True)
 def _visits(
-    who: Borrowers,
-    i: int,
+    me: Borrower,
     habits: LenderHabits,
     mood: NDArray[np.float64],
     age: int,
     today: np.uint64,
 ) -> bool:
     fresh = _fading(age, habits.visit_rate, 0.15 * habits.visit_rate, habits.visit_days)
-    chance = fresh * (0.4 + 0.6 * who.drive[i]) * math.exp(0.5 * mood[BOOST])
+    chance = fresh * (0.4 + 0.6 * me.drive) * lift(mood, 0.5)
     return bool(uniform(today, _BROWSE) < chance)
 
 

@@ -21,6 +21,8 @@ BOOST, FATIGUE, LAST_CONTACT, CONTACT_COUNT, FLAGS, TEMPER = range(6)
 OUTCOMES = ("", "no_answer", "wrong_number", "not_interested", "interested")
 _NO_ANSWER, _WRONG_NUMBER, _NOT_INTERESTED, _INTERESTED = 1, 2, 3, 4
 _MOST_TRIES = 8
+_NO_EFFECT = 1e-3
+NO_WISH, _AT_RANDOM, _BY_RULE, _AS_NEWS = range(4)
 DO_NOT_CONTACT = 1
 """Bit 0 of a customer's flags; the configured flags follow from bit 1 on."""
 
@@ -85,9 +87,21 @@ def new_mood(flags: int, temper: float) -> NDArray[np.float64]:
 
 @njit(cache=True)
 def fade(mood: NDArray[np.float64], habits: ContactHabits) -> None:
-    """One day passes: effect and fatigue fade."""
-    mood[BOOST] *= math.exp(-1.0 / habits.effect_days)
-    mood[FATIGUE] *= math.exp(-1.0 / habits.fatigue_days)
+    """One day passes: effect and fatigue fade, in the end to nothing."""
+    if mood[BOOST] != 0.0:
+        mood[BOOST] *= math.exp(-1.0 / habits.effect_days)
+        if abs(mood[BOOST]) < _NO_EFFECT:
+            mood[BOOST] = 0.0
+    if mood[FATIGUE] != 0.0:
+        mood[FATIGUE] *= math.exp(-1.0 / habits.fatigue_days)
+        if mood[FATIGUE] < _NO_EFFECT:
+            mood[FATIGUE] = 0.0
+
+
+@njit(cache=True)
+def lift(mood: NDArray[np.float64], weight: float) -> float:
+    """Factor on a hazard from the contacts so far; most days it is 1."""
+    return 1.0 if mood[BOOST] == 0.0 else math.exp(weight * mood[BOOST])
 
 
 @njit(cache=True)
@@ -108,33 +122,41 @@ def _first_taken(flags: int, reach: Reach, today: np.uint64) -> int:
 
 
 @njit(cache=True)
-def choose_contact(
+def wish_contact(
     mood: NDArray[np.float64],
     habits: ContactHabits,
-    reach: Reach,
     silent_days: float,
     rich: bool,
     day: int,
     today: np.uint64,
-) -> tuple[int, int]:
-    """Tonight's (channel, offer) for this customer by the company's habits; (-1, 0): none."""
+) -> int:
+    """Why the company wants to contact this customer tonight; NO_WISH on most nights."""
     if day - mood[LAST_CONTACT] < habits.pause_days:
-        return -1, 0
-    flags = int(mood[FLAGS])
+        return NO_WISH
     if silent_days >= habits.random_from_days and uniform(today, _RANDOM) < habits.random_rate:
-        channel = pick(today, _CHANNEL, len(reach.requires))
-        if _reachable(flags, reach, channel):
-            return channel, pick(today, _OFFER, len(reach.offer_effect))
+        return _AT_RANDOM
     rate = habits.rule_rate * (habits.rich_factor if rich else 0.5)
-    if (
-        habits.rule_from_days <= silent_days < habits.rule_until_days
-        and uniform(today, _RULE) < rate
-    ):
-        return _first_taken(flags, reach, today), pick(today, _OFFER, len(reach.offer_effect))
-    letter = reach.newsletter_channel
-    if _reachable(flags, reach, letter) and uniform(today, _NEWSLETTER) < habits.newsletter_rate:
-        return letter, 0
-    return -1, 0
+    is_target = habits.rule_from_days <= silent_days < habits.rule_until_days
+    if is_target and uniform(today, _RULE) < rate:
+        return _BY_RULE
+    return _AS_NEWS if uniform(today, _NEWSLETTER) < habits.newsletter_rate else NO_WISH
+
+
+@njit(cache=True)
+def choose_contact(
+    wish: int, mood: NDArray[np.float64], reach: Reach, today: np.uint64
+) -> tuple[int, int]:
+    """(channel, offer) for a wish; channel -1 if the customer cannot be reached so."""
+    flags = int(mood[FLAGS])
+    offer = pick(today, _OFFER, len(reach.offer_effect))
+    if wish == _BY_RULE:
+        return _first_taken(flags, reach, today), offer
+    channel = reach.newsletter_channel
+    if wish == _AT_RANDOM:
+        channel = pick(today, _CHANNEL, len(reach.requires))
+    else:
+        offer = 0
+    return (channel if _reachable(flags, reach, channel) else -1), offer
 
 
 @njit(cache=True)

@@ -6,14 +6,12 @@ Sleep ends by itself or because of a contact; leaving is for good.
 """
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
-from scipy.special import gammaincinv, ndtr
 
-from pipelines.simulate.clock import Clock, local_second, to_utc
+from pipelines.simulate.clock import HOUR, Clock, local_second, to_utc
 from pipelines.simulate.draws import customer_key, day_key, exponential, pick, uniform
 from pipelines.simulate.log import (
     NEVER,
@@ -25,16 +23,19 @@ from pipelines.simulate.log import (
     has_room,
 )
 from pipelines.simulate.messages import (
-    BOOST,
+    FLAGS,
+    NO_WISH,
     ContactHabits,
     Reach,
     choose_contact,
     fade,
+    lift,
     new_mood,
     remove_app,
     send,
+    wish_contact,
 )
-from pipelines.simulate.population import Floats, Ints, People, gamma_quantile, quantile_codes
+from pipelines.simulate.shoppers import ShopHabits, Shopper, Shoppers, shopper_at
 
 EVENT_TYPES = ("signup", "login", "visit", "search", "view", "cart", "purchase", "refund")
 SIGNUP, LOGIN, VISIT, SEARCH, VIEW, CART, PURCHASE, REFUND = range(8)
@@ -44,78 +45,6 @@ MOST_EVENTS_PER_DAY = 40
 
 _STATE, _TURN, _ORDER, _BROWSE, _RETURNS, _UNINSTALL = 0, 1, 2, 3, 4, 5
 _SESSION, _BASKET, _CLICK = 64, 96, 256
-
-
-class ShopHabits(NamedTuple):
-    """The shop's averages; rates are per day."""
-
-    gap_days: float = 38.0
-    rate_shape: float = 1.1
-    browse_ratio: float = 2.8
-    sleep_rate: float = 0.0045
-    once_only: float = 0.22
-    wake_rate: float = 0.0035
-    leave_alive: float = 0.0005
-    leave_asleep: float = 0.0025
-    asleep_browse: float = 0.06
-    keen_factor: float = 2.5
-    keen_days: float = 8.0
-    wake_order: float = 0.3
-    wake_weight: float = 1.0
-    basket: float = 58.0
-    refund_share: float = 0.06
-
-
-class Shoppers(NamedTuple):
-    """Latents of each customer; shape (n,), `favourite` are category codes."""
-
-    first: int
-    zone: Ints
-    device: Ints
-    flags: Ints
-    signup_day: Ints
-    signup_second: Ints
-    hour: Floats
-    weekend: Floats
-    temper: Floats
-    interest: Floats
-    rate: Floats
-    regularity: Ints
-    browse: Floats
-    sleep: Floats
-    wake: Floats
-    spend: Floats
-    deals: Floats
-    favourite: Ints
-
-
-def draw_shoppers(people: People, habits: ShopHabits) -> Shoppers:
-    """Latents by inversion; the copula ties pace, loyalty and spend together."""
-    noise = people.noise
-    pace = gamma_quantile(ndtr(people.rate_z), shape=habits.rate_shape, mean=1.0 / habits.gap_days)
-    looker = noise[:, 0] < 0.25
-    pace = np.where(looker, 0.1 * pace, pace) + 0.0004
-    spread = 1.0 / gammaincinv(5.0, ndtr(-people.spend_z))
-    return Shoppers(
-        first=people.first,
-        zone=people.zone,
-        device=people.device,
-        flags=people.flags,
-        signup_day=people.signup_day,
-        signup_second=people.signup_second,
-        hour=people.hour,
-        weekend=people.weekend,
-        temper=people.temper,
-        interest=people.interest,
-        rate=pace,
-        regularity=1 + quantile_codes(noise[:, 1], (0.45, 0.35, 0.2)),
-        browse=pace * habits.browse_ratio * np.exp(0.6 * (noise[:, 2] - 0.5)) + 0.01,
-        sleep=habits.sleep_rate * np.exp(-0.7 * people.stay_z),
-        wake=habits.wake_rate * np.exp(0.5 * people.stay_z),
-        spend=habits.basket * 4.0 * spread,
-        deals=noise[:, 3] ** 2,
-        favourite=quantile_codes(noise[:, 4], (1, 1, 1, 1, 1, 1, 1, 1)),
-    )
 
 
 @njit(cache=True, nogil=True)
@@ -137,8 +66,10 @@ def walk_shop(
         days = clock.days - shoppers.signup_day[position] + 2
         if not has_room(log, days * MOST_EVENTS_PER_DAY, days):
             return position
+        begin_customer(log, shoppers.first + position, shoppers.device[position])
+        mood = new_mood(shoppers.flags[position], shoppers.temper[position])
         key = customer_key(seed, shoppers.first + position)
-        _live(log, clock, reach, contact_habits, habits, shoppers, position, key)
+        _live(log, clock, reach, contact_habits, habits, shopper_at(shoppers, position), mood, key)
     return span[1]
 
 
@@ -149,64 +80,73 @@ def _live(
     reach: Reach,
     contact_habits: ContactHabits,
     habits: ShopHabits,
-    who: Shoppers,
-    i: int,
+    me: Shopper,
+    mood: NDArray[np.float64],
     key: np.uint64,
 ) -> None:
     """One customer's days from signup to the end."""
-    first_day, zone = who.signup_day[i], who.zone[i]
-    mood = new_mood(who.flags[i], who.temper[i])
     refund = np.zeros(4, dtype=np.float64)  # day, amount, order, category; day 0: none
-    begin_customer(log, who.first + i, who.device[i])
-    signup = to_utc(clock, zone, first_day, who.signup_second[i])
+    first_day = me.signup_day
+    signup = to_utc(clock, me.zone, first_day, me.signup_second)
     add_mark(log, signup, SIGNUP)
-    add_change(log, signup, who.flags[i])
+    add_change(log, signup, int(mood[FLAGS]))
+    rich = me.spend > 1.2 * habits.basket
     state, phase, orders, quiet_since = ALIVE, 0, 0, first_day
     for day in range(first_day, clock.days):
         today = day_key(key, day)
         fade(mood, contact_habits)
         silent_days = float(day - quiet_since)
         before = state
-        state = _next_state(state, who, i, mood, habits, today)
-        second = who.signup_second[i] + 300
-        if day > first_day:
-            second = local_second(today, _TURN, who.hour[i], 1.8)
-        at = to_utc(clock, zone, day, second)
+        state = _next_state(state, me, mood, habits, today)
         ordered = False
         if state == ALIVE:
-            hazard = _order_hazard(who, i, mood, habits, clock, day, orders, first_day)
+            hazard = me.rate * clock.season[day] * lift(mood, 1.0)
+            hazard *= me.weekend if clock.weekday[day] >= 5 else 1.0
+            hazard *= _eagerness(me, habits, orders, day)
             woken = before == ASLEEP and uniform(today, _RETURNS) < habits.wake_order
             if woken or uniform(today, _ORDER) < 1.0 - math.exp(-hazard):
                 phase += 1
-                ordered = woken or orders == 0 or phase >= who.regularity[i]
+                ordered = woken or orders == 0 or phase >= me.regularity
         if ordered:
-            _buy(log, who, i, habits, (at, day, orders), refund, today)
+            at = _moment(clock, me, today, day)
+            _buy(log, me, habits, (at, day, orders), refund, today)
             phase, orders, quiet_since = 0, orders + 1, day
             if orders == 1 and uniform(today, _STATE + 16) < habits.once_only:
                 state = ASLEEP
-        elif state != GONE and _visits(who, i, state, habits, mood, today):
-            _browse(log, at, who.favourite[i], today, _SESSION)
-        _give_back(log, clock, zone, refund, day, second)
+        elif state != GONE and _visits(me, state, habits, mood, today):
+            at = _moment(clock, me, today, day)
+            _browse(log, at, me.favourite, today, _SESSION)
+        if refund[0] == day and day > 0:
+            _give_back(log, _moment(clock, me, today, day) + 3 * HOUR, refund)
         if state == GONE and before != GONE and uniform(today, _UNINSTALL) < 0.5:
-            remove_app(log, mood, reach, at)
-        if day == first_day:
+            remove_app(log, mood, reach, _moment(clock, me, today, day))
+        wish = NO_WISH
+        if day > first_day:
+            wish = wish_contact(mood, contact_habits, silent_days, rich, day, today)
+        if wish == NO_WISH:
             continue
-        choice = choose_contact(
-            mood, contact_habits, reach, silent_days, who.spend[i] > 1.2 * habits.basket, day, today
-        )
+        choice = choose_contact(wish, mood, reach, today)
         if choice[0] >= 0:
-            interest = who.interest[i] if state == ALIVE else 0.3 * who.interest[i]
-            place = (zone, day, interest)
+            interest = me.interest if state == ALIVE else 0.3 * me.interest
+            place = (me.zone, day, interest)
             clicked = send(log, clock, mood, contact_habits, reach, choice, place, today)
             if clicked != NEVER:
-                _browse(log, clicked + 5, who.favourite[i], today, _CLICK)
+                _browse(log, clicked + 5, me.favourite, today, _CLICK)
+
+
+@njit(cache=True)
+def _moment(clock: Clock, me: Shopper, today: np.uint64, day: int) -> int:
+    """The second at which this customer turns to the shop today, if at all."""
+    second = me.signup_second + 300
+    if day > me.signup_day:
+        second = local_second(today, _TURN, me.hour, 1.8)
+    return int(to_utc(clock, me.zone, day, second))
 
 
 @njit(cache=True)
 def _next_state(
     state: int,
-    who: Shoppers,
-    i: int,
+    me: Shopper,
     mood: NDArray[np.float64],
     habits: ShopHabits,
     today: np.uint64,
@@ -215,9 +155,9 @@ def _next_state(
     if state == ALIVE:
         if number < habits.leave_alive:
             return GONE
-        return ASLEEP if number < habits.leave_alive + who.sleep[i] else ALIVE
+        return ASLEEP if number < habits.leave_alive + me.sleep else ALIVE
     if state == ASLEEP:
-        wake = who.wake[i] * math.exp(habits.wake_weight * mood[BOOST])
+        wake = me.wake * lift(mood, habits.wake_weight)
         if number < wake:
             return ALIVE
         return GONE if number > 1.0 - habits.leave_asleep else ASLEEP
@@ -225,37 +165,22 @@ def _next_state(
 
 
 @njit(cache=True)
-def _order_hazard(
-    who: Shoppers,
-    i: int,
-    mood: NDArray[np.float64],
-    habits: ShopHabits,
-    clock: Clock,
-    day: int,
-    orders: int,
-    first_day: int,
-) -> float:
-    """Hazard of the next step towards an order on this day."""
-    hazard = who.rate[i] * clock.season[day] * math.exp(mood[BOOST])
-    if clock.weekday[day] >= 5:
-        hazard *= who.weekend[i]
-    if orders == 0:
-        return float(
-            hazard * (0.6 + habits.keen_factor * math.exp((first_day - day) / habits.keen_days))
-        )
-    return float(hazard * who.regularity[i])
+def _eagerness(me: Shopper, habits: ShopHabits, orders: int, day: int) -> float:
+    """Newcomers are keen on a first order; later steps come at the pace of regularity."""
+    if orders > 0:
+        return float(me.regularity)
+    return 0.6 + habits.keen_factor * math.exp((me.signup_day - day) / habits.keen_days)
 
 
 @njit(cache=True)
 def _visits(
-    who: Shoppers,
-    i: int,
+    me: Shopper,
     state: int,
     habits: ShopHabits,
     mood: NDArray[np.float64],
     today: np.uint64,
 ) -> bool:
-    chance = who.browse[i] * math.exp(0.5 * mood[BOOST])
+    chance = me.browse * lift(mood, 0.5)
     if state == ASLEEP:
         chance *= habits.asleep_browse
     return bool(uniform(today, _BROWSE) < chance)
@@ -292,8 +217,7 @@ def _category(favourite: int, today: np.uint64, stream: int) -> int:
 @njit(cache=True)
 def _buy(
     log: Log,
-    who: Shoppers,
-    i: int,
+    me: Shopper,
     habits: ShopHabits,
     place: tuple[int, int, int],
     refund: NDArray[np.float64],
@@ -301,22 +225,22 @@ def _buy(
 ) -> None:
     """A visit that ends with an order of one to four lines; `place` is (second, day, order)."""
     at, day, order = place
-    at = _browse(log, at, who.favourite[i], today, _SESSION)
+    at = _browse(log, at, me.favourite, today, _SESSION)
     at += 20 + pick(today, _BASKET, 120)
-    add_event(log, at, CART, np.nan, np.nan, -1, who.favourite[i])
+    add_event(log, at, CART, np.nan, np.nan, -1, me.favourite)
     at += 40 + pick(today, _BASKET + 1, 300)
     total = 0.0
     for step in range(4):  # Gamma with shape 4: spread around the customer's own level
         total += exponential(today, _BASKET + 2 + step)
-    total *= who.spend[i] / 4.0
+    total *= me.spend / 4.0
     taken_off = 0.0
-    if uniform(today, _BASKET + 6) < 0.05 + 0.5 * who.deals[i]:
+    if uniform(today, _BASKET + 6) < 0.05 + 0.5 * me.deals:
         taken_off = 0.05 + 0.05 * pick(today, _BASKET + 7, 3)
     lines = 1 + min(int(0.75 * exponential(today, _BASKET + 8)), 3)
     for line in range(lines):
         price = max(total / lines * (0.6 + 0.8 * uniform(today, _BASKET + 9 + line)), 1.0)
         paid = round(price * (1.0 - taken_off), 2)
-        category = _category(who.favourite[i], today, _BASKET + 14 + line)
+        category = _category(me.favourite, today, _BASKET + 14 + line)
         add_event(log, at, PURCHASE, paid, round(price - paid, 2), order, category)
         if line == 0 and refund[0] == 0.0 and uniform(today, _BASKET + 20) < habits.refund_share:
             refund[0] = day + 3 + pick(today, _BASKET + 21, 18)
@@ -324,11 +248,7 @@ def _buy(
 
 
 @njit(cache=True)
-def _give_back(
-    log: Log, clock: Clock, zone: int, refund: NDArray[np.float64], day: int, second: int
-) -> None:
-    """The refund that is due today, if any."""
-    if refund[0] == day and day > 0:
-        at = to_utc(clock, zone, day, second // 2 + 4 * 3600)
-        add_event(log, at, REFUND, refund[1], np.nan, int(refund[2]), int(refund[3]))
-        refund[0] = 0.0
+def _give_back(log: Log, at: int, refund: NDArray[np.float64]) -> None:
+    """The refund that is due."""
+    add_event(log, at, REFUND, refund[1], np.nan, int(refund[2]), int(refund[3]))
+    refund[0] = 0.0

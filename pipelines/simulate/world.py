@@ -9,10 +9,12 @@ from numpy.typing import NDArray
 
 from pipelines.config import Config
 from pipelines.simulate import lender, shop
+from pipelines.simulate.borrowers import LenderHabits, draw_borrowers
 from pipelines.simulate.clock import Clock, Season
 from pipelines.simulate.log import Log
 from pipelines.simulate.messages import ContactHabits, Reach
 from pipelines.simulate.population import People
+from pipelines.simulate.shoppers import ShopHabits, draw_shoppers
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +83,8 @@ SHOP = World(
         "phone": ChannelTruth(0.1, 1.30, 0.38, 0.0, 0.0, 0.02, "phone_consent", is_call=True),
     },
     offers={"none": 0.0, "free_shipping": 0.2, "coupon_5": 0.3, "voucher_10": 0.5},
-    habits=shop.ShopHabits(),
-    draw_latents=shop.draw_shoppers,
+    habits=ShopHabits(),
+    draw_latents=draw_shoppers,
     kernel=shop.walk_shop,
     most_events_per_day=shop.MOST_EVENTS_PER_DAY,
 )
@@ -106,8 +108,8 @@ LENDER = World(
         "phone": ChannelTruth(0.25, 1.20, 0.35, 0.0, 0.0, 0.02, "phone_consent", is_call=True),
     },
     offers={"none": 0.0, "fee_waiver": 0.35, "rate_cut": 0.45},
-    habits=lender.LenderHabits(),
-    draw_latents=lender.draw_borrowers,
+    habits=LenderHabits(),
+    draw_latents=draw_borrowers,
     kernel=lender.walk_lender,
     most_events_per_day=lender.MOST_EVENTS_PER_DAY,
     contacts=ContactHabits(
