@@ -12,7 +12,7 @@ from features.contract import INGESTIONS, Kind
 from features.ingestion_commit import IngestionRecord, commit_ingestion, repair_records
 from features.ingestion_duplicates import find_duplicates
 from features.ingestion_files import SourceFile, find_files, inspect_files
-from features.ingestion_mapping import bind_fields
+from features.ingestion_mapping import bind_fields, check_time_format
 from features.ingestion_read import open_file, read_rows
 from features.ingestion_rejects import ReadFile, check_share, count_rejects, list_rejects
 from features.ingestion_request import IngestRequest, make_plan
@@ -190,6 +190,7 @@ def _stage_files(
     connection.unregister("winback_offsets_arrow")
     create_staged(connection, plan)
     place = f"sources.{request.kind}"
+    check_time_format(connection, request.source.time_format, place=place)
     fields = source_fields(request.source, plan.terms)
     whole_row = request.kind == "events" and "event_id" not in fields
     read: list[ReadFile] = []

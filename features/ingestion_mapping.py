@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import duckdb
 
-from features.errors import DataError
+from features.errors import DataError, describe
 
 FieldKind = Literal["text", "time", "number", "flag"]
 
@@ -91,6 +91,28 @@ def bind_fields(
             f"Fix: correct [{place}] in winback.toml."
         )
     return bound
+
+
+def check_time_format(
+    connection: duckdb.DuckDBPyConnection, time_format: str | None, *, place: str
+) -> None:
+    """Make sure that a strptime pattern is one.
+
+    Raises
+    ------
+    DataError : it is not.
+    """
+    try:
+        connection.execute("SELECT try_strptime('', ?)", [time_format or "%Y"]).fetchall()
+    except duckdb.Error as error:
+        raise DataError(
+            describe(
+                f"{place}.time_format",
+                f"{time_format!r} is no pattern: {str(error).splitlines()[0]}",
+                expected='a strptime pattern such as "%d/%m/%Y %H:%M"',
+                fix="correct the key",
+            )
+        ) from error
 
 
 def name_sql(name: str) -> str:

@@ -64,7 +64,7 @@ def summarise(
 def _arrival_rule(plan: StagePlan, accepted: int, given: int) -> str:
     default = "time of ingestion"
     if plan.arrived_us != str(plan.terms.now_us):
-        default = f"{TABLES[plan.kind].time} (first back-fill)"
+        default = f"{TABLES[plan.kind].time} (back-fill)"
     if given == accepted and given:
         return "as mapped"
     return f"as mapped for {given:,} rows, else {default}" if given else default

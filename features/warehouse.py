@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import unquote
 
 import pyarrow as pa
+import pyarrow.dataset as pads
 import pyarrow.fs as pafs
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 from deltalake.exceptions import DeltaError, TableNotFoundError
@@ -186,7 +187,7 @@ class Warehouse:
                 app_transactions=[Transaction(app_id=mark, version=1) for mark in marks],
             ),
         )
-        return int(table.version())
+        return self.table_version(name)
 
     def replace_partition(self, name: str, table: Any, *, column: str, value: str) -> int:
         """Replace the rows of a derived table where `column` equals `value`, in one commit.
@@ -212,8 +213,24 @@ class Warehouse:
         return int(self._delta(name).version())
 
     def dataset(self, name: str) -> Any:
-        """A table as a pyarrow dataset, wherever it is stored; partition columns included."""
-        return self._delta(name).to_pyarrow_dataset()
+        """A table as a pyarrow dataset, wherever it is stored; partition columns included.
+
+        Not `DeltaTable.to_pyarrow_dataset`: that takes a column without statistics for
+        one without nulls, so filters on it lose rows.
+        """
+        table = self._delta(name)
+        schema = pa.schema(table.schema().to_arrow())
+        paths = pa.table(table.get_add_actions()).column("path").to_pylist()
+        if not paths:
+            return pads.dataset(schema.empty_table())
+        partitions = [schema.field(column) for column in table.metadata().partition_columns]
+        return pads.dataset(
+            [unquote(path) for path in paths],
+            schema=schema,
+            format="parquet",
+            filesystem=self._filesystem(name),
+            partitioning=pads.partitioning(pa.schema(partitions), flavor="hive"),
+        )
 
     def commits(self, name: str, *, limit: int) -> list[Mapping[str, Any]]:
         """The latest commits of a table, newest first."""
