@@ -1,4 +1,4 @@
-"""Reading JSON lines, or one JSON array, without losing a line."""
+"""Reading JSON lines without losing a line."""
 
 import codecs
 from pathlib import Path
@@ -17,7 +17,7 @@ _HEAD_BYTES = 4096
 
 
 def load_objects(connection: duckdb.DuckDBPyConnection, file: SourceFile, path: Path) -> list[str]:
-    """Load the lines of a JSON file, or the elements of its array, into a table.
+    """Load the lines of a JSON file into a table; a line that is no JSON becomes null.
 
     Returns
     -------
@@ -25,16 +25,23 @@ def load_objects(connection: duckdb.DuckDBPyConnection, file: SourceFile, path: 
 
     Raises
     ------
-    DataError : no row, no object, or a file that is cut off.
+    DataError : no row, no object, an array, or a file that is cut off.
     """
     connection.execute(f"DROP TABLE IF EXISTS {_OBJECTS}")
-    options = "format = 'newline_delimited', ignore_errors = true"
     try:
         if _is_array(file):
-            options = "format = 'array'"
+            # DuckDB reads an array that is cut off without a word.
+            raise DataError(
+                describe(
+                    file.path,
+                    "the file is one JSON array",
+                    expected="JSON lines: one object per line",
+                    fix="convert it, for example with `jq -c '.[]'`",
+                )
+            )
         connection.execute(
-            f"CREATE TEMP TABLE {_OBJECTS} AS SELECT json FROM "
-            f"read_json_objects({quote(str(path))}, {options})"
+            f"CREATE TEMP TABLE {_OBJECTS} AS SELECT json FROM read_json_objects("
+            f"{quote(str(path))}, format = 'newline_delimited', ignore_errors = true)"
         )
     except EOFError as error:
         raise cut_off(file, "its gzip stream ends early") from error

@@ -120,7 +120,10 @@ def _head(file: SourceFile, codec: str) -> str:
         raise cut_off(file, "its gzip stream ends early") from error
     except (OSError, gzip.BadGzipFile) as error:
         raise _unreadable(file, str(error)) from error
-    text = codecs.getincrementaldecoder(codec)(errors="replace").decode(raw)
+    try:
+        text = codecs.getincrementaldecoder(codec)(errors="replace").decode(raw)
+    except UnicodeError as error:
+        raise _unreadable(file, f"it holds bytes that are not {codec}: {error}") from error
     text = text.removeprefix("\ufeff")
     if not text.strip():
         raise _unreadable(file, "it holds only blanks")

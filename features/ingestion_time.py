@@ -147,7 +147,7 @@ def zoned_sql(value: str, sql_type: str, time_format: str | None) -> str:
 
 def is_zoned(sql_type: str) -> bool:
     """Whether values of a DuckDB type are instants."""
-    return sql_type == "TIMESTAMP WITH TIME ZONE"
+    return sql_type == "TIMESTAMP WITH TIME ZONE" or sql_type.startswith("TIMESTAMPTZ")
 
 
 def instant_sql(local: str, offsets: str) -> str:

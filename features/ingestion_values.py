@@ -5,7 +5,7 @@ the optimizer that would join them is off (it breaks TRY, see features.ingestion
 """
 
 from features.ingestion_mapping import BoundField
-from features.ingestion_time import has_zone_sql, naive_sql, zoned_sql
+from features.ingestion_time import has_zone_sql, is_zoned, naive_sql, zoned_sql
 
 _BLANKS = ("' '", "chr(9)", "chr(10)", "chr(13)", "chr(160)")
 _TRUE = "('true', 't', 'yes', 'y', '1', '1.0')"
@@ -115,7 +115,7 @@ def _cast(field: BoundField, kind: str) -> str:
     if kind == "number":
         return f"CAST({field.sql} AS DOUBLE)"
     # Null, dates and every precision of TIMESTAMP, but a time with its zone keeps it.
-    target = "TIMESTAMPTZ" if field.type == "TIMESTAMP WITH TIME ZONE" else "TIMESTAMP"
+    target = "TIMESTAMPTZ" if is_zoned(field.type) else "TIMESTAMP"
     return f"CAST({field.sql} AS {target})"
 
 

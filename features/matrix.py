@@ -28,7 +28,8 @@ from features.kernels.series import (
     EventColumns,
     Series,
     empty_series,
-    gather_series,
+    gather_days,
+    gather_details,
     type_kinds,
 )
 from features.kernels.visibility import first_visible, number_rows
@@ -195,7 +196,8 @@ class _Walk:
     def fill(self, first: int, last: int, as_of: int, rows: NDArray[np.int64]) -> None:
         """Fill the rows of customers first:last at one as-of; `rows` names them, -1 is none."""
         series, totals, out = self._series, self._totals, self._blocks
-        gather_series((first, last), as_of, self._events, self._kinds, series)
+        gather_days((first, last), as_of, self._events, self._kinds, series)
+        gather_details((first, last), as_of, self._events, self._kinds, series)
         sum_windows(series, self._window_days, rows, totals)
         recency.fill_recency(as_of, series, self._groups, rows, out[recency.BLOCK])
         static.fill_static(first, as_of, self._profiles, rows, self._signup_at, out[static.BLOCK])

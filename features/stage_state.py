@@ -84,7 +84,7 @@ def stage_states(
     return StageStates(customer, as_of, stage, silence_days, dormant)
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def _place(
     as_of: int,
     events: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int16]],

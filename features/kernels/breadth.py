@@ -31,7 +31,7 @@ def declare(_spec: FeatureSpec) -> tuple[Feature, ...]:
     return tuple(Feature(name, unit, meaning, BLOCK) for name, unit, meaning in _FEATURES)
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def fill_breadth(
     as_of: int,
     series: Series,

@@ -5,7 +5,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def translate_codes(
     codes: NDArray[np.int32],
     valid: NDArray[np.uint8],

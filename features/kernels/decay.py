@@ -51,7 +51,7 @@ def day_weights(n_days: int) -> NDArray[np.float64]:
     return np.exp2(-days / np.array(HALF_LIVES, dtype=np.float64)[None, :])
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def fill_decay(
     series: Series,
     weights: NDArray[np.float64],

@@ -79,7 +79,7 @@ def _declare_channel(name: str, word: str) -> tuple[Feature, ...]:
     return (*steps, flag)
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def fill_engagement(
     first: int,
     as_of: int,
@@ -114,14 +114,14 @@ def fill_engagement(
                 version = -1
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def _clear(cells: NDArray[np.float32]) -> None:
     cells[:] = 0.0
     for step in range(3):
         cells[4 * step + 3] = np.nan
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def _add(as_of: int, contacts: ContactColumns, c: int, cells: NDArray[np.float32]) -> None:
     """Count version `c` of a contact in one channel's cells."""
     times = (contacts.sent_at[c], contacts.opened_at[c], contacts.clicked_at[c])

@@ -27,7 +27,7 @@ def declare(_spec: FeatureSpec) -> tuple[Feature, ...]:
     )
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def fill_frequency(
     totals: NDArray[np.float64],
     measures: NDArray[np.int64],

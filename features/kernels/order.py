@@ -31,7 +31,7 @@ class SortColumns(NamedTuple):
     type_rank: NDArray[np.int32]
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def _money_order(left: float, right: float) -> int:
     """-1, 0 or 1; NaN is last and equal to itself."""
     if left < right:
@@ -41,7 +41,7 @@ def _money_order(left: float, right: float) -> int:
     return int(np.isnan(left)) - int(np.isnan(right))
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def _tie_order(key: SortColumns, a: int, b: int) -> int:
     """Order of rows of one customer and time."""
     if key.event_type[a] != key.event_type[b]:
@@ -55,7 +55,7 @@ def _tie_order(key: SortColumns, a: int, b: int) -> int:
     return order
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def check_order(key: SortColumns) -> int:
     """SORTED, UNSORTED or AMBIGUOUS."""
     verdict = SORTED
@@ -76,7 +76,7 @@ def check_order(key: SortColumns) -> int:
     return verdict
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def sort_rows(key: SortColumns, n_customers: int) -> NDArray[np.int64]:
     """Row numbers in the order of the key; cheap when the rows are sorted runs.
 
@@ -100,14 +100,14 @@ def sort_rows(key: SortColumns, n_customers: int) -> NDArray[np.int64]:
     return rows
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def _before(key: SortColumns, a: int, b: int) -> bool:
     if key.occurred_at[a] != key.occurred_at[b]:
         return bool(key.occurred_at[a] < key.occurred_at[b])
     return bool(_tie_order(key, a, b) < 0)
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def _merge_sort(key: SortColumns, rows: NDArray[np.int64], spare: NDArray[np.int64]) -> None:
     """Sort one customer's row numbers in place, keeping equal rows in their order."""
     n_rows = len(rows)
@@ -131,7 +131,7 @@ def _merge_sort(key: SortColumns, rows: NDArray[np.int64], spare: NDArray[np.int
         width *= 2
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def customer_offsets(customer: NDArray[np.int32], n_customers: int) -> NDArray[np.int64]:
     """Where each customer's rows start; `customer` ascends; shape (n_customers + 1,)."""
     offsets = np.zeros(n_customers + 1, dtype=np.int64)

@@ -27,7 +27,7 @@ def declare(spec: FeatureSpec) -> tuple[Feature, ...]:
     )
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def fill_recency(
     as_of: int,
     series: Series,

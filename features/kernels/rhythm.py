@@ -43,7 +43,7 @@ def declare(_spec: FeatureSpec) -> tuple[Feature, ...]:
     return tuple(Feature(name, unit, meaning, BLOCK) for name, unit, meaning in _FEATURES)
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def fill_rhythm(series: Series, rows: NDArray[np.int64], out: NDArray[np.float32]) -> None:
     """Fill `out` (n_rows, 12); gaps are days between the first lines of successive orders."""
     for i in range(len(rows)):

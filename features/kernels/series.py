@@ -10,7 +10,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from features.history import NO_TIME, Events
+from features.history import NO_CODE, NO_TIME, Events
 from features.kernels.feature import DAY_US
 from features.spec import FeatureSpec
 
@@ -45,7 +45,7 @@ class Series(NamedTuple):
     before the as-of (float), `day` is the number of whole 24-hour periods before it.
 
     `first_at` (n_customers,) and `last_at` (n_customers, n_event_types) are times of
-    visible events, NO_TIME where there is none.
+    visible events, NO_TIME where there is none. `detail_row` is scratch.
     """
 
     first_at: NDArray[np.int64]
@@ -64,6 +64,7 @@ class Series(NamedTuple):
     category_offsets: NDArray[np.int64]
     category_age: NDArray[np.float64]
     category_code: NDArray[np.int32]
+    detail_row: NDArray[np.int64]
 
 
 def empty_series(n_customers: int, n_event_types: int, n_events: int) -> Series:
@@ -95,6 +96,7 @@ def empty_series(n_customers: int, n_event_types: int, n_events: int) -> Series:
         category_offsets=offsets(),
         category_age=floats(),
         category_code=counts(),
+        detail_row=np.empty(n_events + 1, dtype=np.int64),
     )
 
 
@@ -106,66 +108,101 @@ def type_kinds(spec: FeatureSpec) -> NDArray[np.uint8]:
     return kinds
 
 
-@njit(nogil=True, cache=True)
-def gather_series(
+@njit(nogil=True, cache=True, error_model="numpy")
+def gather_days(
     chunk: tuple[int, int],
     as_of: int,
     events: EventColumns,
     kinds: NDArray[np.uint8],
     series: Series,
 ) -> None:
-    """Fill `series` with what customers chunk[0]:chunk[1] look like at `as_of`.
+    """Fill the times and active days of `series` for customers chunk[0]:chunk[1].
 
-    Consecutive order events that share an order code are one order: its time is the
-    first line's, its amount and discount the sums over its lines, missing counting as 0.
+    The loop sees every event, so it has no branch that is hard to predict: each event
+    writes its day, and a new day only moves the place where the next one is written.
     """
-    orders = refunds = actives = categories = 0
+    # Ages are positive; numba divides unsigned numbers by a constant faster.
+    day_us = np.uint64(DAY_US)
+    actives = 0
     for i in range(chunk[1] - chunk[0]):
-        series.first_at[i] = NO_TIME
-        series.last_at[i, :] = NO_TIME
-        open_order = -1
-        open_day = -1
+        open_day = ~np.uint64(0)
+        count = 0
+        first_at = NO_TIME
+        last_at = series.last_at[i]
+        last_at[:] = NO_TIME
         for e in range(events.offsets[chunk[0] + i], events.offsets[chunk[0] + i + 1]):
             time = events.occurred_at[e]
             if time >= as_of:
                 break
             if events.arrived_at[e] >= as_of:
                 continue
-            code = events.event_type[e]
-            kind = kinds[code]
-            if series.first_at[i] == NO_TIME:
-                series.first_at[i] = time
-            series.last_at[i, code] = time
-            if kind & ACTIVITY:
-                day = (as_of - time - 1) // DAY_US
-                if day != open_day:
-                    series.active_day[actives] = day
-                    series.active_events[actives] = 0
-                    open_day = day
-                    actives += 1
-                series.active_events[actives - 1] += 1
+            first_at = min(first_at, time)
+            last_at[events.event_type[e]] = time
+            if kinds[events.event_type[e]] & ACTIVITY:
+                day = np.uint64(as_of - time - 1) // day_us
+                actives += day != open_day
+                count = 1 if day != open_day else count + 1
+                open_day = day
+                series.active_day[actives - 1] = day
+                series.active_events[actives - 1] = count
+        series.first_at[i] = first_at
+        series.active_offsets[i + 1] = actives
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def gather_details(
+    chunk: tuple[int, int],
+    as_of: int,
+    events: EventColumns,
+    kinds: NDArray[np.uint8],
+    series: Series,
+) -> None:
+    """Fill the orders, refunds and categories of `series` for customers chunk[0]:chunk[1].
+
+    Consecutive order events that share an order code are one order: its time is the
+    first line's, its amount and discount the sums over its lines, missing counting as 0.
+    """
+    # Few events carry details. Listing them first, without a branch, lets the processor
+    # fetch the next ones while it works on one: this is twice as fast as one loop.
+    first, end = events.offsets[chunk[0]], events.offsets[chunk[1]]
+    listed = 0
+    for e in range(first, end):
+        series.detail_row[listed] = e
+        kind = kinds[events.event_type[e]] & (ORDER | REFUND)
+        listed += (kind != 0) | (events.category[e] != NO_CODE)
+    entry = 0
+    orders = refunds = categories = 0
+    for i in range(chunk[1] - chunk[0]):
+        open_order = NO_CODE
+        while entry < listed and series.detail_row[entry] < events.offsets[chunk[0] + i + 1]:
+            e = series.detail_row[entry]
+            entry += 1
+            time = events.occurred_at[e]
+            if time >= as_of or events.arrived_at[e] >= as_of:
+                continue
+            kind = kinds[events.event_type[e]]
+            age = (as_of - time) / DAY_US
+            amount = events.amount[e]
             if kind & ORDER:
-                if events.order[e] < 0 or events.order[e] != open_order:
-                    series.order_age[orders] = (as_of - time) / DAY_US
+                if events.order[e] == NO_CODE or events.order[e] != open_order:
+                    series.order_age[orders] = age
                     series.order_amount[orders] = 0.0
                     series.order_discount[orders] = 0.0
                     series.order_lines[orders] = 0
                     open_order = events.order[e]
                     orders += 1
+                series.order_amount[orders - 1] += 0.0 if np.isnan(amount) else amount
+                discount = events.discount[e]
+                series.order_discount[orders - 1] += 0.0 if np.isnan(discount) else discount
                 series.order_lines[orders - 1] += 1
-                if not np.isnan(events.amount[e]):
-                    series.order_amount[orders - 1] += events.amount[e]
-                if not np.isnan(events.discount[e]):
-                    series.order_discount[orders - 1] += events.discount[e]
-            if kind & REFUND and not np.isnan(events.amount[e]):
-                series.refund_age[refunds] = (as_of - time) / DAY_US
-                series.refund_amount[refunds] = abs(events.amount[e])
+            if kind & REFUND and not np.isnan(amount):
+                series.refund_age[refunds] = age
+                series.refund_amount[refunds] = abs(amount)
                 refunds += 1
-            if events.category[e] >= 0:
-                series.category_age[categories] = (as_of - time) / DAY_US
+            if events.category[e] != NO_CODE:
+                series.category_age[categories] = age
                 series.category_code[categories] = events.category[e]
                 categories += 1
         series.order_offsets[i + 1] = orders
         series.refund_offsets[i + 1] = refunds
-        series.active_offsets[i + 1] = actives
         series.category_offsets[i + 1] = categories

@@ -43,7 +43,7 @@ def declare(spec: FeatureSpec) -> tuple[Feature, ...]:
     )
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def fill_static(
     first: int,
     as_of: int,

@@ -22,7 +22,7 @@ def declare(_spec: FeatureSpec) -> tuple[Feature, ...]:
     )
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def fill_tenure(
     as_of: int,
     series: Series,

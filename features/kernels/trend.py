@@ -41,7 +41,7 @@ def declare(_spec: FeatureSpec) -> tuple[Feature, ...]:
     )
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def fill_trend(
     totals: NDArray[np.float64],
     pairs: NDArray[np.int64],

@@ -62,7 +62,7 @@ def declare(_spec: FeatureSpec) -> tuple[Feature, ...]:
     )
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def fill_value(
     series: Series,
     totals: NDArray[np.float64],
@@ -70,65 +70,64 @@ def fill_value(
     out: NDArray[np.float32],
 ) -> None:
     """Fill `out` (n_rows, n_windows + 15) from the series and `windows.sum_windows` totals."""
-    n_windows = totals.shape[2]
+    last = totals.shape[2] - 1
     for i in range(len(rows)):
         if rows[i] < 0:
             continue
         row = out[rows[i]]
-        for window in range(n_windows):
+        spend, spend_365d = totals[i, SPEND, last], totals[i, SPEND, last - 1]
+        for window in range(last + 1):
             row[window] = totals[i, SPEND, window]
-        _fill_amounts(series, i, row[n_windows : n_windows + 6])
-        for j, window in ((6, 2), (7, 4)):
-            orders = totals[i, ORDERS, window]
-            row[n_windows + j] = totals[i, SPEND, window] / orders if orders > 0 else np.nan
-        lines = 0
-        discount_365d = discount = refund_365d = refund = 0.0
-        first, end = series.order_offsets[i], series.order_offsets[i + 1]
-        for order in range(first, end):
-            lines += series.order_lines[order]
-            discount += series.order_discount[order]
-            if series.order_age[order] <= 365.0:
-                discount_365d += series.order_discount[order]
+        _fill_amounts(series, i, spend, row)
+        row[12] = _share(totals[i, SPEND, 2], totals[i, ORDERS, 2])
+        row[13] = _share(spend_365d, totals[i, ORDERS, last - 1])
         refunds_365d = 0
-        for entry in range(series.refund_offsets[i], series.refund_offsets[i + 1]):
+        refund = refund_365d = 0.0
+        first, end = series.refund_offsets[i], series.refund_offsets[i + 1]
+        for entry in range(first, end):
             refund += series.refund_amount[entry]
             if series.refund_age[entry] <= 365.0:
                 refunds_365d += 1
                 refund_365d += series.refund_amount[entry]
-        rest = row[n_windows + 8 :]
-        rest[0] = lines / (end - first) if end > first else np.nan
-        rest[1] = refunds_365d
-        rest[2] = series.refund_offsets[i + 1] - series.refund_offsets[i]
-        spend_365d, spend = totals[i, SPEND, n_windows - 2], totals[i, SPEND, n_windows - 1]
-        rest[3] = refund_365d / spend_365d if spend_365d > 0 else np.nan
-        rest[4] = refund / spend if spend > 0 else np.nan
-        gross_365d, gross = spend_365d + discount_365d, spend + discount
-        rest[5] = discount_365d / gross_365d if gross_365d > 0 else np.nan
-        rest[6] = discount / gross if gross > 0 else np.nan
+        row[15] = refunds_365d
+        row[16] = end - first
+        row[17] = _share(refund_365d, spend_365d)
+        row[18] = _share(refund, spend)
 
 
-@njit(nogil=True, cache=True)
-def _fill_amounts(series: Series, i: int, row: NDArray[np.float32]) -> None:
-    """Mean, sd, max, min, first and last order amount of customer `i`."""
+@njit(nogil=True, cache=True, error_model="numpy")
+def _share(part: float, whole: float) -> float:
+    return part / whole if whole > 0.0 else np.nan
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _fill_amounts(series: Series, i: int, spend: float, row: NDArray[np.float32]) -> None:
+    """Columns 6 to 11 (amounts), 14 (lines), 19 and 20 (discount shares) of customer `i`."""
     first, end = series.order_offsets[i], series.order_offsets[i + 1]
-    row[:] = np.nan
     if end == first:
+        row[6:12] = np.nan
+        row[14] = row[19] = row[20] = np.nan
         return
-    total = 0.0
+    mean = spend / (end - first)
     largest, smallest = -np.inf, np.inf
+    squares = discount = discount_365d = spend_365d = 0.0
+    lines = 0
     for order in range(first, end):
         amount = series.order_amount[order]
-        total += amount
         largest = max(largest, amount)
         smallest = min(smallest, amount)
-    mean = total / (end - first)
-    squares = 0.0
-    for order in range(first, end):
-        squares += (series.order_amount[order] - mean) ** 2
-    row[0] = mean
-    if end - first > 1:
-        row[1] = np.sqrt(squares / (end - first - 1))
-    row[2] = largest
-    row[3] = smallest
-    row[4] = series.order_amount[first]
-    row[5] = series.order_amount[end - 1]
+        squares += (amount - mean) ** 2
+        lines += series.order_lines[order]
+        discount += series.order_discount[order]
+        if series.order_age[order] <= 365.0:
+            discount_365d += series.order_discount[order]
+            spend_365d += amount
+    row[6] = mean
+    row[7] = np.sqrt(squares / (end - first - 1)) if end - first > 1 else np.nan
+    row[8] = largest
+    row[9] = smallest
+    row[10] = series.order_amount[first]
+    row[11] = series.order_amount[end - 1]
+    row[14] = lines / (end - first)
+    row[19] = _share(discount_365d, spend_365d + discount_365d)
+    row[20] = _share(discount, spend + discount)

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from features.history import NO_TIME
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def first_visible(
     offsets: NDArray[np.int64], occurred_at: NDArray[np.int64], arrived_at: NDArray[np.int64]
 ) -> NDArray[np.int64]:
