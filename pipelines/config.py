@@ -37,13 +37,17 @@ def _check_timezone(name: str) -> str:
 
 @dataclass(frozen=True, slots=True, config=_FORBID)
 class Business:
-    """The shop or app: its clock and its money."""
+    """The shop or app: its clock, its money and its word for an order.
+
+    `order_name` is how operators call one order, in the singular: order, loan, booking.
+    """
 
     name: str
     timezone: Annotated[str, AfterValidator(_check_timezone)]
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
     gross_margin: Annotated[float, Field(gt=0, le=1)]
     acquisition_cost: Annotated[float, Field(ge=0)]
+    order_name: Annotated[str, Field(min_length=1, max_length=30)] = "order"
 
 
 @dataclass(frozen=True, slots=True, config=_FORBID)

@@ -246,7 +246,13 @@ def _model_words(
         return (), ()
     bucket, rows = int(scored.bucket[row]), np.array([row])
     labels = {name: channel.label for name, channel in config.channels.items()}
-    said = scorer.reasons(bucket, rows, channel_labels=labels, currency=config.business.currency)[0]
+    said = scorer.reasons(
+        bucket,
+        rows,
+        channel_labels=labels,
+        order_name=config.business.order_name,
+        currency=config.business.currency,
+    )[0]
     parts, values = scorer.contributions(scorer.view(bucket), rows)
     names = scorer.natural.feature_names
     strongest = np.argsort(-np.abs(parts[0]), kind="stable")[:_TOP_FEATURES]

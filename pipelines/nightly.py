@@ -181,6 +181,7 @@ def _reasons_of_listed(
             bucket,
             mine - start_of[bucket],
             channel_labels=labels,
+            order_name=config.business.order_name,
             currency=config.business.currency,
         )
         return dict(zip(mine.tolist(), texts, strict=True))

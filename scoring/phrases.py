@@ -16,7 +16,9 @@ class Facts:
     values : feature values by name; NaN where undefined.
     silence_days : days of silence as the stage counts it.
     stage_label : how operators call the stage.
+    entered_with_order : whether an order puts customers on this stage.
     returns_with_order : whether a return from this stage is an order.
+    order : how operators call one order.
     currency : ISO 4217 code.
     member : the channel or attribute that moved the probability most within its family.
     member_label : how operators call that channel; the attribute's value for attributes.
@@ -25,7 +27,9 @@ class Facts:
     values: Mapping[str, float]
     silence_days: float
     stage_label: str
+    entered_with_order: bool
     returns_with_order: bool
+    order: str
     currency: str
     member: str = ""
     member_label: str = ""
@@ -56,15 +60,27 @@ def money_text(amount: float, currency: str) -> str:
 
 
 def say_silence(facts: Facts) -> str | None:
-    """Silent for 94 days, usually orders every 21."""
+    """Silent for 94 days, usually orders every 21.
+
+    Who was seen since on a stage that only an order moves is not called silent.
+    """
     if not math.isfinite(facts.silence_days):
         return None
-    silent = f"silent for {days_text(facts.silence_days)}"
+    days = days_text(facts.silence_days)
+    seen = facts.value("recency_days_activity")
+    was_seen = seen is not None and seen + 1 < facts.silence_days
+    if facts.entered_with_order:
+        silence = f"no {facts.order} for {days}" if was_seen else f"silent for {days}"
+    elif was_seen:
+        silence = f"{facts.stage_label} for {days}"
+    else:
+        silence = f"{facts.stage_label}: silent for {days}"
     gap = facts.value("gap_days_mean")
-    if gap is not None and gap >= 1 and facts.returns_with_order:
-        usual = round(gap)
-        return f"{silent}, usually orders every {'day' if usual == 1 else usual}"
-    return f"{facts.stage_label}: {silent}"
+    if gap is None or gap < 1 or not facts.returns_with_order:
+        return silence
+    usual = "day" if round(gap) == 1 else f"{round(gap)}"
+    habit = "usually orders" if facts.order == "order" else f"usually {_one(facts.order)}"
+    return f"{silence}, {habit} every {usual}"
 
 
 def say_presence(facts: Facts) -> str | None:
@@ -85,28 +101,31 @@ def say_spend(facts: Facts) -> str | None:
     """Spent 340 EUR in the last 365 days, 42 EUR an order."""
     orders, mean = facts.count("orders_lifetime"), facts.value("order_amount_mean")
     if not orders or mean is None:
-        return "has not ordered yet"
-    each = f"{money_text(mean, facts.currency)} an order"
+        return f"no {facts.order} yet"
+    each = f"{money_text(mean, facts.currency)} {_one(facts.order)}"
     year = facts.value("spend_365d") or 0.0
-    if year > 0:
-        return f"spent {money_text(year, facts.currency)} in the last 365 days, {each}"
-    return f"spent nothing in the last 365 days, {each} before"
+    if year <= 0:
+        return f"no {facts.order} in the last 365 days, {each} before"
+    total = money_text(year, facts.currency)
+    if facts.order == "order":
+        return f"spent {total} in the last 365 days, {each}"
+    return f"{total} of {_plural(facts.order)} in the last 365 days, {each}"
 
 
 def say_orders(facts: Facts) -> str | None:
     """Orders fell from 4 to 1 a quarter."""
     lifetime = facts.count("orders_lifetime")
     if not lifetime:
-        return "has not ordered yet"
+        return f"no {facts.order} yet"
     now, year = facts.count("orders_90d"), facts.count("orders_365d")
     before = round((year - now) * 90 / 275)
     if before > now:
-        return f"orders fell from {before} to {now or 'none'} a quarter"
+        return f"{_plural(facts.order)} fell from {before} to {now or 'none'} a quarter"
     if now > before > 0:
-        return f"orders rose from {before} to {now} a quarter"
+        return f"{_plural(facts.order)} rose from {before} to {now} a quarter"
     if year:
-        return f"{_counted(year, 'order')} in the last 365 days"
-    return f"no order in the last 365 days, {lifetime} before"
+        return f"{_counted(year, facts.order)} in the last 365 days"
+    return f"no {facts.order} in the last 365 days, {lifetime} before"
 
 
 def say_contacts(facts: Facts) -> str | None:
@@ -186,3 +205,7 @@ def _counted(number: int, noun: str, plural: str | None = None) -> str:
 
 def _plural(noun: str) -> str:
     return noun if noun.endswith("s") or noun.isupper() else f"{noun}s"
+
+
+def _one(noun: str) -> str:
+    return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"

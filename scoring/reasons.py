@@ -94,12 +94,21 @@ class Vocabulary:
 
 @dataclass(frozen=True, slots=True)
 class Circumstances:
-    """What reasons mention besides features: shape (n,) each, and the ladder."""
+    """What reasons mention besides features.
+
+    Attributes
+    ----------
+    stage, silence_days : shape (n,), places in `stages`, and days.
+    orders : event types that are orders.
+    order_name : how operators call one order.
+    currency : ISO 4217 code.
+    """
 
     stage: NDArray[np.int16]
     silence_days: Float64Array
     stages: tuple[Stage, ...]
     orders: tuple[str, ...]
+    order_name: str
     currency: str
 
 
@@ -204,7 +213,9 @@ def _facts(
         values=dict(zip(words.names, values[row].tolist(), strict=True)),
         silence_days=float(circumstances.silence_days[row]),
         stage_label=stage.label,
+        entered_with_order=any(name in circumstances.orders for name in stage.entered_by),
         returns_with_order=any(name in circumstances.orders for name in stage.returns_by),
+        order=circumstances.order_name,
         currency=circumstances.currency,
     )
 

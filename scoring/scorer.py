@@ -113,14 +113,21 @@ class Scorer:
         return BucketView(history=history, states=states, matrices=matrices)
 
     def reasons(
-        self, bucket: int, rows: Int64Array, *, channel_labels: Mapping[str, str], currency: str
+        self,
+        bucket: int,
+        rows: Int64Array,
+        *,
+        channel_labels: Mapping[str, str],
+        order_name: str,
+        currency: str,
     ) -> list[list[str]]:
         """Up to three phrases for each of the given rows of the bucket.
 
         Parameters
         ----------
         rows : positions among the bucket's scored customers.
-        channel_labels : how operators call each channel.
+        channel_labels, order_name : how operators call each channel, and one order.
+        currency : ISO 4217 code.
         """
         view = self.view(bucket)
         contributions, values = self.contributions(view, rows)
@@ -133,6 +140,7 @@ class Scorer:
                 silence_days=view.states.silence_days[rows],
                 stages=self.stages,
                 orders=self.natural.spec.orders,
+                order_name=order_name,
                 currency=currency,
             ),
         )

@@ -32,6 +32,8 @@ def facts(
     silence_days: float = 94.6,
     *,
     order: bool = True,
+    entered: bool = True,
+    noun: str = "order",
     member: str = "",
     label: str = "",
     **values: float,
@@ -41,7 +43,9 @@ def facts(
         values=values,
         silence_days=silence_days,
         stage_label="registered, no purchase yet",
+        entered_with_order=entered,
         returns_with_order=order,
+        order=noun,
         currency="EUR",
         member=member,
         member_label=label,
@@ -51,11 +55,26 @@ def facts(
 CASES: list[tuple[Phrase, Facts, str | None]] = [
     (say_silence, facts(gap_days_mean=21.4), "silent for 94 days, usually orders every 21"),
     (say_silence, facts(gap_days_mean=1.2), "silent for 94 days, usually orders every day"),
-    (say_silence, facts(1.0, gap_days_mean=NAN), "registered, no purchase yet: silent for 1 day"),
+    (say_silence, facts(1.0, gap_days_mean=NAN), "silent for 1 day"),
     (
         say_silence,
-        facts(9, order=False, gap_days_mean=30),
+        facts(gap_days_mean=21.4, recency_days_activity=12.0),
+        "no order for 94 days, usually orders every 21",
+    ),
+    (
+        say_silence,
+        facts(9, entered=False, order=False, gap_days_mean=30, recency_days_activity=9.0),
         "registered, no purchase yet: silent for 9 days",
+    ),
+    (
+        say_silence,
+        facts(9, entered=False, order=False, recency_days_activity=1.0),
+        "registered, no purchase yet for 9 days",
+    ),
+    (
+        say_silence,
+        facts(46, entered=False, noun="loan", gap_days_mean=132, recency_days_activity=46),
+        "registered, no purchase yet: silent for 46 days, usually a loan every 132",
     ),
     (say_silence, facts(NAN), None),
     (
@@ -83,9 +102,9 @@ CASES: list[tuple[Phrase, Facts, str | None]] = [
     (
         say_spend,
         facts(orders_lifetime=2, order_amount_mean=4.5, spend_365d=0),
-        "spent nothing in the last 365 days, 4.50 EUR an order before",
+        "no order in the last 365 days, 4.50 EUR an order before",
     ),
-    (say_spend, facts(orders_lifetime=0, order_amount_mean=NAN), "has not ordered yet"),
+    (say_spend, facts(orders_lifetime=0, order_amount_mean=NAN), "no order yet"),
     (
         say_orders,
         facts(orders_lifetime=20, orders_90d=1, orders_365d=13),
@@ -111,7 +130,18 @@ CASES: list[tuple[Phrase, Facts, str | None]] = [
         facts(orders_lifetime=7, orders_90d=0, orders_365d=0),
         "no order in the last 365 days, 7 before",
     ),
-    (say_orders, facts(orders_lifetime=0), "has not ordered yet"),
+    (say_orders, facts(orders_lifetime=0), "no order yet"),
+    (
+        say_orders,
+        facts(orders_lifetime=3, orders_365d=3, noun="loan"),
+        "loans fell from 1 to none a quarter",
+    ),
+    (
+        say_spend,
+        facts(orders_lifetime=2, order_amount_mean=9150, spend_365d=18300, noun="loan"),
+        "18 300 EUR of loans in the last 365 days, 9 150 EUR a loan",
+    ),
+    (say_spend, facts(orders_lifetime=0, noun="loan"), "no loan yet"),
     (
         say_contacts,
         facts(
@@ -221,6 +251,7 @@ def reasons(contributions: dict[str, float], values: dict[str, float]) -> list[s
         silence_days=np.array([94.0]),
         stages=STAGES,
         orders=("purchase",),
+        order_name="order",
         currency="EUR",
     )
     return give_reasons(parts, row, words=WORDS, circumstances=around)[0]
@@ -305,6 +336,7 @@ def test_no_nan_ever_reaches_a_text() -> None:
         silence_days=np.where(rng.random(300) < 0.2, np.nan, 40.0),
         stages=STAGES,
         orders=("purchase",),
+        order_name="order",
         currency="EUR",
     )
     said = give_reasons(
