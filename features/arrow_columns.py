@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from features.history import NO_CODE, NO_TIME
-from features.kernels.codes import translate_codes
+from features.kernels.columns import mark_missing, translate_codes
 
 _TIME = pa.timestamp("us", tz="UTC")
 
@@ -23,7 +23,18 @@ def time_values(column: Any) -> NDArray[np.int64]:
 def money_values(column: Any) -> NDArray[np.float64]:
     """Amounts, NaN where null; shape (n_rows,)."""
     whole = column.cast(pa.float64())
-    return _joined(whole.fill_null(np.nan) if whole.null_count else whole)
+    if not whole.null_count:
+        return _joined(whole)
+    out = np.empty(len(whole), dtype=np.float64)
+    row = 0
+    for chunk in whole.chunks:
+        place = out[row : row + len(chunk)]
+        if chunk.null_count:
+            mark_missing(*_parts(chunk, np.float64), place)
+        else:
+            place[:] = chunk.to_numpy()
+        row += len(chunk)
+    return out
 
 
 def _joined(column: Any) -> NDArray[Any]:
@@ -34,6 +45,20 @@ def _joined(column: Any) -> NDArray[Any]:
     if not chunks:
         return np.empty(0, dtype=column.type.to_pandas_dtype())
     return np.concatenate(chunks)
+
+
+def _parts(chunk: Any, dtype: Any) -> tuple[NDArray[Any], NDArray[np.uint8], int]:
+    """Values, validity bitmap (empty without nulls) and the bitmap's shift of one array."""
+    bitmap, data = chunk.buffers()
+    values = _read_only(data, dtype)[chunk.offset : chunk.offset + len(chunk)]
+    return values, _read_only(bitmap if chunk.null_count else None, np.uint8), chunk.offset
+
+
+def _read_only(buffer: Any, dtype: Any) -> NDArray[Any]:
+    """A view that is never writable, so that numba sees one type of array."""
+    view = np.empty(0, dtype=dtype) if buffer is None else np.frombuffer(buffer, dtype=dtype)
+    view.flags.writeable = False
+    return view
 
 
 def encoded(column: Any) -> Any:
@@ -55,23 +80,23 @@ def translated(column: Any, table: NDArray[np.int32], dtype: Any = np.int32) -> 
 
     `table` has one entry per word of the column's dictionary.
     """
+    if len(table) == 0:
+        return np.full(len(column), NO_CODE, dtype=dtype)
     out = np.empty(len(column), dtype=dtype)
     row = 0
     for chunk in column.chunks:
-        indices = chunk.indices.cast(pa.int32())
-        bitmap, data = indices.buffers()
-        codes = _read_only(data, np.int32)[indices.offset : indices.offset + len(indices)]
-        valid = _read_only(bitmap if indices.null_count else None, np.uint8)
-        translate_codes(codes, valid, indices.offset, table, out[row : row + len(codes)])
-        row += len(codes)
+        place = out[row : row + len(chunk)]
+        values, valid, shift = _parts(chunk.indices.cast(pa.int32()), np.int32)
+        translate_codes(values, valid, shift, table, place)
+        row += len(chunk)
     return out
 
 
-def _read_only(buffer: Any, dtype: Any) -> NDArray[Any]:
-    """A view that is never writable, so that numba sees one type of array."""
-    view = np.empty(0, dtype=dtype) if buffer is None else np.frombuffer(buffer, dtype=dtype)
-    view.flags.writeable = False
-    return view
+def codes_of(column: Any) -> NDArray[np.int32]:
+    """Codes of an `encoded` column as they are, NO_CODE where null; shape (n_rows,)."""
+    if column.null_count == 0 and column.num_chunks == 1:
+        return _joined(pa.chunked_array([column.chunk(0).indices.cast(pa.int32())]))
+    return translated(column, np.arange(len(words_of(column)), dtype=np.int32))
 
 
 def positions_in(words: Any, known: Sequence[str] | Any) -> NDArray[np.int32]:

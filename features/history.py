@@ -71,6 +71,41 @@ class Profiles:
     attribute: Int32Array
 
 
+def no_contacts(n_customers: int) -> Contacts:
+    """The contacts of customers whom nobody has contacted."""
+    none = np.empty(0, dtype=np.int64)
+    return Contacts(
+        offsets=np.zeros(n_customers + 1, dtype=np.int64),
+        contact=none,
+        arrived_at=none,
+        channel=np.empty(0, dtype=np.int16),
+        sent_at=none,
+        delivered_at=none,
+        opened_at=none,
+        clicked_at=none,
+        unsubscribed_at=none,
+    )
+
+
+def no_profiles(n_customers: int, n_attributes: int) -> Profiles:
+    """The records of customers of whom only events are known."""
+    none = np.empty(0, dtype=np.int64)
+    return Profiles(
+        offsets=np.zeros(n_customers + 1, dtype=np.int64),
+        changed_at=none,
+        arrived_at=none,
+        signup_at=none,
+        attribute=np.empty((0, n_attributes), dtype=np.int32),
+    )
+
+
+def frozen(array: NDArray[Any]) -> NDArray[Any]:
+    """A read-only view, so that a kernel is compiled for one type of array only."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
 @dataclass(frozen=True, slots=True)
 class History:
     """One bucket of customers: who they are and all that is stored about them.

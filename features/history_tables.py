@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from features.arrow_columns import (
     ascends,
+    codes_of,
     encoded,
     money_values,
     positions_in,
@@ -18,8 +19,17 @@ from features.arrow_columns import (
     translated,
     words_of,
 )
-from features.contract import TABLES
-from features.history import NO_CODE, NO_TIME, Contacts, Events, History, Profiles
+from features.history import (
+    NO_CODE,
+    NO_TIME,
+    Contacts,
+    Events,
+    History,
+    Profiles,
+    frozen,
+    no_contacts,
+    no_profiles,
+)
 from features.kernels.order import (
     SORTED,
     UNSORTED,
@@ -69,11 +79,11 @@ def history_from_tables(
     """
     who = encoded(events.column("customer_id"))
     names = words_of(who)
-    rank = np.arange(len(names), dtype=np.int32)
-    if not ascends(names):
-        rank = ranks(names)
+    if ascends(names):
+        customer = codes_of(who)
+    else:
+        customer = translated(who, ranks(names))
         names = names.take(pc.sort_indices(names))
-    customer = translated(who, rank)
     rows, foreign = _event_rows(events, customer, spec)
     return History(
         bucket=bucket,
@@ -120,8 +130,7 @@ def _event_rows(
         if name not in events.column_names:
             return np.full(n_rows, NO_CODE, dtype=np.int32), pa.array([], pa.string())
         column = encoded(events.column(name))
-        words = words_of(column)
-        return translated(column, np.arange(len(words), dtype=np.int32)), words
+        return codes_of(column), words_of(column)
 
     types = encoded(events.column("event_type"))
     order, order_words = codes("order_id")
@@ -152,7 +161,7 @@ def _ordered(rows: _EventRows, spec: FeatureSpec, n_customers: int) -> Events:
         if _verdict(rows, spec) == UNSORTED:
             rows.take(sort_rows(_sort_columns(rows, spec), n_customers))
     return Events(
-        offsets=customer_offsets(rows.customer, n_customers),
+        offsets=customer_offsets(frozen(rows.customer), n_customers),
         occurred_at=rows.occurred_at,
         arrived_at=rows.arrived_at,
         event_type=rows.event_type,
@@ -177,9 +186,7 @@ def _sort_columns(rows: _EventRows, spec: FeatureSpec) -> SortColumns:
         discount=rows.discount,
         type_rank=ranks(pa.array(spec.event_types, pa.string())),
     )
-    for column in columns:
-        column.flags.writeable = False
-    return columns
+    return SortColumns(*(frozen(column) for column in columns))
 
 
 def _owners(table: Any, names: Any) -> NDArray[np.int32]:
@@ -189,34 +196,43 @@ def _owners(table: Any, names: Any) -> NDArray[np.int32]:
 
 
 def _contacts(table: Any, names: Any, spec: FeatureSpec) -> Contacts:
-    if table is None:
-        schema = TABLES["contacts"].file_schema
-        table = schema.empty_table().select(list(CONTACT_COLUMNS))
+    if table is None or len(table) == 0:
+        return no_contacts(len(names))
     customer = _owners(table, names)
-    contact = encoded(table.column("contact_id"))
+    contact = codes_of(encoded(table.column("contact_id")))
     channel = encoded(table.column("channel"))
     none = np.full(len(customer), NO_TIME)
     times = {
         name: time_values(table.column(name)) if name in table.column_names else none
         for name in ("arrived_at", *_CONTACT_TIMES)
     }
-    number = translated(contact, ranks(words_of(contact))).astype(np.int64)
     code = translated(channel, positions_in(words_of(channel), spec.channels), np.int16)
-    keys = [times[name] for name in reversed(_CONTACT_TIMES)]
-    order = np.lexsort([*keys, code, times["arrived_at"], number, customer])
+    keys = [times["arrived_at"], contact, customer]
+    order = np.lexsort(keys)
+    if _has_ties(keys, order):
+        rest = [times[name] for name in reversed(_CONTACT_TIMES)]
+        order = np.lexsort([*rest, code, *keys])
     order = order[customer[order] != NO_CODE]
     return Contacts(
-        offsets=customer_offsets(customer[order], len(names)),
-        contact=number[order],
+        offsets=customer_offsets(frozen(customer[order]), len(names)),
+        contact=contact[order].astype(np.int64),
         channel=code[order],
         **{name: values[order] for name, values in times.items()},
     )
 
 
+def _has_ties(keys: list[NDArray[Any]], order: NDArray[np.int64]) -> bool:
+    """Whether two neighbours in `order` are equal in all keys."""
+    equal = np.ones(max(len(order) - 1, 0), dtype=np.bool_)
+    for key in keys:
+        values = key[order]
+        equal &= values[1:] == values[:-1]
+    return bool(equal.any())
+
+
 def _profiles(table: Any, names: Any, spec: FeatureSpec) -> Profiles:
-    if table is None:
-        schema = TABLES["customers"].file_schema
-        table = schema.empty_table().select(list(PROFILE_COLUMNS))
+    if table is None or len(table) == 0:
+        return no_profiles(len(names), len(spec.attributes))
     customer = _owners(table, names)
     changed_at = time_values(table.column("changed_at"))
     arrived_at = time_values(table.column("arrived_at"))
@@ -228,10 +244,13 @@ def _profiles(table: Any, names: Any, spec: FeatureSpec) -> Profiles:
     for a, (name, known) in enumerate(zip(spec.attributes, spec.vocabulary, strict=True)):
         column = encoded(attribute_column(table, name))
         attribute[:, a] = translated(column, positions_in(words_of(column), known))
-    order = np.lexsort([*attribute.T[::-1], signup_at, arrived_at, changed_at, customer])
+    keys: list[NDArray[Any]] = [arrived_at, changed_at, customer]
+    order = np.lexsort(keys)
+    if _has_ties(keys, order):
+        order = np.lexsort([*attribute.T[::-1], signup_at, *keys])
     order = order[customer[order] != NO_CODE]
     return Profiles(
-        offsets=customer_offsets(customer[order], len(names)),
+        offsets=customer_offsets(frozen(customer[order]), len(names)),
         changed_at=changed_at[order],
         arrived_at=arrived_at[order],
         signup_at=signup_at[order],

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from features.history import NO_TIME, History
 from features.kernels.feature import DAY_US
+from features.kernels.series import EventColumns
 from features.kernels.visibility import first_visible, number_rows
 from features.spec import FeatureSpec
 from features.stage import Stage
@@ -59,7 +60,7 @@ def stage_states(
     as_ofs : ascending UTC instants in microseconds.
     """
     instants = np.asarray(as_ofs, dtype=np.int64)
-    events = history.events
+    events = EventColumns.of(history.events)
     seen_from = first_visible(events.offsets, events.occurred_at, events.arrived_at)
     rows, customer, as_of = number_rows(seen_from, instants)
     no_types = np.zeros((0, len(spec.event_types)), dtype=np.bool_)

@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from features.history import Contacts
+from features.history import Contacts, frozen
 from features.kernels.feature import DAY_US, Feature, column_words
 from features.spec import FeatureSpec
 
@@ -33,7 +33,7 @@ class ContactColumns(NamedTuple):
     @classmethod
     def of(cls, contacts: Contacts) -> "ContactColumns":
         """The columns of one bucket's contacts; nothing is copied."""
-        return cls(*(getattr(contacts, name) for name in cls._fields))
+        return cls(*(frozen(getattr(contacts, name)) for name in cls._fields))
 
 
 def declare(spec: FeatureSpec) -> tuple[Feature, ...]:

@@ -134,9 +134,11 @@ def _merge_sort(key: SortColumns, rows: NDArray[np.int64], spare: NDArray[np.int
 @njit(nogil=True, cache=True, error_model="numpy")
 def customer_offsets(customer: NDArray[np.int32], n_customers: int) -> NDArray[np.int64]:
     """Where each customer's rows start; `customer` ascends; shape (n_customers + 1,)."""
-    offsets = np.zeros(n_customers + 1, dtype=np.int64)
+    offsets = np.empty(n_customers + 1, dtype=np.int64)
+    started = 0
     for row in range(len(customer)):
-        offsets[customer[row] + 1] += 1
-    for i in range(n_customers):
-        offsets[i + 1] += offsets[i]
+        while started <= customer[row]:
+            offsets[started] = row
+            started += 1
+    offsets[started:] = len(customer)
     return offsets

@@ -10,7 +10,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from features.history import NO_CODE, NO_TIME, Events
+from features.history import NO_CODE, NO_TIME, Events, frozen
 from features.kernels.feature import DAY_US
 from features.spec import FeatureSpec
 
@@ -34,7 +34,7 @@ class EventColumns(NamedTuple):
     @classmethod
     def of(cls, events: Events) -> "EventColumns":
         """The columns of one bucket's events; nothing is copied."""
-        return cls(*(getattr(events, name) for name in cls._fields))
+        return cls(*(frozen(getattr(events, name)) for name in cls._fields))
 
 
 class Series(NamedTuple):

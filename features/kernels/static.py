@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from features.history import NO_TIME, Profiles
+from features.history import NO_TIME, Profiles, frozen
 from features.kernels.feature import Feature, column_words
 from features.spec import FeatureSpec
 
@@ -25,7 +25,7 @@ class ProfileColumns(NamedTuple):
     @classmethod
     def of(cls, profiles: Profiles) -> "ProfileColumns":
         """The columns of one bucket's customer records; nothing is copied."""
-        return cls(*(getattr(profiles, name) for name in cls._fields))
+        return cls(*(frozen(getattr(profiles, name)) for name in cls._fields))
 
 
 def declare(spec: FeatureSpec) -> tuple[Feature, ...]:
