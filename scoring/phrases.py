@@ -84,10 +84,15 @@ def say_silence(facts: Facts) -> str | None:
 
 
 def say_presence(facts: Facts) -> str | None:
-    """Last seen 12 days ago, active on 3 days in the last 90."""
+    """Last seen 12 days ago, active on 3 days in the last 90.
+
+    Where the last activity also began the silence, the silence is what is said.
+    """
     last = facts.value("recency_days_activity")
     if last is None:
         return None
+    if math.isfinite(facts.silence_days) and int(last) == int(facts.silence_days):
+        return say_silence(facts)
     seen = "last seen today" if last < 1 else f"last seen {days_text(last)} ago"
     recent, year = facts.count("active_days_90d"), facts.count("active_days_365d")
     if recent:
@@ -104,8 +109,8 @@ def say_spend(facts: Facts) -> str | None:
         return f"no {facts.order} yet"
     each = f"{money_text(mean, facts.currency)} {_one(facts.order)}"
     year = facts.value("spend_365d") or 0.0
-    if year <= 0:
-        return f"no {facts.order} in the last 365 days, {each} before"
+    if not facts.count("orders_365d"):
+        return _say_former_orders(facts)
     total = money_text(year, facts.currency)
     if facts.order == "order":
         return f"spent {total} in the last 365 days, {each}"
@@ -125,7 +130,16 @@ def say_orders(facts: Facts) -> str | None:
         return f"{_plural(facts.order)} rose from {before} to {now} a quarter"
     if year:
         return f"{_counted(year, facts.order)} in the last 365 days"
-    return f"no {facts.order} in the last 365 days, {lifetime} before"
+    return _say_former_orders(facts)
+
+
+def _say_former_orders(facts: Facts) -> str:
+    """No order in the last 365 days, 3 before, 42 EUR an order."""
+    former = f"no {facts.order} in the last 365 days, {facts.count('orders_lifetime')} before"
+    mean = facts.value("order_amount_mean")
+    if mean is None:
+        return former
+    return f"{former}, {money_text(mean, facts.currency)} {_one(facts.order)}"
 
 
 def say_contacts(facts: Facts) -> str | None:

@@ -32,9 +32,9 @@ class ScoredCustomers:
         for stages nobody is recalled from.
     p_natural : probability of a return without contact; NaN for stages nobody is
         recalled from.
-    mean_order, orders : own mean order amount (money, NaN without an order) and number
-        of orders.
-    yearly_spend, yearly_orders : of the last 365 days.
+    mean_order, orders : own mean order amount net of refunds (money, NaN without an
+        order) and number of orders.
+    yearly_spend, yearly_orders : of the last 365 days, spend net of refunds.
     reach, pressure : what records and earlier contacts allow.
     last_event_us : when the latest visible event happened; 0 if there is none.
     """

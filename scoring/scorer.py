@@ -85,9 +85,9 @@ class Scorer:
             dormant=states.dormant,
             p_dormant=p_dormant,
             p_natural=p_natural,
-            mean_order=column("order_amount_mean"),
+            mean_order=column("order_amount_mean") * _kept(column("refund_share_lifetime")),
             orders=column("orders_lifetime"),
-            yearly_spend=column("spend_365d"),
+            yearly_spend=column("spend_365d") * _kept(column("refund_share_365d")),
             yearly_orders=column("orders_365d"),
             reach=self._reach(bucket, ids),
             pressure=select_pressure(contacts, states.customer.astype(np.int64)),
@@ -197,3 +197,8 @@ class Scorer:
         return read_reachability(
             profiles, customer_ids=ids, flag_names=self.flag_names, as_of_us=self.as_of_us
         )
+
+
+def _kept(refund_share: Float64Array) -> Float64Array:
+    """Share of spend that was not taken back; all of it where nothing was spent."""
+    return 1.0 - np.clip(np.nan_to_num(refund_share), 0.0, 1.0)

@@ -94,15 +94,16 @@ CASES: list[tuple[Phrase, Facts, str | None]] = [
     ),
     (say_presence, facts(recency_days_activity=500), "last seen 500 days ago"),
     (say_presence, facts(recency_days_activity=NAN), None),
+    (say_presence, facts(recency_days_activity=94.6, active_days_365d=2), "silent for 94 days"),
     (
         say_spend,
-        facts(orders_lifetime=8, order_amount_mean=42.4, spend_365d=1340),
+        facts(orders_lifetime=8, order_amount_mean=42.4, spend_365d=1340, orders_365d=8),
         "spent 1 340 EUR in the last 365 days, 42 EUR an order",
     ),
     (
         say_spend,
         facts(orders_lifetime=2, order_amount_mean=4.5, spend_365d=0),
-        "no order in the last 365 days, 4.50 EUR an order before",
+        "no order in the last 365 days, 2 before, 4.50 EUR an order",
     ),
     (say_spend, facts(orders_lifetime=0, order_amount_mean=NAN), "no order yet"),
     (
@@ -138,7 +139,9 @@ CASES: list[tuple[Phrase, Facts, str | None]] = [
     ),
     (
         say_spend,
-        facts(orders_lifetime=2, order_amount_mean=9150, spend_365d=18300, noun="loan"),
+        facts(
+            orders_lifetime=2, order_amount_mean=9150, spend_365d=18300, orders_365d=2, noun="loan"
+        ),
         "18 300 EUR of loans in the last 365 days, 9 150 EUR a loan",
     ),
     (say_spend, facts(orders_lifetime=0, noun="loan"), "no loan yet"),
@@ -302,6 +305,14 @@ def test_families_are_ranked_by_summed_absolute_contributions() -> None:
 def test_a_family_with_nothing_to_say_is_passed_over() -> None:
     said = reasons({"discount_share_365d": 0.9, "tenure_days": 0.1}, {"tenure_days": 40.0})
     assert said == ["known for 40 days"]
+
+
+def test_one_silence_is_not_said_twice() -> None:
+    said = reasons(
+        {"recency_days_activity": 0.5, "overdue_ratio": 0.4, "tenure_days": 0.1},
+        {"recency_days_activity": 94.0, "tenure_days": 200.0},
+    )
+    assert said == ["silent for 94 days", "known for 6 months"]
 
 
 def test_the_strongest_channel_of_the_family_is_named() -> None:
