@@ -291,6 +291,7 @@ def test_families_are_ranked_by_summed_absolute_contributions() -> None:
             "orders_lifetime": 3,
             "order_amount_mean": 42.0,
             "spend_365d": 126.0,
+            "orders_365d": 3,
             "tenure_days": 40.0,
             "refunds_365d": 0.0,
         },
