@@ -1,9 +1,9 @@
 """The command line: help, exit codes, JSON, and nothing heavy before it is needed."""
 
 import json
+import resource
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -51,11 +51,17 @@ def test_every_command_has_help_with_an_example_and_json(path: list[str]) -> Non
 
 
 def test_help_takes_less_than_half_a_second(tmp_path: Path) -> None:
+    """Processor time, which a busy machine does not stretch as it does the clock's."""
+
+    def spent() -> float:
+        usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return usage.ru_utime + usage.ru_stime
+
     seconds = []
     for _ in range(3):
-        start = time.perf_counter()
+        start = spent()
         assert run("--help", cwd=tmp_path).returncode == 0
-        seconds.append(time.perf_counter() - start)
+        seconds.append(spent() - start)
     assert min(seconds) < 0.5
 
 
