@@ -7,10 +7,18 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+KERNELS := $(VENV)/.kernels
+PACKAGES := features models training scoring pipelines
+SOURCES := $(shell find $(PACKAGES) -name '*.py')
 
 .PHONY: install demo test check clean
 
-install: $(STAMP)
+install: $(STAMP) $(KERNELS)
+
+# Numba's cache does not see that a function called from another file has changed.
+$(KERNELS): $(STAMP) $(SOURCES)
+	@find $(PACKAGES) -name '*.nbi' -delete -o -name '*.nbc' -delete
+	@touch $(KERNELS)
 
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit("winback needs Python 3.11 or newer, found " + sys.version.split()[0] + ". Fix: make PYTHON=python3.11 ...") if sys.version_info < (3, 11) else None'
@@ -31,4 +39,4 @@ test: check
 	$(BIN)/python -m pytest
 
 clean:
-	rm -rf $(VENV) winback-demo
+	rm -rf $(VENV) winback-demo winback-demo-*

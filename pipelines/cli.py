@@ -173,8 +173,8 @@ def demo(
     folder: Annotated[
         Path | None, typer.Option(help="Where to work. Default: ./winback-demo-PRESET.")
     ] = None,
-    customers: Annotated[int, typer.Option(min=200, help="Simulated customers.")] = 20_000,
-    days: Annotated[int, typer.Option(min=200, help="Simulated days.")] = 730,
+    customers: Annotated[int, typer.Option(min=2_000, help="Simulated customers.")] = 20_000,
+    days: Annotated[int, typer.Option(min=365, help="Simulated days.")] = 730,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the simulation.")] = 7,
     as_json: Json = False,
 ) -> None:
