@@ -179,13 +179,13 @@ def _csv_rejects(
 ) -> tuple[tuple[int, str], ...]:
     found = connection.execute(
         "SELECT line - 1, any_value(error_type::VARCHAR), "
-        "max(length(csv_line) - length(replace(csv_line, chr(10), ''))) "
+        r"bool_or(regexp_matches(rtrim(csv_line, chr(10) || chr(13)), '[\r\n]')) "
         "FROM reject_errors GROUP BY line ORDER BY line"
     ).fetchall()
     swallowed = [
         f"{file.path} row {row}"
-        for row, kind, line_ends in found
-        if kind == "LINE SIZE OVER MAXIMUM" or (kind == "UNQUOTED VALUE" and (line_ends or 0) > 1)
+        for row, kind, spans_lines in found
+        if kind == "LINE SIZE OVER MAXIMUM" or (kind == "UNQUOTED VALUE" and spans_lines)
     ]
     if swallowed:
         raise DataError(
