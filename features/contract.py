@@ -16,7 +16,9 @@ class TableContract:
     """One table: its Arrow schema, its partition columns, and the row order inside a file.
 
     `plain` names the string columns that are not dictionary-encoded because their values
-    hardly repeat. `time` is the column whose span `winback status` shows.
+    hardly repeat. `time` is the column whose span `winback status` shows. `required` are
+    columns that ingestion never leaves null: files say so, which lets readers decode them
+    in two thirds of the time.
     """
 
     name: str
@@ -25,11 +27,18 @@ class TableContract:
     sort_key: tuple[str, ...] = ()
     plain: tuple[str, ...] = ()
     time: str | None = None
+    required: tuple[str, ...] = ()
 
     @property
     def file_schema(self) -> pa.Schema:
         """The columns inside a data file: partition columns live in the folder name."""
-        return pa.schema([field for field in self.schema if field.name not in self.partition_by])
+        return pa.schema(
+            [
+                field.with_nullable(field.name not in self.required)
+                for field in self.schema
+                if field.name not in self.partition_by
+            ]
+        )
 
 
 def _table(
@@ -39,6 +48,7 @@ def _table(
     sort_key: tuple[str, ...],
     time: str,
     plain: tuple[str, ...] = (),
+    required: tuple[str, ...] = (),
     bucketed: bool = True,
 ) -> TableContract:
     fields = {"bucket": pa.int32(), **columns} if bucketed else columns
@@ -49,6 +59,7 @@ def _table(
         sort_key=("bucket", *sort_key) if bucketed else sort_key,
         plain=plain,
         time=time,
+        required=required,
     )
 
 
@@ -79,6 +90,7 @@ EVENTS = _table(
         "arrived_at",
     ),
     plain=("event_id",),
+    required=("customer_id", "occurred_at", "arrived_at", "event_type"),
     time="occurred_at",
 )
 CUSTOMERS = _table(
@@ -94,6 +106,7 @@ CUSTOMERS = _table(
         "attributes": pa.map_(pa.string(), pa.string()),
     },
     sort_key=("customer_id", "changed_at", "arrived_at"),
+    required=("customer_id", "changed_at", "arrived_at"),
     time="changed_at",
 )
 CONTACTS = _table(
@@ -115,6 +128,7 @@ CONTACTS = _table(
     },
     sort_key=("customer_id", "sent_at", "contact_id", "arrived_at"),
     plain=("contact_id", "list_row_id"),
+    required=("contact_id", "customer_id", "sent_at", "arrived_at"),
     time="sent_at",
 )
 REJECTS = _table(
