@@ -6,15 +6,11 @@ from datetime import date
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from features.bucket import bucket_of
-from features.errors import ArtifactError, DataError, describe
-from features.history_reader import read_columns
-from features.warehouse import Warehouse
 from pipelines.config import Config
+from pipelines.explain_lookup import decided_day, explain_unscored, read_decision, row_of
 from pipelines.explanation import ActionView, ChannelView, Explanation, FeatureView
 from pipelines.nightly_inputs import (
     ChampionModel,
@@ -24,7 +20,7 @@ from pipelines.nightly_inputs import (
     open_warehouse,
 )
 from scoring.arms import SENT_ARMS
-from scoring.decisions import PARTITION, TABLE_NAME
+from scoring.eligibility import stage_channel_order
 from scoring.exclusion_words import explain_code
 from scoring.gain import Actions, expected_gains, shifted_probability
 from scoring.night import (
@@ -38,16 +34,6 @@ from scoring.scored import ScoredCustomers, select_scored
 from scoring.scorer import Scorer
 
 _TOP_FEATURES = 8
-_DECISION_COLUMNS = (
-    "customer_id",
-    "order_value",
-    "exclusion",
-    "rank",
-    "arm",
-    "channel",
-    "offer",
-    "model_version",
-)
 
 
 def explain(config: Config, customer_id: str, *, as_of: date | None = None) -> Explanation:
@@ -66,16 +52,16 @@ def explain(config: Config, customer_id: str, *, as_of: date | None = None) -> E
     DataError : the customer is not in the warehouse.
     """
     warehouse = open_warehouse(config)
-    day = _decided_day(warehouse, as_of)
+    day = decided_day(warehouse, as_of)
     bucket = bucket_of(customer_id, n_buckets=warehouse.n_buckets)
-    decision = _read_decision(warehouse, day, customer_id)
+    decision = read_decision(warehouse, day, customer_id)
     if decision is None:
-        return _not_scored(warehouse, day, bucket, customer_id)
+        return explain_unscored(warehouse, day, bucket, customer_id)
     policy = night_policy(config, day)
     models = load_champions(config)
     scorer = build_scorer(config, warehouse, policy, models)
     scored = scorer.score(bucket)
-    row = _row_of(scored, customer_id)
+    row = row_of(scored, customer_id)
     one = select_scored(scored, np.array([row]))
     case = _weigh(config, policy, one, models=models, decision=decision)
     return _explain_case(case, scorer, scored, row)
@@ -87,6 +73,7 @@ class _Case:
 
     Attributes
     ----------
+    stage : place in the ladder, -1 before its first step.
     alone : exclusion code that the rules give now, competitors left out.
     blocks : per channel the rule that closes it; empty without a stage.
     gains, allowed : per action; empty without a probability of return.
@@ -96,6 +83,7 @@ class _Case:
     policy: NightPolicy
     models: tuple[ChampionModel, ChampionModel]
     decision: Mapping[str, Any]
+    stage: int
     alone: str | None
     actions: Actions
     blocks: tuple[str | None, ...]
@@ -132,6 +120,7 @@ def _weigh(
         policy=policy,
         models=models,
         decision=decision,
+        stage=int(one.stage[0]),
         alone=EXCLUSIONS[int(night.exclusion[0])] or None,
         actions=night.actions,
         blocks=blocks,
@@ -142,8 +131,7 @@ def _weigh(
 
 def _explain_case(case: _Case, scorer: Scorer, scored: ScoredCustomers, row: int) -> Explanation:
     decision, config = case.decision, case.config
-    place = int(scored.stage[row])
-    stage = config.stages[place] if place >= 0 else None
+    stage = config.stages[case.stage] if case.stage >= 0 else None
     dormant = bool(scored.dormant[row])
     model = case.models[1 if dormant else 0]
     reasons, features = _model_words(config, scorer, scored, row)
@@ -171,7 +159,7 @@ def _explain_case(case: _Case, scorer: Scorer, scored: ScoredCustomers, row: int
         actions=_action_views(case, float(scored.p_natural[row])),
         reasons=reasons,
         features=features,
-        model=model.label,
+        model=model.label if features else None,
         notes=_notes(case),
     )
 
@@ -191,8 +179,8 @@ def _verdict(case: _Case) -> str:
 
 def _channel_views(case: _Case) -> tuple[ChannelView, ...]:
     views = []
-    for number, code in enumerate(case.blocks):
-        name = case.actions.channels[number]
+    for number in _tried_order(case):
+        code, name = case.blocks[number], case.actions.channels[number]
         best = _best_of_channel(case, number)
         views.append(
             ChannelView(
@@ -206,6 +194,15 @@ def _channel_views(case: _Case) -> tuple[ChannelView, ...]:
             )
         )
     return tuple(views)
+
+
+def _tried_order(case: _Case) -> list[int]:
+    """Channel codes as the stage tries them; those it does not use come last."""
+    if not case.blocks:
+        return []
+    order = stage_channel_order(case.config.stages, case.actions.channels)[case.stage].tolist()
+    tried = [code for code in order if code >= 0]
+    return tried + [code for code in range(len(case.blocks)) if code not in tried]
 
 
 def _best_of_channel(case: _Case, channel: int) -> int | None:
@@ -284,74 +281,6 @@ def _notes(case: _Case) -> tuple[str, ...]:
             f"{case.alone or 'a place on the list'}."
         )
     return tuple(notes)
-
-
-def _decided_day(warehouse: Warehouse, as_of: date | None) -> date:
-    mark = f"/{PARTITION}="
-    paths = warehouse.files(TABLE_NAME) if warehouse.has_table(TABLE_NAME) else []
-    days = sorted({date.fromisoformat(path.split(mark)[1].split("/")[0]) for path in paths})
-    if not days or (as_of is not None and as_of not in days):
-        wanted = f" of {as_of}" if as_of else ""
-        raise ArtifactError(
-            describe(
-                f"table {TABLE_NAME}",
-                f"no list{wanted} was written; {len(days)} days are there",
-                examples=days[-3:],
-                expected="a day for which `winback nightly` has run",
-                fix="run `winback nightly --as-of DATE` first, or pass another --as-of",
-            )
-        )
-    return as_of or days[-1]
-
-
-def _read_decision(warehouse: Warehouse, day: date, customer_id: str) -> Mapping[str, Any] | None:
-    mark = f"/{PARTITION}={day.isoformat()}/"
-    files = [path for path in warehouse.files(TABLE_NAME) if mark in path]
-    table = read_columns(TABLE_NAME, files, columns=_DECISION_COLUMNS)
-    found = table.filter(pc.equal(table["customer_id"], customer_id)).to_pylist()
-    return dict(found[0]) if found else None
-
-
-def _not_scored(warehouse: Warehouse, day: date, bucket: int, customer_id: str) -> Explanation:
-    stored = [
-        name
-        for name in ("events", "customers", "contacts")
-        if _is_in(warehouse, name, bucket, customer_id)
-    ]
-    if not stored:
-        raise DataError(
-            describe(
-                "explain",
-                "this customer id is in none of the tables events, customers, contacts",
-                expected="a customer_id exactly as it was ingested",
-                fix="check its spelling, leading zeros included, or ingest the customer first",
-            )
-        )
-    if "events" in stored:
-        verdict = f"Not scored: no event of this customer had happened and arrived before {day}."
-    else:
-        verdict = f"Not scored: this customer has no events, only {' and '.join(stored)}."
-    return Explanation(customer_id=customer_id, day=day, verdict=verdict, is_scored=False)
-
-
-def _is_in(warehouse: Warehouse, name: str, bucket: int, customer_id: str) -> bool:
-    files = warehouse.files(name, bucket=bucket)
-    ids = read_columns(name, files, columns=("customer_id",))["customer_id"]
-    return bool(pc.any(pc.equal(ids, customer_id), min_count=0).as_py())
-
-
-def _row_of(scored: ScoredCustomers, customer_id: str) -> int:
-    place = pc.index(scored.customer_id, pa.scalar(customer_id, pa.string())).as_py()
-    if place < 0:
-        raise ArtifactError(
-            describe(
-                f"table {TABLE_NAME}",
-                "the customer was scored that night, but has no event in the warehouse now",
-                expected="the events that the list was made from",
-                fix="run `winback nightly` for that day again",
-            )
-        )
-    return int(place)
 
 
 def _number(value: Any) -> float | None:

@@ -1,7 +1,6 @@
 """From a night's decisions to the rows of the recall list."""
 
 import hashlib
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -109,14 +108,20 @@ def identify_list(table: pa.Table, *, policy: NightPolicy, provenance: Provenanc
     Rows that arrive after the as-of change table versions but not the list, so the
     digest is over the list's content, not over table versions.
     """
-    sink = io.BytesIO()
-    with pa.ipc.new_stream(sink, table.schema) as writer:
-        writer.write_table(table)
-    digest = hashlib.sha256(
-        f"{policy.as_of_us} {provenance.config_digest} {provenance.model_version} ".encode()
-        + sink.getvalue()
-    ).hexdigest()
-    return f"{policy.day.isoformat()}-{digest[:_LIST_ID_DIGITS]}"
+    made_by = f"{policy.as_of_us} {provenance.config_digest} {provenance.model_version}\n"
+    digest = hashlib.sha256(made_by.encode())
+    for field in table.schema:
+        digest.update(_column_bytes(table[field.name], field.type))
+    return f"{policy.day.isoformat()}-{digest.hexdigest()[:_LIST_ID_DIGITS]}"
+
+
+def _column_bytes(column: pa.ChunkedArray, kind: pa.DataType) -> bytes:
+    """A column's values in a form that does not depend on a library's version."""
+    if pa.types.is_string(kind):
+        return "\n".join(column.fill_null("").to_pylist()).encode()
+    if pa.types.is_floating(kind):
+        return bytes(column.fill_null(np.nan).to_numpy().astype("<f8").tobytes())
+    return bytes(column.cast(pa.int64()).fill_null(-1).to_numpy().astype("<i8").tobytes())
 
 
 def value_tiers(scored: ScoredCustomers, *, quantile: float) -> NDArray[np.object_]:
