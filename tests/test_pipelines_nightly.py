@@ -301,6 +301,13 @@ def test_nothing_had_arrived_by_the_as_of(tmp_path: Path) -> None:
         night(config)
 
 
+def test_old_data_and_a_future_as_of_are_noted(shop: Config) -> None:
+    notes = night(shop, as_of=date(2025, 12, 5), dry_run=True).summary.notes
+    assert "The as-of lies in the future" in notes[0]
+    assert "latest known event is 8 days older" in notes[1]
+    assert not any("older than" in note for note in night(shop, dry_run=True).summary.notes)
+
+
 def test_the_default_as_of_is_todays_local_midnight(shop: Config) -> None:
     before_midnight_utc = datetime(2025, 11, 19, 23, 30, tzinfo=UTC)
     report = night(shop, as_of=None, now=before_midnight_utc, dry_run=True)

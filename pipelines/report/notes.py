@@ -8,7 +8,11 @@ import numpy as np
 from pipelines.report.summary import ModelUse
 from scoring.list_files import MAX_WORKBOOK_ROWS
 from scoring.night import EXCLUSIONS, Night, NightPolicy, count_unknown_zones
+from scoring.pressure import DAY_US
 from scoring.scored import ScoredCustomers
+
+_STALE_DAYS = 2
+"""Data of a daily feed are younger."""
 
 EVIDENCE_NOTE = (
     'Evidence is "rules": the effects of channels and offers are the configuration\'s '
@@ -30,7 +34,7 @@ def night_notes(
     ----------
     now : the present instant; only an as-of in the future makes a difference.
     """
-    notes = [*_model_notes(models, policy), *_date_notes(policy, now)]
+    notes = [*_model_notes(models, policy), *_date_notes(scored, policy, now)]
     if not policy.channels:
         notes.append("No channel is configured: the list is empty.")
     notes += _channel_notes(night, policy)
@@ -65,10 +69,17 @@ def _model_notes(models: tuple[ModelUse, ...], policy: NightPolicy) -> list[str]
     return notes
 
 
-def _date_notes(policy: NightPolicy, now: datetime) -> list[str]:
+def _date_notes(scored: ScoredCustomers, policy: NightPolicy, now: datetime) -> list[str]:
+    notes = []
     if policy.as_of_us > now.timestamp() * 1e6:
-        return ["The as-of lies in the future: events until then are missing."]
-    return []
+        notes.append("The as-of lies in the future: events until then are missing.")
+    days_old = (policy.as_of_us - scored.last_event_us) // DAY_US
+    if days_old >= _STALE_DAYS:
+        notes.append(
+            f"The latest known event is {days_old} days older than the as-of: newer ones may be "
+            "missing, and customers may look more silent than they are."
+        )
+    return notes
 
 
 def _channel_notes(night: Night, policy: NightPolicy) -> list[str]:
