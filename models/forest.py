@@ -19,12 +19,12 @@ class ForestSettings:
     """LightGBM settings; the names are LightGBM's where it has one."""
 
     learning_rate: float = 0.05
-    num_leaves: int = 31
-    min_data_in_leaf: int = 100
-    feature_fraction: float = 0.7
+    num_leaves: int = 8
+    min_data_in_leaf: int = 200
+    feature_fraction: float = 0.3
     bagging_fraction: float = 0.8
-    lambda_l2: float = 5.0
-    max_rounds: int = 600
+    lambda_l2: float = 50.0
+    max_rounds: int = 1000
     early_stopping_rounds: int = 40
     threads: int = 2
     seed: int = 20260101
