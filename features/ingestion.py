@@ -5,11 +5,12 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
 from features.contract import INGESTIONS, Kind
-from features.ingestion_commit import IngestionRecord, commit_ingestion, repair_records
+from features.ingestion_commit import check_still_empty, commit_ingestion, repair_records
 from features.ingestion_duplicates import find_duplicates
 from features.ingestion_files import SourceFile, find_files, inspect_files
 from features.ingestion_mapping import bind_fields, check_time_format
@@ -17,9 +18,9 @@ from features.ingestion_read import open_file, read_rows
 from features.ingestion_rejects import ReadFile, check_share, count_rejects, list_rejects
 from features.ingestion_request import IngestRequest, make_plan
 from features.ingestion_stage import StagePlan, create_staged, source_fields, stage_rows
-from features.ingestion_summary import IngestSummary
-from features.ingestion_time import OFFSETS_TABLE, instant_us, offset_table
-from features.ingestion_totals import hints, nothing_new, summarise
+from features.ingestion_summary import IngestSummary, RejectCount
+from features.ingestion_time import OFFSETS_TABLE, offset_table
+from features.ingestion_totals import hints, make_record, nothing_new, summarise
 from features.progress import Progress, silent
 from features.warehouse import Warehouse, check_new_place
 
@@ -42,70 +43,78 @@ def ingest(request: IngestRequest, *, progress: Progress = silent) -> IngestSumm
     found = find_files(request.paths)
     files = inspect_files(found, kind=request.kind, progress=progress)
     warehouse = _open_warehouse(request)
-    if warehouse is not None and not request.dry_run:
+    if warehouse is None or request.dry_run:
+        return _ingest(request, warehouse, files, progress)
+    with warehouse.writing():
         repair_records(warehouse, request.kind)
+        return _ingest(request, warehouse, files, progress)
+
+
+def _ingest(
+    request: IngestRequest,
+    warehouse: Warehouse | None,
+    files: Sequence[SourceFile],
+    progress: Progress,
+) -> IngestSummary:
     new, skipped, notes = _sort_out(files, warehouse, request)
     if not new:
         return nothing_new(request, skipped, notes, warehouse)
-    with _staging_folder(request) as folder, _connect(Path(folder)) as connection:
-        return _ingest_new(
-            request, connection, warehouse, new, skipped, notes, Path(folder), progress
-        )
-
-
-def _ingest_new(
-    request: IngestRequest,
-    connection: duckdb.DuckDBPyConnection,
-    warehouse: Warehouse | None,
-    new: Sequence[SourceFile],
-    skipped: Sequence[SourceFile],
-    notes: Sequence[str],
-    folder: Path,
-    progress: Progress,
-) -> IngestSummary:
     first_fill = warehouse is None or warehouse.table_stats(request.kind).rows == 0
     plan = make_plan(request, at_event_time=first_fill or request.backfill)
-    read = _stage_files(request, connection, plan, new, folder, progress)
-    rows_in = sum(file.rows.rows + len(file.rows.unreadable) for file in read)
-    rejects = count_rejects(connection, plan.rules, read)
-    check_share(rejects, rows_in=rows_in, max_share=request.max_reject_share, kind=request.kind)
-    progress("finding duplicates", 0, 1)
     stored = None if first_fill or warehouse is None else warehouse.dataset(request.kind)
-    duplicates = find_duplicates(connection, plan, stored, conflict=len(plan.rules))
-    rejects = count_rejects(connection, plan.rules, read)
-    check_share(rejects, rows_in=rows_in, max_share=request.max_reject_share, kind=request.kind)
-    progress("finding duplicates", 1, 1)
-    digests = sorted(file.digest for file in new)
-    ingestion = hashlib.sha256("\n".join([request.kind, *digests]).encode()).hexdigest()
-    summary = summarise(request, connection, plan, duplicates, rejects, rows_in)
-    summary = replace(
-        summary,
-        ingestion=ingestion,
-        files=tuple(file.path for file in new),
-        skipped_files=tuple(file.path for file in skipped),
-        notes=(*notes, *hints(summary)),
-    )
-    if request.dry_run:
-        return summary
-    warehouse = Warehouse.open(request.root, n_buckets=request.n_buckets, create=True)
-    record = IngestionRecord(
-        ingestion=ingestion,
-        kind=request.kind,
-        ingested_at_us=instant_us(request.now),
-        files=summary.files,
-        digests=tuple(file.digest for file in new),
-        mapping_digest=request.mapping_digest(),
-        rows_in=rows_in,
-        accepted=summary.accepted,
-        duplicate=summary.duplicate,
-        filtered=summary.filtered,
-        ignored=summary.ignored,
-        rejected=summary.rejected,
-        arrival_rule=summary.arrival_rule,
-    )
-    rejected = list_rejects(connection, plan.rules, read)
-    commit_ingestion(warehouse, connection, plan, record, rejected, progress=progress)
+    with _staging_folder(request) as folder, _connect(Path(folder)) as connection:
+        read = _stage_files(request, connection, plan, new, Path(folder), progress)
+        summary = _judge(request, connection, plan, read, stored, progress)
+        summary = replace(
+            summary,
+            ingestion=_ingestion_digest(request.kind, new),
+            files=tuple(file.path for file in new),
+            skipped_files=tuple(file.path for file in skipped),
+            notes=(*notes, *hints(summary)),
+        )
+        if request.dry_run:
+            return summary
+        record = make_record(request, summary, tuple(file.digest for file in new))
+        rejected = list_rejects(connection, plan.rules, read)
+        if warehouse is not None:
+            commit_ingestion(warehouse, connection, plan, record, rejected, progress=progress)
+        else:
+            # Made only now, so that a first ingestion that fails leaves nothing behind.
+            warehouse = Warehouse.open(request.root, n_buckets=request.n_buckets, create=True)
+            with warehouse.writing():
+                check_still_empty(warehouse, request.kind)
+                commit_ingestion(warehouse, connection, plan, record, rejected, progress=progress)
     return replace(summary, versions=warehouse.versions())
+
+
+def _judge(
+    request: IngestRequest,
+    connection: duckdb.DuckDBPyConnection,
+    plan: StagePlan,
+    read: Sequence[ReadFile],
+    stored: Any | None,
+    progress: Progress,
+) -> IngestSummary:
+    """Count rejects and duplicates among the staged rows; too many rejects are an error."""
+    rows_in = sum(file.rows.rows + len(file.rows.unreadable) for file in read)
+
+    def count() -> tuple[RejectCount, ...]:
+        rejects = count_rejects(connection, plan.rules, read)
+        check_share(rejects, rows_in=rows_in, max_share=request.max_reject_share, kind=plan.kind)
+        return rejects
+
+    rejects = count()
+    progress("finding duplicates", 0, 1)
+    duplicates = find_duplicates(connection, plan, stored, conflict=len(plan.rules))
+    if plan.kind == "customers":
+        rejects = count()  # rows that contradict each other have come to light
+    progress("finding duplicates", 1, 1)
+    return summarise(request, connection, plan, duplicates, rejects, rows_in)
+
+
+def _ingestion_digest(kind: Kind, files: Sequence[SourceFile]) -> str:
+    digests = sorted(file.digest for file in files)
+    return hashlib.sha256("\n".join([kind, *digests]).encode()).hexdigest()
 
 
 def _open_warehouse(request: IngestRequest) -> Warehouse | None:

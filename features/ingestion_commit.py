@@ -1,7 +1,7 @@
 """Committing an ingestion: rejects, then data, then the record that it happened."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -10,9 +10,11 @@ import duckdb
 import pyarrow as pa
 
 from features.contract import INGESTIONS, REJECTS, TABLES, TIME, Kind, TableContract
+from features.errors import ArtifactError, describe
 from features.ingestion_duplicates import DROPPED
 from features.ingestion_stage import STAGED, StagePlan, order_columns
 from features.ingestion_time import quote
+from features.progress import Progress
 from features.warehouse import METADATA_KEY, Warehouse
 
 _BATCH_ROWS = 500_000
@@ -55,7 +57,7 @@ def commit_ingestion(
     record: IngestionRecord,
     rejected: list[RejectedRow],
     *,
-    progress: Callable[[str, int, int], None],
+    progress: Progress,
 ) -> None:
     """Write the three tables so that a crash between two commits is repaired by a rerun.
 
@@ -63,19 +65,33 @@ def commit_ingestion(
     its files, so it cannot happen twice, and the record, from which `repair_records` writes
     the last table if the process dies before it does.
     """
-    progress("writing rejects", 0, 3)
     _commit_rejects(warehouse, record, rejected)
-    progress("writing rows", 1, 3)
     warehouse.append(
         record.kind,
-        _accepted(connection, plan),
+        _accepted(connection, plan, total=record.accepted, progress=progress),
         source_digest=record.ingestion,
         transactions=record.digests,
         metadata=json.dumps(asdict(record)),
     )
-    progress("writing record", 2, 3)
     repair_records(warehouse, plan.kind)
-    progress("writing record", 3, 3)
+
+
+def check_still_empty(warehouse: Warehouse, kind: Kind) -> None:
+    """Make sure that nobody filled the table while its first rows were being staged.
+
+    Raises
+    ------
+    ArtifactError : somebody did; duplicates have not been looked for among those rows.
+    """
+    if warehouse.table_stats(kind).rows:
+        raise ArtifactError(
+            describe(
+                f"{warehouse.root}, table {kind}",
+                "another ingestion has filled it in the meantime",
+                expected="one ingestion at a time",
+                fix="run the command again",
+            )
+        )
 
 
 def repair_records(warehouse: Warehouse, kind: Kind) -> int:
@@ -124,7 +140,9 @@ def _commit_rejects(
     warehouse.append(REJECTS.name, table, transactions=[record.ingestion])
 
 
-def _accepted(connection: duckdb.DuckDBPyConnection, plan: StagePlan) -> Iterator[Any]:
+def _accepted(
+    connection: duckdb.DuckDBPyConnection, plan: StagePlan, *, total: int, progress: Progress
+) -> Iterator[Any]:
     contract = TABLES[plan.kind]
     columns = ", ".join(f"{_column_sql(name, contract, plan)} AS {name}" for name in _names(plan))
     order = order_columns([_staged_name(name, contract) for name in contract.sort_key])
@@ -132,7 +150,12 @@ def _accepted(connection: duckdb.DuckDBPyConnection, plan: StagePlan) -> Iterato
         f"SELECT {columns} FROM (SELECT * FROM {STAGED} WHERE rule = 0 "
         f"AND rowid NOT IN (SELECT staged FROM {DROPPED}) ORDER BY {order})"
     )
-    yield from relation.to_arrow_reader(_BATCH_ROWS)
+    progress("writing rows", 0, total)
+    done = 0
+    for batch in relation.to_arrow_reader(_BATCH_ROWS):
+        yield batch
+        done += batch.num_rows
+        progress("writing rows", done, total)
 
 
 def _names(plan: StagePlan) -> list[str]:

@@ -2,12 +2,13 @@
 
 import glob
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from features.errors import DataError, UsageError, describe
+from features.progress import Progress
 
 Format = Literal["csv", "json", "parquet"]
 
@@ -86,9 +87,7 @@ def find_files(paths: Sequence[str]) -> list[Path]:
     return list(found.values())
 
 
-def inspect_files(
-    paths: Sequence[Path], *, kind: str, progress: Callable[[str, int, int], None]
-) -> list[SourceFile]:
+def inspect_files(paths: Sequence[Path], *, kind: str, progress: Progress) -> list[SourceFile]:
     """Recognise each file and hash its bytes.
 
     Parameters

@@ -160,6 +160,8 @@ def _parse(connection: duckdb.DuckDBPyConnection, expression: str) -> Any:
         "SELECT json_serialize_sql(?::VARCHAR)", [f"SELECT ({expression})"]
     ).fetchall()[0][0]
     document = json.loads(text)
+    if not expression.strip():
+        raise _BindError("not a SQL expression: it is blank")
     if document["error"]:
         raise _BindError(f"not a SQL expression: {document['error_message']}")
     if len(document["statements"]) != 1 or len(_select_list(document)) != 1:

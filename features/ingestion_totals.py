@@ -7,11 +7,13 @@ from typing import Any
 import duckdb
 
 from features.contract import TABLES
+from features.ingestion_commit import IngestionRecord
 from features.ingestion_duplicates import DROPPED, DuplicateCounts
 from features.ingestion_files import SourceFile
 from features.ingestion_request import IngestRequest
 from features.ingestion_stage import IGNORED, STAGED, StagePlan
 from features.ingestion_summary import IngestSummary, RejectCount
+from features.ingestion_time import instant_us
 from features.warehouse import Warehouse
 
 
@@ -68,6 +70,27 @@ def _arrival_rule(plan: StagePlan, accepted: int, given: int) -> str:
     if given == accepted and given:
         return "as mapped"
     return f"as mapped for {given:,} rows, else {default}" if given else default
+
+
+def make_record(
+    request: IngestRequest, summary: IngestSummary, digests: tuple[str, ...]
+) -> IngestionRecord:
+    """The row of the table `ingestions` that says what was done; digests in file order."""
+    return IngestionRecord(
+        ingestion=summary.ingestion or "",
+        kind=request.kind,
+        ingested_at_us=instant_us(request.now),
+        files=summary.files,
+        digests=digests,
+        mapping_digest=request.mapping_digest(),
+        rows_in=summary.rows_in,
+        accepted=summary.accepted,
+        duplicate=summary.duplicate,
+        filtered=summary.filtered,
+        ignored=summary.ignored,
+        rejected=summary.rejected,
+        arrival_rule=summary.arrival_rule,
+    )
 
 
 def nothing_new(

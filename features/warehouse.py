@@ -1,7 +1,9 @@
 """The warehouse: Delta tables, bucketed by customer, read as sorted Parquet files."""
 
+import fcntl
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -211,6 +213,34 @@ class Warehouse:
         else:
             write_deltalake(self._uri(name), table, mode="append", partition_by=[column])
         return int(self._delta(name).version())
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Keep other ingestions out while rows are compared and written.
+
+        A lock on a file in the warehouse's folder, released when the process ends however
+        it ends. A warehouse at a URL is not locked.
+
+        Raises
+        ------
+        ArtifactError : another process holds it.
+        """
+        if "://" in self.root:
+            yield
+            return
+        with (Path(self.root) / ".lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise ArtifactError(
+                    describe(
+                        self.root,
+                        "another process is writing to the warehouse",
+                        expected="one ingestion at a time",
+                        fix="wait until it has ended, and run the command again",
+                    )
+                ) from error
+            yield
 
     def dataset(self, name: str) -> Any:
         """A table as a pyarrow dataset, wherever it is stored; partition columns included.

@@ -80,7 +80,7 @@ def warehouse_status(config: Config) -> WarehouseStatus:
 def _ingestions(warehouse: Warehouse) -> tuple[int, tuple[LastIngestion, ...]]:
     rows = warehouse.dataset(INGESTIONS.name).to_table().to_pylist()
     latest: dict[str, dict[str, Any]] = {}
-    for row in sorted(rows, key=lambda row: row["ingested_at"]):
+    for row in sorted(rows, key=lambda row: (row["ingested_at"], row["table_version"])):
         latest[row["kind"]] = row
     return len(rows), tuple(
         LastIngestion(

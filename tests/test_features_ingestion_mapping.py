@@ -1,0 +1,106 @@
+from collections.abc import Iterator
+
+import duckdb
+import pytest
+
+from features.errors import DataError
+from features.ingestion_mapping import Field, FieldKind, RawColumns, bind_fields, name_sql
+
+TEXT_COLUMNS = ("Quantity", "Price", "Invoice", "Customer ID", 'we"ird', "ts")
+
+
+@pytest.fixture
+def connection() -> Iterator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect() as opened:
+        yield opened
+
+
+def raw(text: bool = True, **types: str) -> RawColumns:
+    return RawColumns("in.csv", types or dict.fromkeys(TEXT_COLUMNS, "VARCHAR"), text)
+
+
+@pytest.mark.parametrize(
+    ("kind", "expression", "type_name", "columns"),
+    [
+        ("number", "Quantity * Price", "DOUBLE", {"Quantity", "Price"}),
+        ("number", "Quantity", "VARCHAR", {"Quantity"}),
+        ("text", "quantity", "VARCHAR", {"Quantity"}),
+        ("text", '"Customer ID"', "VARCHAR", {"Customer ID"}),
+        ("text", '"we""ird"', "VARCHAR", {'we"ird'}),
+        ("text", "CAST(Invoice AS BIGINT)::VARCHAR", "VARCHAR", {"Invoice"}),
+        ("text", "'order'", "VARCHAR", set()),
+        ("text", "Invoice || '-' || Quantity", "VARCHAR", {"Invoice", "Quantity"}),
+        ("time", "to_timestamp(ts)", "TIMESTAMP WITH TIME ZONE", {"ts"}),
+        ("time", "make_timestamp(ts)", "TIMESTAMP", {"ts"}),
+        ("flag", "Quantity > 0", "BOOLEAN", {"Quantity"}),
+        ("flag", "Invoice LIKE 'C%' AND Quantity < 0", "BOOLEAN", {"Invoice", "Quantity"}),
+        ("text", "list_transform([Invoice], lambda x: x || '!')[1]", "VARCHAR", {"Invoice"}),
+        ("number", "NULL", '"NULL"', set()),
+    ],
+)
+def test_text_is_read_as_numbers_only_where_sql_needs_it(
+    connection: duckdb.DuckDBPyConnection,
+    kind: FieldKind,
+    expression: str,
+    type_name: str,
+    columns: set[str],
+) -> None:
+    (bound,) = bind_fields(
+        connection, [Field("x", kind, expression)], raw(), place="sources.events"
+    )
+    assert bound.type == type_name
+    assert bound.columns == columns
+
+
+def test_native_types_are_never_cast(connection: duckdb.DuckDBPyConnection) -> None:
+    columns = raw(text=False, Quantity="INTEGER", Price="DECIMAL(9,2)")
+    (bound,) = bind_fields(
+        connection, [Field("amount", "number", "Quantity * Price")], columns, place="s"
+    )
+    assert "CAST" not in bound.sql
+    assert bound.type.startswith("DECIMAL")
+
+
+@pytest.mark.parametrize(
+    ("kind", "expression", "fault"),
+    [
+        ("number", "Quantiti * Preis", "no column Quantiti, Preis"),
+        ("text", "Invoice ||", "not a SQL expression"),
+        ("text", "", "not a SQL expression"),
+        ("text", "1) FROM x; SELECT (2", "not one SQL expression"),
+        ("text", "Invoice, Price", "one plain value"),
+        ("text", "[Invoice]", "one plain value"),
+        ("text", "Quantity * 2", "13085.0 is not 13085"),
+        ("time", "Quantity * 2", "to_timestamp"),
+        ("time", "epoch_ms(ts)", "read as local time"),
+        ("number", "Quantity > 1", "expected a number"),
+        ("number", "ts::TIMESTAMP", "expected a number"),
+        ("flag", "ts::TIMESTAMP", "expected true or false"),
+        ("number", "nofunction(Quantity)", "nofunction"),
+        ("number", "sum(Quantity)", "sum"),
+        ("number", "random()", "volatile"),
+        ("number", "(SELECT 1)", "subquery"),
+        ("number", "row_number() OVER ()", "window"),
+    ],
+)
+def test_what_cannot_work_is_said_before_any_row_is_read(
+    connection: duckdb.DuckDBPyConnection, kind: FieldKind, expression: str, fault: str
+) -> None:
+    with pytest.raises(DataError) as raised:
+        bind_fields(connection, [Field("x", kind, expression)], raw(), place="sources.events")
+    message = str(raised.value)
+    assert fault in message
+    assert f"sources.events.x = {expression!r}" in message
+    assert "Columns of the file: Quantity, Price, Invoice, Customer ID" in message
+
+
+def test_all_faults_are_told_at_once(connection: duckdb.DuckDBPyConnection) -> None:
+    fields = [Field("a", "text", "nope"), Field("b", "text", "Invoice"), Field("c", "text", "nix")]
+    with pytest.raises(DataError, match="2 of 3 expressions") as raised:
+        bind_fields(connection, fields, raw(), place="sources.events")
+    assert "no column nope" in str(raised.value)
+    assert "no column nix" in str(raised.value)
+
+
+def test_names_are_quoted() -> None:
+    assert name_sql('a"b') == '"a""b"'
