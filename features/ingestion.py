@@ -22,7 +22,8 @@ from features.ingestion_summary import IngestSummary, RejectCount
 from features.ingestion_time import OFFSETS_TABLE, offset_table
 from features.ingestion_totals import hints, make_record, nothing_new, summarise
 from features.progress import Progress, silent
-from features.warehouse import Warehouse, check_new_place
+from features.warehouse import Warehouse
+from features.warehouse_faults import check_new_place
 
 _GLOB_SIGNS = frozenset("*?[")
 

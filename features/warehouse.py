@@ -18,7 +18,8 @@ from deltalake.exceptions import DeltaError, TableNotFoundError
 from deltalake.fs import DeltaStorageHandler
 
 from features.contract import TABLES, TableContract
-from features.errors import ArtifactError, DataError, describe
+from features.errors import ArtifactError, describe
+from features.warehouse_faults import absent, check_buckets, check_new_place, incomplete
 from features.warehouse_files import PartitionWriter
 
 _BUCKETS_KEY = "winback.buckets"
@@ -71,12 +72,13 @@ class Warehouse:
         if not present:
             check_new_place(root)
             if not create:
-                raise _absent(root)
+                raise absent(root)
         for name in present:
-            _check_buckets(root, name, warehouse._delta(name), n_buckets)
+            stored = warehouse._delta(name).metadata().configuration.get(_BUCKETS_KEY)
+            check_buckets(root, name, stored, n_buckets)
         missing = [name for name in TABLES if name not in present]
         if missing and not create:
-            raise _incomplete(root, missing)
+            raise incomplete(root, missing)
         for name in missing:
             warehouse._create(TABLES[name])
         return warehouse
@@ -277,7 +279,7 @@ class Warehouse:
         try:
             return DeltaTable(self._uri(name), version=version)
         except TableNotFoundError as error:
-            raise _incomplete(self.root, [name]) from error
+            raise incomplete(self.root, [name]) from error
         except DeltaError as error:
             asked = "its latest version" if version is None else f"version {version}"
             raise ArtifactError(
@@ -314,66 +316,3 @@ def _in_order(batches: Any, contract: TableContract) -> Iterable[Any]:
         return batches  # type: ignore[no-any-return]
     keys = [(column, "ascending") for column in contract.sort_key]
     return [batches.select(contract.schema.names).sort_by(keys)]
-
-
-def check_new_place(root: str) -> None:
-    """Make sure that a warehouse can be made at `root`.
-
-    Raises
-    ------
-    ArtifactError : there is a file, or a folder that holds something else.
-    """
-    folder = Path(root)
-    if "://" not in root and folder.exists() and (folder.is_file() or any(folder.iterdir())):
-        raise ArtifactError(
-            describe(
-                root,
-                "is not a winback warehouse, and is not empty",
-                expected="a warehouse, an empty folder or no folder",
-                fix="set storage.warehouse to another place",
-            )
-        )
-
-
-def _absent(root: str) -> ArtifactError:
-    return ArtifactError(
-        describe(
-            root,
-            "no warehouse here",
-            expected="the tables that `winback ingest` makes",
-            fix="run `winback ingest events PATH`, or correct storage.warehouse",
-        )
-    )
-
-
-def _check_buckets(root: str, name: str, table: DeltaTable, n_buckets: int) -> None:
-    stored = table.metadata().configuration.get(_BUCKETS_KEY)
-    if stored is None:
-        raise ArtifactError(
-            describe(
-                f"{root}, table {name}",
-                "a Delta table that winback did not make",
-                expected="tables made by `winback ingest`",
-                fix="set storage.warehouse to another place",
-            )
-        )
-    if stored != str(n_buckets):
-        raise DataError(
-            describe(
-                "storage.buckets",
-                f"is {n_buckets}, but the warehouse {root} was made with {stored}",
-                expected=f"{stored}: the number is fixed when a warehouse is made",
-                fix=f"set storage.buckets = {stored}, or ingest into a new warehouse",
-            )
-        )
-
-
-def _incomplete(root: str, missing: Sequence[str]) -> ArtifactError:
-    return ArtifactError(
-        describe(
-            root,
-            f"no table {', '.join(missing)}",
-            expected=f"the tables {', '.join(TABLES)}",
-            fix="run `winback ingest`, which makes missing tables",
-        )
-    )
