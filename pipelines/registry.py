@@ -2,7 +2,6 @@
 
 import csv
 import json
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from features.errors import ArtifactError, describe
 from features.manifest import feature_manifest
 from models.bundle import Bundle, Kind, load_bundle, save_bundle
 from pipelines.config import Config
+from pipelines.local_champion import keep_copy, read_copy, sound_copy
 from pipelines.plots import draw_plots
 from pipelines.tracking import (
     TrackingUnreachableError,
@@ -61,13 +61,6 @@ class Registration:
     run_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class _LocalCopy:
-    bundle: Bundle
-    version: str
-    digest: str
-
-
 def model_name(config: Config, kind: Kind) -> str:
     """The registered model's name: prefix, then the kind with dashes."""
     return f"{config.storage.registry_prefix}-{kind.replace('_', '-')}"
@@ -112,7 +105,7 @@ def record(config: Config, training: TrainingRecord, *, run_name: str) -> tuple[
             client.set_terminated(run_id, status="FINISHED" if finished else "FAILED")
     for model, registration in zip(training.models, registrations, strict=True):
         if registration.alias == CHAMPION:
-            _keep_copy(config, model.bundle, version=registration.version)
+            keep_copy(config, model.bundle, version=registration.version)
     return registrations
 
 
@@ -141,7 +134,7 @@ def champion(config: Config, kind: Kind) -> tuple[Bundle, str, Source]:
             raise TrackingUnreachableError(f"{store}: no such file.")
         return _from_registry(config, kind)
     except TrackingUnreachableError as error:
-        copy = _read_copy(config, kind)
+        copy = read_copy(config, kind)
         if copy is None:
             raise ArtifactError(
                 describe(
@@ -168,7 +161,7 @@ def _from_registry(config: Config, kind: Kind) -> tuple[Bundle, str, Source]:
                 )
             )
         version, digest = str(found.version), found.tags.get("winback.digest", "")
-        copy = _sound_copy(config, kind)
+        copy = sound_copy(config, kind)
         if copy is not None and (copy.version, copy.digest) == (version, digest):
             return copy.bundle, version, "registry"
         with TemporaryDirectory() as scratch:
@@ -183,54 +176,8 @@ def _from_registry(config: Config, kind: Kind) -> tuple[Bundle, str, Source]:
                 fix="restore the MLflow artifacts, or train again",
             )
         )
-    _keep_copy(config, bundle, version=version)
+    keep_copy(config, bundle, version=version)
     return bundle, version, "registry"
-
-
-def _copies(config: Config, kind: Kind) -> Path:
-    return config.home / ".winback" / "champions" / kind
-
-
-def _keep_copy(config: Config, bundle: Bundle, *, version: str) -> None:
-    """Make the bundle the local copy in one step: the pointer file is replaced last."""
-    folder, digest = _copies(config, bundle.kind), bundle.digest()
-    place = folder / digest[:16]
-    shutil.rmtree(place, ignore_errors=True)
-    save_bundle(bundle, place)
-    pointer = folder / ".current.json.partial"
-    pointer.write_text(json.dumps({"version": version, "digest": digest}) + "\n")
-    pointer.replace(folder / "current.json")
-    for other in folder.iterdir():
-        if other.is_dir() and other != place:
-            shutil.rmtree(other, ignore_errors=True)
-
-
-def _read_copy(config: Config, kind: Kind) -> _LocalCopy | None:
-    folder = _copies(config, kind)
-    pointer = folder / "current.json"
-    if not pointer.is_file():
-        return None
-    try:
-        document = json.loads(pointer.read_text())
-        version, digest = str(document["version"]), str(document["digest"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise ArtifactError(
-            describe(
-                str(pointer),
-                "it cannot be read",
-                expected="version and digest of the local champion",
-                fix="make MLflow reachable and run again, or train again",
-            )
-        ) from error
-    return _LocalCopy(load_bundle(folder / digest[:16]), version, digest)
-
-
-def _sound_copy(config: Config, kind: Kind) -> _LocalCopy | None:
-    """The local copy, or None if it is missing or damaged: the registry has a better one."""
-    try:
-        return _read_copy(config, kind)
-    except ArtifactError:
-        return None
 
 
 def _experiment(config: Config, client: Any) -> str:
