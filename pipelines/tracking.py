@@ -131,12 +131,12 @@ def _unreachable(config: Config, error: Exception) -> TrackingUnreachableError:
             f"MLflow at {shown_uri(config)}",
             f"it does not work: {_shortened(lines[0])}",
             expected="a tracking server or database that answers",
-            fix="start it, or correct storage.mlflow_tracking_uri (null keeps an SQLite file "
+            fix="start it, or correct storage.mlflow_tracking_uri (left out, it is an SQLite file "
             "beside the warehouse)",
         )
     )
 
 
-def _shortened(text: str, limit: int = 300) -> str:
+def _shortened(text: str, limit: int = 160) -> str:
     text = re.sub(r"(?<=://)[^/@\s]+@", "", text)
     return text if len(text) <= limit else f"{text[:limit]}…"
