@@ -18,6 +18,7 @@ from pipelines.nightly_inputs import (
     load_champions,
     night_policy,
     open_warehouse,
+    provenance_of,
 )
 from scoring.arms import SENT_ARMS
 from scoring.eligibility import stage_channel_order
@@ -30,6 +31,7 @@ from scoring.night import (
     decide_night,
     look_at_channels,
 )
+from scoring.policy import Channel, Offer
 from scoring.scored import ScoredCustomers, select_scored
 from scoring.scorer import Scorer
 
@@ -168,13 +170,18 @@ def _verdict(case: _Case) -> str:
     decision = case.decision
     if decision["rank"] is None:
         return f"Not listed: {explain_code(decision['exclusion'])}."
-    label = case.config.channels[decision["channel"]].label
-    offer = case.config.offers[decision["offer"]].label
+    label = _label(case.config.channels, decision["channel"])
+    offer = _label(case.config.offers, decision["offer"])
     if decision["arm"] in SENT_ARMS:
         how = f"to be contacted by {label} with {offer}"
     else:
         how = f"a control that is not contacted; it would have been {label} with {offer}"
     return f"Listed at rank {decision['rank']}, arm {decision['arm']}: {how}."
+
+
+def _label(known: Mapping[str, Channel] | Mapping[str, Offer], name: str) -> str:
+    """How operators call it; its name if it was taken out of the configuration since."""
+    return known[name].label if name in known else name
 
 
 def _channel_views(case: _Case) -> tuple[ChannelView, ...]:
@@ -267,11 +274,16 @@ def _model_words(
 
 def _notes(case: _Case) -> tuple[str, ...]:
     notes = []
-    now = " ".join(model.label for model in case.models)
-    if case.decision["model_version"] != now:
+    now = provenance_of(case.config, case.models)
+    if case.decision["model_version"] != now.model_version:
         notes.append(
             f"The list was made with {case.decision['model_version']}; the scores shown are "
-            f"those of the present champions, {now}."
+            f"those of the present champions, {now.model_version}."
+        )
+    if case.decision["config_hash"] != now.config_digest:
+        notes.append(
+            "winback.toml has changed since the list was made; the rules and gains shown are "
+            "those of the present one."
         )
     competed = {"capacity_full", "list_full"}
     recorded = case.decision["exclusion"]

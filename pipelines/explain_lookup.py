@@ -23,6 +23,7 @@ _DECISION_COLUMNS = (
     "channel",
     "offer",
     "model_version",
+    "config_hash",
 )
 
 

@@ -20,6 +20,7 @@ from pipelines.nightly_inputs import (
     night_policy,
     nothing_arrived,
     open_warehouse,
+    provenance_of,
 )
 from pipelines.report.manifest import build_manifest
 from pipelines.report.notes import night_notes
@@ -27,14 +28,13 @@ from pipelines.report.page import build_page
 from pipelines.report.summary import ModelUse, NightSummary, Setting, instant, summarise_night
 from scoring.decisions import PARTITION, TABLE_NAME, build_decisions
 from scoring.list_files import ListFile, render_list_files
-from scoring.list_rows import Provenance, build_rows
+from scoring.list_rows import build_rows
 from scoring.night import Night, NightPolicy, decide_night
 from scoring.publishing import Published, check_publishable, list_folder, publish_list
 from scoring.scored import ScoredCustomers, join_scored
 from scoring.scorer import Scorer
 
 SCHEMA_VERSION = 1
-CONFIG_HASH_DIGITS = 16
 _TOP_ROWS = 10
 
 Status = Published | Literal["dry run"]
@@ -111,10 +111,7 @@ def run_nightly(
     if not len(scored):
         raise nothing_arrived(day)
     night = decide_night(scored, policy)
-    provenance = Provenance(
-        model_version=" ".join(model.label for model in models),
-        config_digest=config.digest[:CONFIG_HASH_DIGITS],
-    )
+    provenance = provenance_of(config, models)
     reasons = _reasons_of_listed(config, scorer, scored, night, progress=progress)
     table = build_rows(scored, night, policy, reasons=reasons, provenance=provenance)
     uses = tuple(_use(model) for model in models)

@@ -11,10 +11,11 @@ from models.bundle import Bundle, stages_digest
 from pipelines.config import Config
 from pipelines.registry import Source, champion
 from scoring.eligibility import required_flags
-from scoring.list_rows import local_midnight_us
+from scoring.list_rows import Provenance, local_midnight_us
 from scoring.night import NightPolicy
 from scoring.scorer import Scorer
 
+CONFIG_HASH_DIGITS = 16
 INPUT_TABLES = ("contacts", "customers", "events")
 _RETRAIN = "run `winback train`, or restore the configuration the model was trained with"
 
@@ -129,6 +130,14 @@ def load_champions(config: Config) -> tuple[ChampionModel, ChampionModel]:
         check_bundle(config, bundle)
         models.append(ChampionModel(bundle=bundle, version=version, source=source))
     return models[0], models[1]
+
+
+def provenance_of(config: Config, models: tuple[ChampionModel, ChampionModel]) -> Provenance:
+    """What a list made now would be made with."""
+    return Provenance(
+        model_version=" ".join(model.label for model in models),
+        config_digest=config.digest[:CONFIG_HASH_DIGITS],
+    )
 
 
 def check_bundle(config: Config, bundle: Bundle) -> None:

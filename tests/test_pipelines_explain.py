@@ -180,6 +180,17 @@ def test_other_champions_are_noted(
     assert "made with dormancy-risk/3 natural-return/3" in told.notes[0]
 
 
+def test_an_offer_taken_out_of_the_configuration_is_still_explained(
+    config: Config, table: pa.Table
+) -> None:
+    listed = next(row for row in table.to_pylist() if row["offer"] == "coupon")
+    changed = replace(config, offers={"none": config.offers["none"]}, digest="0" * 64)
+    told = explain(changed, listed["customer_id"])
+    assert told.offer == "coupon"
+    assert "with coupon" in told.verdict
+    assert "winback.toml has changed since the list was made" in told.notes[0]
+
+
 def test_changed_rules_are_noted(config: Config, table: pa.Table) -> None:
     changed = replace(config, caps=replace(config.caps, max_per_30d=0))
     told = explain(changed, table["customer_id"][0].as_py())
