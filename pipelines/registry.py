@@ -96,9 +96,11 @@ def record(config: Config, training: TrainingRecord, *, run_name: str) -> tuple[
             _log_metrics(client, run_id, [model.report for model in training.models])
             _write_artifacts(training, Path(scratch))
             client.log_artifacts(run_id, scratch)
+            # Aliases come last: a fault half-way must not leave champions of two runs.
+            versions = [_register(config, client, run, model) for model in training.models]
             registrations = tuple(
-                _register(config, client, run, model, promote=training.promote)
-                for model in training.models
+                _give_alias(config, client, model, version, promote=training.promote)
+                for model, version in zip(training.models, versions, strict=True)
             )
             finished = True
         finally:
@@ -191,9 +193,8 @@ def _experiment(config: Config, client: Any) -> str:
     return str(client.create_experiment(name, artifact_location=location))
 
 
-def _register(
-    config: Config, client: Any, run: Any, model: TrainedModel, *, promote: bool
-) -> Registration:
+def _register(config: Config, client: Any, run: Any, model: TrainedModel) -> Any:
+    """A new version of the registered model, without an alias."""
     from mlflow.exceptions import MlflowException
 
     name, kind, run_id = model_name(config, model.bundle.kind), model.bundle.kind, run.info.run_id
@@ -202,7 +203,7 @@ def _register(
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
-    version = client.create_model_version(
+    return client.create_model_version(
         name,
         source=f"{run.info.artifact_uri}/{_artifact_path(kind)}",
         run_id=run_id,
@@ -213,10 +214,17 @@ def _register(
         },
         description="\n".join(model.report.verdicts),
     )
+
+
+def _give_alias(
+    config: Config, client: Any, model: TrainedModel, version: Any, *, promote: bool
+) -> Registration:
+    kind = model.bundle.kind
+    name = model_name(config, kind)
     first = find_alias(client, name, CHAMPION) is None
     alias = CHAMPION if first or promote else CHALLENGER
     client.set_registered_model_alias(name, alias, version.version)
-    return Registration(kind, name, str(version.version), alias, str(run_id))
+    return Registration(kind, name, str(version.version), alias, str(version.run_id))
 
 
 def _artifact_path(kind: Kind) -> str:

@@ -12,8 +12,11 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from mlflow.exceptions import MlflowException
+from mlflow.tracking import MlflowClient
 from small_shop import SPEC, STAGES, TOML, history_of, shop_events
 
 from features.errors import ArtifactError
@@ -144,6 +147,24 @@ def test_later_trainings_challenge_and_promotion_is_explicit(
     assert [(one.alias, one.version) for one in third] == [("champion", "3")] * 2
     bundle, version, source = champion(home, "dormancy_risk")
     assert (bundle.trained_until_us, version, source) == (1, "3", "registry")
+
+
+def test_a_fault_between_two_models_makes_none_of_them_champion(
+    trained: tuple[TrainedModel, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = configured(tmp_path)
+    create = MlflowClient.create_model_version
+
+    def fail_on_the_second(client: MlflowClient, name: str, *args: Any, **named: Any) -> Any:
+        if "natural" in name:
+            raise MlflowException("out of space")
+        return create(client, name, *args, **named)
+
+    monkeypatch.setattr(MlflowClient, "create_model_version", fail_on_the_second)
+    with pytest.raises(TrackingUnreachableError, match="out of space"):
+        record(config, training_record(trained), run_name="broken")
+    with pytest.raises(ArtifactError, match="no version in the registry has this alias"):
+        champion(config, "dormancy_risk")
 
 
 def test_a_champion_moved_by_hand_replaces_the_local_copy(
