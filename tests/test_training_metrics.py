@@ -68,6 +68,16 @@ def test_rows_of_one_customer_are_drawn_together() -> None:
     assert (per_customer[:, :, 0].sum(axis=1) == 50).all()
 
 
+def test_ece_has_no_interval_as_resampling_only_raises_it() -> None:
+    rng = np.random.default_rng(7)
+    p = np.clip(rng.beta(1, 8, 2000), 1e-4, 0.999)
+    labels = (rng.random(2000) < p).astype(np.int8)
+    judged = judge(p, labels, counts=draw_customers(np.arange(2000), draws=50, rng=rng))
+    estimate = judged.estimate("ece")
+    assert (estimate.low, estimate.high) == (None, None)
+    assert np.median(judged.draws[:, METRICS.index("ece")]) > estimate.value
+
+
 def test_calibration_line_equals_an_unpenalised_logistic_regression() -> None:
     p, labels = sample(3000, 5)
     judged = judge(p, labels, counts=NO_DRAWS)

@@ -41,6 +41,10 @@ captured_top_k : share of all positives among the k % highest probabilities; row
 
 LOWER_IS_BETTER = frozenset({"log_loss", "brier", "ece"})
 
+WITHOUT_INTERVAL = frozenset({"ece"})
+"""A sum of absolute differences grows when customers are drawn anew: of calibrated
+probabilities up to a third of such intervals lie wholly above the figure itself."""
+
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
@@ -66,8 +70,10 @@ class Judgement:
     draws: Float64Array
 
     def estimate(self, metric: str) -> Estimate:
-        """One metric with its percentile interval."""
+        """One metric with its percentile interval, which metrics of `WITHOUT_INTERVAL` lack."""
         column = METRICS.index(metric)
+        if metric in WITHOUT_INTERVAL:
+            return Estimate(float(self.point[column]), None, None)
         return _estimate(float(self.point[column]), self.draws[:, column])
 
     def minus(self, other: "Judgement", metric: str) -> Estimate:
