@@ -138,6 +138,15 @@ def _money_rules(sections: Sections) -> Iterator[str]:
         yield "experiment: ghost_share + explore_share is 1 or more; expected less than 1"
 
 
+def _storage_rules(sections: Sections) -> Iterator[str]:
+    storage = sections.get("storage")
+    if storage is not None and "://" in storage.lists:
+        yield (
+            f'storage.lists: "{storage.lists}" is not valid; expected a local folder, where a '
+            "list can appear in one step"
+        )
+
+
 def _training_rules(sections: Sections) -> Iterator[str]:
     plan: TrainingPlan | None = sections.get("training")
     if plan is None or plan.as_of is None:
@@ -155,6 +164,7 @@ _RULES: tuple[Rule, ...] = (
     _source_rules,
     _channel_rules,
     _money_rules,
+    _storage_rules,
     _training_rules,
 )
 

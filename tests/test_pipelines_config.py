@@ -73,6 +73,12 @@ def test_object_store_url_is_kept() -> None:
     assert parse_config(text.encode(), place="x", home=Path()).warehouse_path.startswith("s3://")
 
 
+def test_lists_at_an_url_are_refused_instead_of_written_to_a_folder_named_s3() -> None:
+    text = MINIMAL + '[storage]\nlists = "s3://bucket/lists"\n'
+    with pytest.raises(DataError, match=r'storage\.lists: "s3://bucket/lists" is not valid'):
+        parse_config(text.encode(), place="x", home=Path())
+
+
 def test_missing_file_names_the_fix(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="winback init --preset retail"):
         load_config(tmp_path)
