@@ -5,7 +5,7 @@ from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from features.history_reader import learn_vocabulary, read_history
+from features.history_reader import HistoryReader, learn_vocabulary
 from features.progress import Progress, silent
 from features.spec import FeatureSpec
 from features.warehouse import Warehouse
@@ -150,8 +150,10 @@ def _collect_panel(
     folds: Folds,
     progress: Progress,
 ) -> Panel:
+    reader = HistoryReader(warehouse, spec=spec, versions=inputs)
+
     def panel_of(bucket: int) -> tuple[int, Panel]:
-        history = read_history(warehouse, bucket, spec=spec, versions=inputs)
+        history = reader.read(bucket)
         return bucket, build_panel(history, spec=spec, stages=config.stages, folds=folds)
 
     collector = PanelCollector(config.training.max_rows)

@@ -33,9 +33,6 @@ CUSTOMER_CODES = (
 """Why a customer cannot be listed, in the order in which the rules are asked; the first
 that holds is recorded. The place is the code; 0 means none holds."""
 
-CANDIDATE_CODES = ("gain_below_minimum", "capacity_full", "list_full")
-"""Why an eligible customer is not listed after all."""
-
 CHANNEL_RULES = (
     "",
     "not_in_stage",

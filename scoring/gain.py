@@ -49,11 +49,6 @@ class Actions:
         codes = np.arange(len(self.channels), dtype=np.int16)
         return np.repeat(codes, len(self.offers))
 
-    @property
-    def offer_of(self) -> Int16Array:
-        """Offer code of each action."""
-        return np.tile(np.arange(len(self.offers), dtype=np.int16), len(self.channels))
-
 
 def list_actions(channels: Mapping[str, Channel], offers: Mapping[str, Offer]) -> Actions:
     """Every (channel, offer) pair of the configuration."""
