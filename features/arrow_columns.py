@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from features.history import NO_CODE, NO_TIME
-from features.kernels.columns import mark_missing, translate_codes
+from features.kernels.columns import list_rows, pick_rows, translate_codes
 
 _TIME = pa.timestamp("us", tz="UTC")
 
@@ -18,23 +18,6 @@ def time_values(column: Any) -> NDArray[np.int64]:
     """Microseconds since 1970-01-01 UTC, NO_TIME where null; shape (n_rows,)."""
     whole = column.cast(_TIME).cast(pa.int64())
     return _joined(whole.fill_null(NO_TIME) if whole.null_count else whole)
-
-
-def money_values(column: Any) -> NDArray[np.float64]:
-    """Amounts, NaN where null; shape (n_rows,)."""
-    whole = column.cast(pa.float64())
-    if not whole.null_count:
-        return _joined(whole)
-    out = np.empty(len(whole), dtype=np.float64)
-    row = 0
-    for chunk in whole.chunks:
-        place = out[row : row + len(chunk)]
-        if chunk.null_count:
-            mark_missing(*_parts(chunk, np.float64), place)
-        else:
-            place[:] = chunk.to_numpy()
-        row += len(chunk)
-    return out
 
 
 def _joined(column: Any) -> NDArray[Any]:
@@ -97,6 +80,54 @@ def codes_of(column: Any) -> NDArray[np.int32]:
     if column.null_count == 0 and column.num_chunks == 1:
         return _joined(pa.chunked_array([column.chunk(0).indices.cast(pa.int32())]))
     return translated(column, np.arange(len(words_of(column)), dtype=np.int32))
+
+
+def picked_money(column: Any, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Amounts of some rows, NaN where null; `rows` ascend; shape (n_picked,)."""
+    chunks = column.cast(pa.float64()).chunks
+    return _picked(chunks, rows, np.empty(len(rows), dtype=np.float64), np.nan)
+
+
+def picked_codes(column: Any, rows: NDArray[np.int64]) -> NDArray[np.int32]:
+    """Codes of some rows of an `encoded` column, NO_CODE where null; `rows` ascend."""
+    chunks = [chunk.indices.cast(pa.int32()) for chunk in column.chunks]
+    return _picked(chunks, rows, np.empty(len(rows), dtype=np.int32), np.int32(NO_CODE))
+
+
+def _picked(
+    chunks: Sequence[Any], rows: NDArray[np.int64], out: NDArray[Any], missing: Any
+) -> NDArray[Any]:
+    start = 0
+    for chunk in chunks:
+        first, last = np.searchsorted(rows, (start, start + len(chunk)))
+        values, valid, shift = _parts(chunk, out.dtype)
+        pick_rows(values, valid, shift, rows[first:last] - start, missing, out[first:last])
+        start += len(chunk)
+    return out
+
+
+def rows_with(
+    column: Any | None, event_type: NDArray[np.int16], marked: NDArray[np.bool_]
+) -> NDArray[np.int64]:
+    """Rows of a marked type and rows with a value in `column`, ascending; shape (n_rows,).
+
+    Rows whose type is NO_CODE are left out. `marked` has shape (n_event_types,).
+    """
+    lengths = [len(event_type)] if column is None else [len(chunk) for chunk in column.chunks]
+    rows = np.empty(len(event_type) + 1, dtype=np.int64)
+    listed = start = 0
+    for number, length in enumerate(lengths):
+        valid, shift, kinds = _read_only(None, np.uint8), 0, marked
+        if column is not None:
+            codes = column.chunk(number).indices
+            _, valid, shift = _parts(codes, np.uint8)
+            kinds = np.ones_like(marked) if codes.null_count == 0 else marked
+        place = rows[listed : listed + length + 1]
+        found = list_rows(kinds, event_type[start : start + length], valid, shift, place)
+        place[:found] += start
+        listed += found
+        start += length
+    return rows[:listed].copy()
 
 
 def positions_in(words: Any, known: Sequence[str] | Any) -> NDArray[np.int32]:

@@ -20,10 +20,25 @@ NO_CODE = -1
 
 @dataclass(frozen=True, slots=True)
 class Events:
-    """Events of all customers, sorted by customer, then time, then every other column.
+    """Events of all customers, sorted by customer, then time, then what `Details` holds.
 
     `offsets` has shape (n_customers + 1,): customer i owns rows offsets[i]:offsets[i + 1].
     Times are microseconds since 1970-01-01 UTC.
+    """
+
+    offsets: Int64Array
+    occurred_at: Int64Array
+    arrived_at: Int64Array
+    event_type: Int16Array
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """The few events with more to say: orders, refunds and events with a category.
+
+    Sorted as `Events`, whose times and types are repeated; customer i owns rows
+    offsets[i]:offsets[i + 1]. Money is NaN where missing. `order` and `category` are
+    codes within the bucket, NO_CODE where missing.
     """
 
     offsets: Int64Array
@@ -116,13 +131,14 @@ class History:
     ----------
     bucket : the bucket's number.
     names : Arrow string array of customer ids, shape (n_customers,), in ascending byte order.
-    events, contacts, profiles : what is stored about them.
+    events, details, contacts, profiles : what is stored about them.
     foreign_events : events left out because their type is not in the specification.
     """
 
     bucket: int
     names: Any
     events: Events
+    details: Details
     contacts: Contacts
     profiles: Profiles
     foreign_events: int = 0

@@ -1,6 +1,5 @@
 """From Arrow tables to a bucket's history: codes instead of names, rows in the one order."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,18 +11,17 @@ from features.arrow_columns import (
     ascends,
     codes_of,
     encoded,
-    money_values,
     positions_in,
     ranks,
     time_values,
     translated,
     words_of,
 )
+from features.event_rows import event_rows
 from features.history import (
     NO_CODE,
     NO_TIME,
     Contacts,
-    Events,
     History,
     Profiles,
     frozen,
@@ -31,12 +29,7 @@ from features.history import (
     no_profiles,
 )
 from features.kernels.order import (
-    SORTED,
-    UNSORTED,
-    SortColumns,
-    check_order,
     customer_offsets,
-    sort_rows,
 )
 from features.spec import FeatureSpec
 
@@ -84,109 +77,17 @@ def history_from_tables(
     else:
         customer = translated(who, ranks(names))
         names = names.take(pc.sort_indices(names))
-    rows, foreign = _event_rows(events, customer, spec)
+    rows, foreign = event_rows(events, customer, spec)
+    rows.put_in_order(spec, len(names))
     return History(
         bucket=bucket,
         names=names,
-        events=_ordered(rows, spec, len(names)),
+        events=rows.events(len(names)),
+        details=rows.details(len(names)),
         contacts=_contacts(contacts, names, spec),
         profiles=_profiles(profiles, names, spec),
         foreign_events=foreign,
     )
-
-
-@dataclass(slots=True)
-class _EventRows:
-    """Events in the order of the file; `order_words` names the codes of `order`."""
-
-    customer: NDArray[np.int32]
-    occurred_at: NDArray[np.int64]
-    arrived_at: NDArray[np.int64]
-    event_type: NDArray[np.int16]
-    amount: NDArray[np.float64]
-    discount: NDArray[np.float64]
-    order: NDArray[np.int32]
-    category: NDArray[np.int32]
-    order_words: Any
-
-    def take(self, rows: NDArray[Any]) -> None:
-        """Keep or rearrange rows."""
-        for name in self.__slots__:
-            if name != "order_words":
-                setattr(self, name, getattr(self, name)[rows])
-
-
-def _event_rows(
-    events: Any, customer: NDArray[np.int32], spec: FeatureSpec
-) -> tuple[_EventRows, int]:
-    n_rows = len(customer)
-
-    def money(name: str) -> NDArray[np.float64]:
-        if name not in events.column_names:
-            return np.full(n_rows, np.nan)
-        return money_values(events.column(name))
-
-    def codes(name: str) -> tuple[NDArray[np.int32], Any]:
-        if name not in events.column_names:
-            return np.full(n_rows, NO_CODE, dtype=np.int32), pa.array([], pa.string())
-        column = encoded(events.column(name))
-        return codes_of(column), words_of(column)
-
-    types = encoded(events.column("event_type"))
-    order, order_words = codes("order_id")
-    rows = _EventRows(
-        customer=customer,
-        occurred_at=time_values(events.column("occurred_at")),
-        arrived_at=time_values(events.column("arrived_at")),
-        event_type=translated(types, positions_in(words_of(types), spec.event_types), np.int16),
-        amount=money("amount"),
-        discount=money("discount"),
-        order=order,
-        category=codes("category")[0],
-        order_words=order_words,
-    )
-    known = rows.event_type != NO_CODE
-    foreign = n_rows - int(np.count_nonzero(known))
-    if foreign:
-        rows.take(known)
-    return rows, foreign
-
-
-def _ordered(rows: _EventRows, spec: FeatureSpec, n_customers: int) -> Events:
-    """Check that rows are in the one order, and put them there if not."""
-    if _verdict(rows, spec) != SORTED:
-        # Codes follow the file, ranks only the ids: ties then break the same everywhere.
-        rank = np.append(ranks(rows.order_words), np.int32(NO_CODE))
-        rows.order = rank[rows.order]
-        if _verdict(rows, spec) == UNSORTED:
-            rows.take(sort_rows(_sort_columns(rows, spec), n_customers))
-    return Events(
-        offsets=customer_offsets(frozen(rows.customer), n_customers),
-        occurred_at=rows.occurred_at,
-        arrived_at=rows.arrived_at,
-        event_type=rows.event_type,
-        amount=rows.amount,
-        discount=rows.discount,
-        order=rows.order,
-        category=rows.category,
-    )
-
-
-def _verdict(rows: _EventRows, spec: FeatureSpec) -> int:
-    return int(check_order(_sort_columns(rows, spec)))
-
-
-def _sort_columns(rows: _EventRows, spec: FeatureSpec) -> SortColumns:
-    columns = SortColumns(
-        customer=rows.customer,
-        occurred_at=rows.occurred_at,
-        event_type=rows.event_type,
-        order=rows.order,
-        amount=rows.amount,
-        discount=rows.discount,
-        type_rank=ranks(pa.array(spec.event_types, pa.string())),
-    )
-    return SortColumns(*(frozen(column) for column in columns))
 
 
 def _owners(table: Any, names: Any) -> NDArray[np.int32]:

@@ -25,6 +25,7 @@ from features.kernels import (
 )
 from features.kernels.feature import DAY_US, WINDOW_DAYS
 from features.kernels.series import (
+    DetailColumns,
     EventColumns,
     Series,
     empty_series,
@@ -171,6 +172,7 @@ class _Walk:
         values: NDArray[np.float32],
     ) -> None:
         self._events = EventColumns.of(history.events)
+        self._details = DetailColumns.of(history.details)
         self._contacts = engagement.ContactColumns.of(history.contacts)
         self._profiles = static.ProfileColumns.of(history.profiles)
         self._kinds = type_kinds(spec)
@@ -183,21 +185,21 @@ class _Walk:
         self._series = self._room(spec)
         self._totals = np.empty((CHUNK_CUSTOMERS, N_MEASURES, len(WINDOW_DAYS) + 1))
         self._signup_at = np.empty(CHUNK_CUSTOMERS, dtype=np.int64)
-        n_categories = int(history.events.category.max(initial=-1)) + 1
+        n_categories = int(history.details.category.max(initial=-1)) + 1
         self._category_counts = np.zeros(n_categories, dtype=np.int64)
 
     def _room(self, spec: FeatureSpec) -> Series:
-        offsets = self._events.offsets
-        most = max(
-            (int(offsets[last] - offsets[first]) for first, last in _chunks(offsets)), default=0
+        n_events, n_details = (
+            max((int(offsets[b] - offsets[a]) for a, b in _chunks(offsets)), default=0)
+            for offsets in (self._events.offsets, self._details.offsets)
         )
-        return empty_series(CHUNK_CUSTOMERS, len(spec.event_types), most)
+        return empty_series(CHUNK_CUSTOMERS, len(spec.event_types), n_events, n_details)
 
     def fill(self, first: int, last: int, as_of: int, rows: NDArray[np.int64]) -> None:
         """Fill the rows of customers first:last at one as-of; `rows` names them, -1 is none."""
         series, totals, out = self._series, self._totals, self._blocks
         gather_days((first, last), as_of, self._events, self._kinds, series)
-        gather_details((first, last), as_of, self._events, self._kinds, series)
+        gather_details((first, last), as_of, self._details, self._kinds, series)
         sum_windows(series, self._window_days, rows, totals)
         recency.fill_recency(as_of, series, self._groups, rows, out[recency.BLOCK])
         static.fill_static(first, as_of, self._profiles, rows, self._signup_at, out[static.BLOCK])

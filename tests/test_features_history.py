@@ -18,7 +18,7 @@ from features.history_reader import (
     learn_vocabulary,
     read_history,
 )
-from features.kernels.order import AMBIGUOUS, SORTED, UNSORTED, SortColumns, check_order, sort_rows
+from features.kernels.order import SORTED, TIED, UNSORTED, SortColumns, check_order, sort_rows
 from features.matrix import build_matrix
 from features.warehouse import Warehouse
 
@@ -143,9 +143,11 @@ def test_what_is_missing_has_its_own_value() -> None:
     assert history.foreign_events == 1
     assert history.events.offsets.tolist() == [0, 0, 2, 3]
     assert history.events.arrived_at[0] == NO_TIME
-    assert np.isnan(history.events.amount).tolist() == [False, True, True]
-    assert (history.events.order == NO_CODE).tolist() == [False, True, True]
-    assert (history.events.category == NO_CODE).tolist() == [False, False, True]
+    # "b" has an order and a login with a category, "é" only a view without one.
+    assert history.details.offsets.tolist() == [0, 0, 2, 2]
+    assert np.isnan(history.details.amount).tolist() == [False, True]
+    assert (history.details.order == NO_CODE).tolist() == [False, True]
+    assert (history.details.category == NO_CODE).tolist() == [False, False]
     assert history.contacts.offsets.tolist() == [0, 0, 1, 1]
     assert history.contacts.channel.tolist() == [NO_CODE]
     assert history.contacts.opened_at.tolist() == [NO_TIME]
@@ -164,6 +166,7 @@ def sort_columns(seed: int, *, rows: int = 400) -> SortColumns:
         amount=money[rng.integers(0, 3, rows)],
         discount=money[rng.integers(0, 3, rows)],
         type_rank=np.array([2, 0, 1], dtype=np.int32),
+        valued=np.array([True, True, False]),
     )
 
 
@@ -184,30 +187,34 @@ def test_rows_are_sorted_as_pandas_sorts_them(seed: int) -> None:
     rows = sort_rows(key, 7)
 
     assert sorted(rows.tolist()) == list(range(len(frame)))
+    # Rows of a type without value stay as they came.
+    frame.loc[~key.valued[key.event_type], ["order", "amount", "discount"]] = 0
     expected = frame.sort_values(list(frame.columns), kind="stable")
     assert rows.tolist() == expected.index.tolist()
     assert check_order(key) == UNSORTED
-    in_order = SortColumns(*(column[rows] for column in key[:-1]), type_rank=key.type_rank)
+    in_order = SortColumns(*(column[rows] for column in key[:-2]), *key[-2:])
     assert check_order(in_order) != UNSORTED
 
 
-@pytest.mark.parametrize(
-    ("orders", "verdict"),
-    [((0, 0), SORTED), ((0, 1), AMBIGUOUS), ((1, -1), AMBIGUOUS), ((-1, -1), SORTED)],
-)
-def test_orders_that_share_an_instant_are_noticed(orders: tuple[int, int], verdict: int) -> None:
+def test_a_key_without_details_tells_of_ties() -> None:
     twice = np.zeros(2)
+    nothing = np.empty(0)
     key = SortColumns(
         customer=twice.astype(np.int32),
         occurred_at=twice.astype(np.int64),
         event_type=twice.astype(np.int16),
-        order=np.array(orders, dtype=np.int32),
-        amount=twice,
-        discount=twice,
-        type_rank=np.zeros(1, dtype=np.int32),
+        order=nothing.astype(np.int32),
+        amount=nothing,
+        discount=nothing,
+        type_rank=np.arange(2, dtype=np.int32),
+        valued=np.array([True, False]),
     )
 
-    assert check_order(key) == verdict
+    assert check_order(key) == TIED
+    assert check_order(key._replace(event_type=np.array([1, 1], dtype=np.int16))) == SORTED
+    assert check_order(key._replace(event_type=np.array([0, 1], dtype=np.int16))) == SORTED
+    assert check_order(key._replace(occurred_at=np.array([0, 1]))) == SORTED
+    assert check_order(key._replace(occurred_at=np.array([1, 0]))) == UNSORTED
 
 
 def test_the_vocabulary_is_what_was_visible_and_frequent(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Arrow columns with nulls as plain arrays: codes translated, missing money as NaN."""
+"""Columns of Arrow arrays as plain arrays: codes translated, a few rows picked out."""
 
 import numpy as np
 from numba import njit
@@ -30,14 +30,40 @@ def translate_codes(
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def mark_missing(
+def pick_rows(
     values: NDArray[np.float64],
     valid: NDArray[np.uint8],
     shift: int,
+    rows: NDArray[np.int64],
+    missing: float,
     out: NDArray[np.float64],
 ) -> None:
-    """Copy `values` into `out`, NaN where the bitmap (as above) says null."""
-    for row in range(len(values)):
+    """Write values[rows] into `out`, `missing` where the bitmap (as above) says null."""
+    every = len(valid) == 0
+    for entry in range(len(rows)):
+        bit = rows[entry] + shift
+        known = every or (valid[bit >> 3] >> (bit & 7)) & 1
+        out[entry] = values[rows[entry]] if known else missing
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def list_rows(
+    marked: NDArray[np.bool_],
+    event_type: NDArray[np.int16],
+    valid: NDArray[np.uint8],
+    shift: int,
+    rows: NDArray[np.int64],
+) -> int:
+    """List rows of a marked type and rows that the bitmap calls valid; returns how many.
+
+    Here an empty bitmap calls no row valid. Rows without a type (-1) are never listed.
+    `rows` must have one place more than there are rows: each row is written, and stays if
+    the next one is written behind it. A branch would be taken too rarely to be foreseen.
+    """
+    listed = 0
+    for row in range(len(event_type)):
         bit = row + shift
-        value = values[row]
-        out[row] = value if (valid[bit >> 3] >> (bit & 7)) & 1 else np.nan
+        known = len(valid) > 0 and (valid[bit >> 3] >> (bit & 7)) & 1
+        rows[listed] = row
+        listed += event_type[row] >= 0 and (known or marked[event_type[row]])
+    return listed

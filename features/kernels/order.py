@@ -1,7 +1,8 @@
 """The one order of a customer's events, on which no sum may depend on row order.
 
-Events are ordered by customer, time, type name, order, amount, discount, missing values
-last. Rows equal in all of these are interchangeable for every feature.
+Events are ordered by customer, time and type name; orders and refunds further by order,
+amount and discount, missing values last. Rows equal in these are interchangeable for
+every feature.
 """
 
 from typing import NamedTuple
@@ -12,14 +13,16 @@ from numpy.typing import NDArray
 
 SORTED = 0
 UNSORTED = 1
-AMBIGUOUS = 2
-"""In order, but two orders share an instant: their codes must rank as their ids do."""
+TIED = 2
+"""In order as far as the key goes, but orders or refunds tie and the key ends too early."""
 
 
 class SortColumns(NamedTuple):
     """The sort key, most significant first; each of shape (n_rows,).
 
-    Event types sort by `type_rank` of their code, orders by their code.
+    Event types sort by `type_rank` of their code, orders by their code; beyond the type
+    only the `valued` ones (orders, refunds) have an order. Order, amount and discount may
+    be empty for a check that stops at the type.
     """
 
     customer: NDArray[np.int32]
@@ -29,6 +32,7 @@ class SortColumns(NamedTuple):
     amount: NDArray[np.float64]
     discount: NDArray[np.float64]
     type_rank: NDArray[np.int32]
+    valued: NDArray[np.bool_]
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -43,9 +47,9 @@ def _money_order(left: float, right: float) -> int:
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def _tie_order(key: SortColumns, a: int, b: int) -> int:
-    """Order of rows of one customer and time."""
-    if key.event_type[a] != key.event_type[b]:
-        return -1 if key.type_rank[key.event_type[a]] < key.type_rank[key.event_type[b]] else 1
+    """Order of rows of one customer, time and type."""
+    if not key.valued[key.event_type[a]]:
+        return 0
     if key.order[a] != key.order[b]:
         # As unsigned numbers, so that -1 (no order) comes last.
         return -1 if np.uint32(key.order[a]) < np.uint32(key.order[b]) else 1
@@ -57,7 +61,7 @@ def _tie_order(key: SortColumns, a: int, b: int) -> int:
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def check_order(key: SortColumns) -> int:
-    """SORTED, UNSORTED or AMBIGUOUS."""
+    """SORTED, UNSORTED or TIED."""
     verdict = SORTED
     for row in range(1, len(key.customer)):
         if key.customer[row] != key.customer[row - 1]:
@@ -68,11 +72,16 @@ def check_order(key: SortColumns) -> int:
             continue
         if key.occurred_at[row] < key.occurred_at[row - 1]:
             return UNSORTED
-        if _tie_order(key, row - 1, row) > 0:
+        before, after = key.event_type[row - 1], key.event_type[row]
+        if before != after:
+            if key.type_rank[before] > key.type_rank[after]:
+                return UNSORTED
+        elif not key.valued[after]:
+            continue
+        elif len(key.order) == 0:
+            verdict = TIED
+        elif _tie_order(key, row - 1, row) > 0:
             return UNSORTED
-        same_type = key.event_type[row] == key.event_type[row - 1]
-        if same_type and key.order[row - 1] >= 0 and key.order[row] != key.order[row - 1]:
-            verdict = AMBIGUOUS
     return verdict
 
 
@@ -104,6 +113,8 @@ def sort_rows(key: SortColumns, n_customers: int) -> NDArray[np.int64]:
 def _before(key: SortColumns, a: int, b: int) -> bool:
     if key.occurred_at[a] != key.occurred_at[b]:
         return bool(key.occurred_at[a] < key.occurred_at[b])
+    if key.event_type[a] != key.event_type[b]:
+        return bool(key.type_rank[key.event_type[a]] < key.type_rank[key.event_type[b]])
     return bool(_tie_order(key, a, b) < 0)
 
 
