@@ -10,8 +10,9 @@ import pyarrow.compute as pc
 from features.errors import ArtifactError, DataError, describe
 from features.history_reader import read_columns
 from features.warehouse import Warehouse
+from pipelines.earlier_lists import decided_days, decision_files
 from pipelines.explanation import Explanation
-from scoring.decisions import PARTITION, TABLE_NAME
+from scoring.decisions import TABLE_NAME
 from scoring.scored import ScoredCustomers
 
 _DECISION_COLUMNS = (
@@ -34,9 +35,7 @@ def decided_day(warehouse: Warehouse, as_of: date | None) -> date:
     ------
     ArtifactError : no list of that day was written.
     """
-    mark = f"/{PARTITION}="
-    paths = warehouse.files(TABLE_NAME) if warehouse.has_table(TABLE_NAME) else []
-    days = sorted({date.fromisoformat(path.split(mark)[1].split("/")[0]) for path in paths})
+    days = decided_days(warehouse)
     if not days or (as_of is not None and as_of not in days):
         wanted = f" of {as_of}" if as_of else ""
         raise ArtifactError(
@@ -53,9 +52,7 @@ def decided_day(warehouse: Warehouse, as_of: date | None) -> date:
 
 def read_decision(warehouse: Warehouse, day: date, customer_id: str) -> Mapping[str, Any] | None:
     """What was decided for a customer, by column; null for one who was not scored."""
-    mark = f"/{PARTITION}={day.isoformat()}/"
-    files = [path for path in warehouse.files(TABLE_NAME) if mark in path]
-    table = read_columns(TABLE_NAME, files, columns=_DECISION_COLUMNS)
+    table = read_columns(TABLE_NAME, decision_files(warehouse, day), columns=_DECISION_COLUMNS)
     found = table.filter(pc.equal(table["customer_id"], customer_id)).to_pylist()
     return dict(found[0]) if found else None
 

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from features.progress import Progress, silent
 from pipelines.config import Config
+from pipelines.earlier_lists import unreported_day
 from pipelines.engine import map_buckets
 from pipelines.nightly_inputs import (
     ChampionModel,
@@ -120,7 +121,14 @@ def run_nightly(
         night,
         table,
         setting=_setting(config, policy, uses),
-        notes=night_notes(scored, night, policy, models=uses, now=now),
+        notes=night_notes(
+            scored,
+            night,
+            policy,
+            models=uses,
+            unreported=unreported_day(warehouse, scored, policy),
+            now=now,
+        ),
     )
     files = _render(config, summary, table, tables=scorer.versions)
     status: Status = "dry run"

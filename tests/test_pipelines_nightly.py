@@ -308,6 +308,19 @@ def test_old_data_and_a_future_as_of_are_noted(shop: Config) -> None:
     assert not any("older than" in note for note in night(shop, dry_run=True).summary.notes)
 
 
+def test_a_list_whose_contacts_were_not_ingested_is_noted_the_next_night(shop: Config) -> None:
+    assert not any("No contact of the list" in note for note in night(shop).summary.notes)
+    tomorrow = DAY + timedelta(days=1)
+    notes = night(shop, as_of=tomorrow, dry_run=True).summary.notes
+    assert f"No contact of the list of {DAY} or since had arrived" in notes[0]
+    sent = {"contact_id": "k1", "customer_id": "c00001", "channel": "push"}
+    times = {"sent_at": AS_OF_US + 1, "arrived_at": AS_OF_US + 2}
+    warehouse = Warehouse.open(shop.warehouse_path, n_buckets=N_BUCKETS)
+    warehouse.append("contacts", table_of("contacts", [sent | times]))
+    notes = night(shop, as_of=tomorrow, dry_run=True).summary.notes
+    assert not any("No contact of the list" in note for note in notes)
+
+
 def test_the_default_as_of_is_todays_local_midnight(shop: Config) -> None:
     before_midnight_utc = datetime(2025, 11, 19, 23, 30, tzinfo=UTC)
     report = night(shop, as_of=None, now=before_midnight_utc, dry_run=True)

@@ -26,15 +26,22 @@ def night_notes(
     policy: NightPolicy,
     *,
     models: tuple[ModelUse, ...],
+    unreported: date | None,
     now: datetime,
 ) -> tuple[str, ...]:
     """The notes of a night, the most important first.
 
     Parameters
     ----------
+    unreported : day of an earlier list of which no contact is known.
     now : the present instant; only an as-of in the future makes a difference.
     """
     notes = [*_model_notes(models, policy), *_date_notes(scored, policy, now)]
+    if unreported is not None:
+        notes.append(
+            f"No contact of the list of {unreported} or since had arrived before the as-of: caps "
+            "and pauses do not count them, and the same customers may be listed again."
+        )
     if not policy.channels:
         notes.append("No channel is configured: the list is empty.")
     notes += _channel_notes(night, policy)

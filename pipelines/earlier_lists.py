@@ -1,0 +1,48 @@
+"""Lists of earlier nights, and whether what they asked for has been reported back."""
+
+from datetime import date, timedelta
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from features.history_reader import read_columns
+from features.warehouse import Warehouse
+from scoring.arms import SENT_ARMS
+from scoring.decisions import PARTITION, TABLE_NAME
+from scoring.list_rows import local_midnight_us
+from scoring.night import NightPolicy
+from scoring.pressure import WINDOW_DAYS
+from scoring.scored import ScoredCustomers
+
+
+def decided_days(warehouse: Warehouse) -> list[date]:
+    """Local dates for which `winback nightly` has decided, earliest first."""
+    paths = warehouse.files(TABLE_NAME) if warehouse.has_table(TABLE_NAME) else []
+    mark = f"/{PARTITION}="
+    return sorted({date.fromisoformat(path.split(mark)[1].split("/")[0]) for path in paths})
+
+
+def decision_files(warehouse: Warehouse, day: date) -> list[str]:
+    """Files of the decisions of one day."""
+    mark = f"/{PARTITION}={day.isoformat()}/"
+    return [path for path in warehouse.files(TABLE_NAME) if mark in path]
+
+
+def unreported_day(
+    warehouse: Warehouse, scored: ScoredCustomers, policy: NightPolicy
+) -> date | None:
+    """The latest earlier list with rows to send of which no contact is known; null if none.
+
+    Caps and pauses count contacts, not lists: contacts that have not arrived before the
+    as-of do not keep a customer from being listed again. Lists older than the longest
+    cap's window no longer matter.
+    """
+    oldest = policy.day - timedelta(days=max(WINDOW_DAYS))
+    earlier = [day for day in decided_days(warehouse) if oldest <= day < policy.day]
+    for day in reversed(earlier):
+        arms = read_columns(TABLE_NAME, decision_files(warehouse, day), columns=("arm",))["arm"]
+        sent = pc.is_in(arms, value_set=pa.array(SENT_ARMS, pa.string()))
+        if pc.any(sent).as_py():
+            known_until = int(scored.pressure.last_sent_us.max())
+            return None if known_until >= local_midnight_us(day, policy.zone) else day
+    return None
