@@ -308,6 +308,24 @@ def test_old_data_and_a_future_as_of_are_noted(shop: Config) -> None:
     assert not any("older than" in note for note in night(shop, dry_run=True).summary.notes)
 
 
+def test_an_extra_return_costs_contacts_and_offers_by_its_uplift(shop: Config) -> None:
+    report = night(shop)
+    rows = read_list(report).to_pylist()
+    sent = [row for row in rows if row["arm"] in SENT_ARMS]
+    warehouse = Warehouse.open(shop.warehouse_path, n_buckets=N_BUCKETS)
+    parts = [pq.read_table(path) for path in warehouse.files("decisions")]
+    decided = pa.concat_tables(parts).select(["customer_id", "order_value"]).to_pylist()
+    value = {row["customer_id"]: row["order_value"] for row in decided}
+    cost = sum(row["contact_cost"] for row in sent)
+    for row in sent:
+        offer = shop.offers[row["offer"]]
+        given = offer.discount * value[row["customer_id"]] + offer.cost_on_return
+        cost += row["p_return_contacted"] * given
+    expected = cost / sum(row["uplift"] for row in sent)
+    assert report.summary.cost_per_return == pytest.approx(expected, rel=0.005)
+    assert report.summary.acquisition_cost == 20.0
+
+
 def test_a_list_whose_contacts_were_not_ingested_is_noted_the_next_night(shop: Config) -> None:
     assert not any("No contact of the list" in note for note in night(shop).summary.notes)
     tomorrow = DAY + timedelta(days=1)

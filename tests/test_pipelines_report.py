@@ -1,5 +1,6 @@
 """The report page, its charts, and the notes."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from html.parser import HTMLParser
 
@@ -35,6 +36,8 @@ SUMMARY = NightSummary(
     channel_blocks={"email": {"no_consent_or_unreachable:email_consent": 7}, "sms": {}},
     expected_gain=17.5,
     contact_cost=0.02,
+    cost_per_return=4.25,
+    acquisition_cost=28.0,
     models=(
         ModelUse(
             kind="natural_return",
@@ -52,6 +55,12 @@ LABELS = {
     "offer_labels": {"none": "no offer"},
     "stage_labels": {"buyer": "has bought"},
 }
+
+
+def test_the_page_measures_an_extra_return_by_the_cost_of_a_new_customer() -> None:
+    assert "<b>4.25</b><span>per extra return, offers included, EUR" in page()
+    assert "a new customer costs 28.00" in page()
+    assert "per extra return" not in page(replace(SUMMARY, cost_per_return=None))
 
 
 def page(summary: NightSummary = SUMMARY) -> str:

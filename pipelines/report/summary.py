@@ -9,8 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from scoring.arms import ARMS, SENT_ARMS
+from scoring.arms import ARMS, GHOST, SENT_ARMS
 from scoring.decisions import count_channel_blocks, count_exclusions
+from scoring.gain import shifted_probability
 from scoring.night import Night
 from scoring.scored import ScoredCustomers
 
@@ -42,6 +43,9 @@ class NightSummary:
     exclusions : scored customers by why they are not listed.
     channel_blocks : per channel, how many it is closed to, by rule.
     expected_gain, contact_cost : sums over the rows really to be sent, money.
+    cost_per_return : contacts and what is given away on return, per return that would not
+        have come by itself, money; null if none is expected.
+    acquisition_cost : what a new customer costs, money: the yardstick.
     models : the models used.
     notes : what a reader must know about this list.
     """
@@ -65,6 +69,8 @@ class NightSummary:
     channel_blocks: Mapping[str, Mapping[str, int]]
     expected_gain: float
     contact_cost: float
+    cost_per_return: float | None
+    acquisition_cost: float
     models: tuple[ModelUse, ...]
     notes: tuple[str, ...]
 
@@ -98,6 +104,7 @@ class Setting:
     business: str
     timezone: str
     currency: str
+    acquisition_cost: float
     config_digest: str
     models: tuple[ModelUse, ...]
 
@@ -140,9 +147,22 @@ def summarise_night(
         channel_blocks=count_channel_blocks(night),
         expected_gain=_total(sent["expected_gain"]),
         contact_cost=_total(sent["contact_cost"]),
+        cost_per_return=_cost_per_return(scored, night),
+        acquisition_cost=setting.acquisition_cost,
         models=setting.models,
         notes=notes,
     )
+
+
+def _cost_per_return(scored: ScoredCustomers, night: Night) -> float | None:
+    places = night.listed[night.draws.arm[night.listed] < GHOST]
+    action, actions = night.choices.action[places], night.actions
+    natural = scored.p_natural[night.eligible[places]]
+    contacted = shifted_probability(natural, actions.shift[action])
+    given = actions.discount[action] * night.order_value[places] + actions.cost_on_return[action]
+    returns = float((contacted - natural).sum())
+    cost = float((actions.contact_cost[action] + contacted * given).sum())
+    return round(cost / returns, 2) if returns > 0 else None
 
 
 def _counts(column: pa.ChunkedArray, names: tuple[str, ...]) -> dict[str, int]:
