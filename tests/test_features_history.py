@@ -36,9 +36,10 @@ def warehouse_rows(frame: pd.DataFrame, contract: TableContract) -> pa.Table:
     return pa.table(columns, schema=contract.schema)
 
 
-def test_history_from_the_warehouse_equals_history_from_tables(tmp_path: Path) -> None:
+@pytest.mark.parametrize("scheme", ["", "file://"])
+def test_history_from_the_warehouse_equals_history_from_tables(tmp_path: Path, scheme: str) -> None:
     tables = random_tables(11, customers=15)
-    warehouse = Warehouse.open(str(tmp_path), n_buckets=N_BUCKETS, create=True)
+    warehouse = Warehouse.open(f"{scheme}{tmp_path}", n_buckets=N_BUCKETS, create=True)
     half = len(tables.events) // 2
     # Two ingestions: the files of a bucket are sorted runs that must be merged.
     warehouse.append("events", warehouse_rows(tables.events.iloc[:half], EVENTS))

@@ -1,11 +1,16 @@
 """Every feature against the pandas oracle, on random histories."""
 
+import importlib
+import pkgutil
+
 import numpy as np
 import pandas as pd
 import pytest
 from feature_oracle import oracle_matrix
 from feature_tables import AS_OFS, SPEC, history_of, microseconds, random_tables
+from numba.core.dispatcher import Dispatcher
 
+from features import kernels, stage_state
 from features.manifest import feature_manifest
 from features.matrix import FeatureMatrix, build_matrix
 
@@ -41,3 +46,26 @@ def test_the_oracle_covers_every_declared_feature_with_a_value() -> None:
     assert set(expected.columns) == {feature.name for feature in feature_manifest(SPEC)}
     constant = [name for name in expected.columns if expected[name].nunique() < 2]
     assert constant == []
+
+
+def test_no_kernel_calls_a_kernel_of_another_file() -> None:
+    """numba's cache notices changes in a kernel's own file only (docs/adr/0003)."""
+    modules = [
+        importlib.import_module(f"features.kernels.{module.name}")
+        for module in pkgutil.iter_modules(kernels.__path__)
+    ]
+    dispatchers = [
+        value
+        for module in [*modules, stage_state]
+        for value in vars(module).values()
+        if isinstance(value, Dispatcher) and value.py_func.__module__ == module.__name__
+    ]
+    assert len(dispatchers) >= 20
+    foreign = [
+        f"{kernel.py_func.__qualname__} calls {name}"
+        for kernel in dispatchers
+        for name in kernel.py_func.__code__.co_names
+        if isinstance(kernel.py_func.__globals__.get(name), Dispatcher)
+        and kernel.py_func.__globals__[name].py_func.__module__ != kernel.py_func.__module__
+    ]
+    assert foreign == []
