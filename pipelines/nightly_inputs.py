@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from features.errors import ArtifactError, DataError, describe
+from features.history_reader import HistoryReader
 from features.spec import FeatureSpec
 from features.warehouse import Warehouse
 from models.bundle import Bundle, stages_digest
@@ -188,13 +189,17 @@ def build_scorer(
     models: tuple[ChampionModel, ChampionModel],
 ) -> Scorer:
     """The scorer of one night, bound to the tables' present versions."""
-    versions = warehouse.versions()
+    present = warehouse.versions()
+    versions = {name: present[name] for name in INPUT_TABLES}
+    risk, natural = models[0].bundle, models[1].bundle
     return Scorer(
         warehouse=warehouse,
-        versions={name: versions[name] for name in INPUT_TABLES},
+        versions=versions,
         as_of_us=policy.as_of_us,
         stages=config.stages,
         flag_names=required_flags(config.channels),
-        risk=models[0].bundle,
-        natural=models[1].bundle,
+        risk=risk,
+        natural=natural,
+        risk_reader=HistoryReader(warehouse, spec=risk.spec, versions=versions),
+        natural_reader=HistoryReader(warehouse, spec=natural.spec, versions=versions),
     )

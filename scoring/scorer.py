@@ -8,7 +8,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from features.history import History
-from features.history_reader import read_columns, read_history
+from features.history_reader import HistoryReader, read_columns
 from features.matrix import FeatureMatrix, build_matrix
 from features.stage import Stage
 from features.stage_state import NO_STAGE, StageStates, stage_states
@@ -51,6 +51,7 @@ class Scorer:
     as_of_us : the as-of, microseconds since 1970-01-01 UTC.
     flag_names : customer flags that channels require.
     risk, natural : the models for the not dormant and the dormant.
+    risk_reader, natural_reader : read histories for their specifications at `versions`.
     threads : threads one prediction may use.
     """
 
@@ -61,6 +62,8 @@ class Scorer:
     flag_names: tuple[str, ...]
     risk: Bundle
     natural: Bundle
+    risk_reader: HistoryReader
+    natural_reader: HistoryReader
     threads: int = 1
 
     def score(self, bucket: int) -> ScoredCustomers:
@@ -97,16 +100,14 @@ class Scorer:
     def view(self, bucket: int) -> BucketView:
         """Read a bucket and compute its stages and features."""
         as_ofs = np.array([self.as_of_us], dtype=np.int64)
-        history = read_history(
-            self.warehouse, bucket, spec=self.natural.spec, versions=self.versions
-        )
+        history = self.natural_reader.read(bucket)
         states = stage_states(history, self.stages, spec=self.natural.spec, as_ofs=as_ofs)
         matrices = {
             self.natural.spec.digest(): build_matrix(history, spec=self.natural.spec, as_ofs=as_ofs)
         }
         if self.risk.spec.digest() not in matrices:
             # Trained at another time: other attribute values may be known to it.
-            own = read_history(self.warehouse, bucket, spec=self.risk.spec, versions=self.versions)
+            own = self.risk_reader.read(bucket)
             matrices[self.risk.spec.digest()] = build_matrix(
                 own, spec=self.risk.spec, as_ofs=as_ofs
             )
