@@ -104,6 +104,12 @@ def _channel_rules(sections: Sections) -> Iterator[str]:
                 known=tuple(sources.customers.flags),
                 noun="in sources.customers.flags",
             )
+        for span in channel.quiet_hours:
+            if not _minutes((span,)):
+                yield (
+                    f'channels.{name}.quiet_hours: "{span}" is empty; expected an end after the '
+                    "start, or [] for no quiet hours"
+                )
         quiet = _minutes(channel.quiet_hours)
         for span in channel.windows:
             open_minutes = _minutes((span,))

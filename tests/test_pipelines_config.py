@@ -235,6 +235,10 @@ def test_rules_between_event_and_stage_keys(old: str, new: str, expected: str) -
             "lies wholly in quiet_hours",
         ),
         ("[channels.sms]\nlabel='x'\ncost=1\nwindows=['11:00-11:00']", "is empty"),
+        (
+            "[channels.sms]\nlabel='x'\ncost=1\nquiet_hours=['00:00-00:00']",
+            "or [] for no quiet hours",
+        ),
         ("[channels.E-Mail]\nlabel='x'\ncost=1", "text that matches"),
         ("[offers.gift]\nlabel='x'", "offers.none: missing"),
         ("[experiment]\nghost_share=0.5\nexplore_share=0.5", "expected less than 1"),
