@@ -152,7 +152,7 @@ def time_everything(warehouse: Warehouse, *, repeats: int) -> dict[str, Timing]:
         for _ in range(repeats)
     ]
     timings = {name: Timing(tuple(round[name] for round in rounds)) for name in paths}
-    others = max(2, repeats // 2)
+    others = max(3, repeats // 2)
     timings["duckdb"] = time_runs(lambda: run_duckdb(warehouse), repeats=others)
     timings["polars"] = time_runs(lambda: run_polars(warehouse), repeats=others)
     return timings
