@@ -5,6 +5,21 @@ import duckdb
 from features.errors import DataError, describe
 from features.ingestion_files import SourceFile
 
+MAX_UNREADABLE = 1_000_000
+"""More lines than this that cannot be read are a fault of the file, whatever share they are."""
+
+
+def too_many_unreadable(file: SourceFile) -> DataError:
+    """The error for a file of which very many lines cannot be read."""
+    return DataError(
+        describe(
+            file.path,
+            f"at least {MAX_UNREADABLE:,} lines cannot be read",
+            expected=f"{file.format} with the delimiter and encoding that are configured",
+            fix="check delimiter and encoding in the configuration, or export the file again",
+        )
+    )
+
 
 def cut_off(file: SourceFile, fault: str) -> DataError:
     """The error for a file that ends too early."""

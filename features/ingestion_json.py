@@ -6,7 +6,13 @@ from pathlib import Path
 import duckdb
 
 from features.errors import DataError, describe
-from features.ingestion_faults import cut_off, no_rows, unreadable
+from features.ingestion_faults import (
+    MAX_UNREADABLE,
+    cut_off,
+    no_rows,
+    too_many_unreadable,
+    unreadable,
+)
 from features.ingestion_files import SourceFile
 from features.ingestion_mapping import name_sql
 from features.ingestion_text import open_bytes
@@ -77,6 +83,7 @@ def _is_array(file: SourceFile) -> bool:
 
 def take_keys(
     connection: duckdb.DuckDBPyConnection,
+    file: SourceFile,
     keys: list[str],
     columns: list[str],
     row_hash: str,
@@ -100,7 +107,9 @@ def take_keys(
     )
     broken = connection.execute(
         f"SELECT rowid + 1 FROM {_OBJECTS} "
-        "WHERE json_type(json) IS DISTINCT FROM 'OBJECT' ORDER BY 1"
+        f"WHERE json_type(json) IS DISTINCT FROM 'OBJECT' ORDER BY 1 LIMIT {MAX_UNREADABLE}"
     ).fetchall()
     connection.execute(f"DROP TABLE {_OBJECTS}")
+    if len(broken) >= MAX_UNREADABLE:
+        raise too_many_unreadable(file)
     return [int(row) for (row,) in broken]

@@ -129,10 +129,10 @@ def _bind(connection: duckdb.DuckDBPyConnection, field: Field, raw: RawColumns) 
     known = {name.lower(): name for name in raw.types}
     references = [node for node in _references(tree) if node["column_names"][-1].lower() in known]
     used = list(dict.fromkeys(known[node["column_names"][-1].lower()] for node in references))
-    if field.kind == "time" and any(node["function_name"] == "epoch_ms" for node in _calls(tree)):
+    if field.kind == "time" and any(map(_gives_utc_without_zone, _calls(tree))):
         raise _BindError(
-            "epoch_ms gives a time without zone, which would be read as local time: write "
-            "to_timestamp(x / 1000)"
+            "gives UTC without saying so, which would be read as local time: write "
+            "to_timestamp(x) for seconds since 1970, to_timestamp(x / 1000) for milliseconds"
         )
     first_fault = ""
     for types in _type_choices(len(used), text=raw.text):
@@ -226,6 +226,13 @@ def _with_types(
     rewritten = json.dumps(rewrite(tree) if casts else tree)
     sql = connection.execute("SELECT json_deserialize_sql(?::JSON)", [rewritten]).fetchall()[0][0]
     return f"({str(sql).removeprefix('SELECT ')})"
+
+
+def _gives_utc_without_zone(call: Any) -> bool:
+    name, n_arguments = call["function_name"], len(call.get("arguments", ()))
+    return name in ("epoch_ms", "make_timestamp_ms", "make_timestamp_ns") or (
+        name == "make_timestamp" and n_arguments == 1
+    )
 
 
 def _check_type(field: Field, kind: str) -> None:

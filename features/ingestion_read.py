@@ -7,7 +7,12 @@ from pathlib import Path
 import duckdb
 
 from features.errors import DataError, describe
-from features.ingestion_faults import no_rows, unreadable
+from features.ingestion_faults import (
+    MAX_UNREADABLE,
+    no_rows,
+    too_many_unreadable,
+    unreadable,
+)
 from features.ingestion_files import SourceFile
 from features.ingestion_json import load_objects, take_keys
 from features.ingestion_mapping import RawColumns, name_sql
@@ -120,7 +125,9 @@ def read_rows(
     if opened.file.format == "parquet":
         return _read_parquet(connection, opened, columns, row_hash)
     if opened.file.format == "json":
-        broken = take_keys(connection, list(opened.raw.types), columns, row_hash, table=_RAW)
+        broken = take_keys(
+            connection, opened.file, list(opened.raw.types), columns, row_hash, table=_RAW
+        )
         return RawRows(_RAW, _count(connection), tuple((row, "row_not_json") for row in broken))
     return _read_csv(connection, opened, columns, row_hash, encoding)
 
@@ -170,7 +177,8 @@ def _load_csv(
     connection.execute(
         f"CREATE TEMP TABLE {_RAW} AS SELECT {selected} FROM read_csv({quote(str(path))}, "
         f"auto_detect = false, header = true, delim = {quote(layout.delimiter)}, quote = {mark}, "
-        f"escape = {mark}, columns = {{{struct}}}, store_rejects = true, rejects_limit = 0)"
+        f"escape = {mark}, columns = {{{struct}}}, store_rejects = true, "
+        f"rejects_limit = {MAX_UNREADABLE})"
     )
 
 
@@ -182,6 +190,8 @@ def _csv_rejects(
         r"bool_or(regexp_matches(rtrim(csv_line, chr(10) || chr(13)), '[\r\n]')) "
         "FROM reject_errors GROUP BY line ORDER BY line"
     ).fetchall()
+    if len(found) >= MAX_UNREADABLE:
+        raise too_many_unreadable(file)
     swallowed = [
         f"{file.path} row {row}"
         for row, kind, spans_lines in found

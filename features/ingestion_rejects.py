@@ -75,8 +75,8 @@ def check_share(
     if rejected <= max_share * rows_in:
         return
     listing = "\n".join(
-        f"  {count.rule}{f' [{count.column}]' if count.column else ''}: {count.rows:,} rows "
-        f"({', '.join(count.examples)}): {count.meaning}"
+        f"  {count.rule}{f' [{count.column}]' if count.column else ''}: {count.rows:,} "
+        f"{'row' if count.rows == 1 else 'rows'} ({', '.join(count.examples)}): {count.meaning}"
         for count in rejects
     )
     raise DataError(

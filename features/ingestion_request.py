@@ -12,7 +12,7 @@ from features.ingestion_stage import Source, StagePlan, staged_columns
 from features.ingestion_time import instant_us
 from features.source import CustomerSource, EventRules
 
-_CONFLICT = Rule(
+CONTRADICTION = Rule(
     "customer_contradiction",
     "customer_id",
     "false",
@@ -91,7 +91,7 @@ def make_plan(request: IngestRequest, *, at_event_time: bool) -> StagePlan:
         kind=request.kind,
         source=request.source,
         terms=terms,
-        rules=(*contract_rules(request.kind, terms), _CONFLICT),
+        rules=(*contract_rules(request.kind, terms), CONTRADICTION),
         n_buckets=request.n_buckets,
         columns=staged_columns(request.kind, terms),
         arrived_us=arrived,

@@ -1,22 +1,28 @@
-from collections.abc import Iterator
+from collections.abc import Sequence
 
 import duckdb
 import pytest
 
 from features.errors import DataError
-from features.ingestion_mapping import Field, FieldKind, RawColumns, bind_fields, name_sql
+from features.ingestion_mapping import (
+    BoundField,
+    Field,
+    FieldKind,
+    RawColumns,
+    bind_fields,
+    name_sql,
+)
 
 TEXT_COLUMNS = ("Quantity", "Price", "Invoice", "Customer ID", 'we"ird', "ts")
 
 
-@pytest.fixture
-def connection() -> Iterator[duckdb.DuckDBPyConnection]:
-    with duckdb.connect() as opened:
-        yield opened
-
-
 def raw(text: bool = True, **types: str) -> RawColumns:
     return RawColumns("in.csv", types or dict.fromkeys(TEXT_COLUMNS, "VARCHAR"), text)
+
+
+def bind(fields: Sequence[Field], columns: RawColumns) -> list[BoundField]:
+    with duckdb.connect() as connection:
+        return bind_fields(connection, fields, columns, place="sources.events")
 
 
 @pytest.mark.parametrize(
@@ -31,7 +37,7 @@ def raw(text: bool = True, **types: str) -> RawColumns:
         ("text", "'order'", "VARCHAR", set()),
         ("text", "Invoice || '-' || Quantity", "VARCHAR", {"Invoice", "Quantity"}),
         ("time", "to_timestamp(ts)", "TIMESTAMP WITH TIME ZONE", {"ts"}),
-        ("time", "make_timestamp(ts)", "TIMESTAMP", {"ts"}),
+        ("time", "ts::TIMESTAMP AT TIME ZONE 'UTC'", "TIMESTAMP WITH TIME ZONE", {"ts"}),
         ("flag", "Quantity > 0", "BOOLEAN", {"Quantity"}),
         ("flag", "Invoice LIKE 'C%' AND Quantity < 0", "BOOLEAN", {"Invoice", "Quantity"}),
         ("text", "list_transform([Invoice], lambda x: x || '!')[1]", "VARCHAR", {"Invoice"}),
@@ -39,24 +45,19 @@ def raw(text: bool = True, **types: str) -> RawColumns:
     ],
 )
 def test_text_is_read_as_numbers_only_where_sql_needs_it(
-    connection: duckdb.DuckDBPyConnection,
     kind: FieldKind,
     expression: str,
     type_name: str,
     columns: set[str],
 ) -> None:
-    (bound,) = bind_fields(
-        connection, [Field("x", kind, expression)], raw(), place="sources.events"
-    )
+    (bound,) = bind([Field("x", kind, expression)], raw())
     assert bound.type == type_name
     assert bound.columns == columns
 
 
-def test_native_types_are_never_cast(connection: duckdb.DuckDBPyConnection) -> None:
+def test_native_types_are_never_cast() -> None:
     columns = raw(text=False, Quantity="INTEGER", Price="DECIMAL(9,2)")
-    (bound,) = bind_fields(
-        connection, [Field("amount", "number", "Quantity * Price")], columns, place="s"
-    )
+    (bound,) = bind([Field("amount", "number", "Quantity * Price")], columns)
     assert "CAST" not in bound.sql
     assert bound.type.startswith("DECIMAL")
 
@@ -73,6 +74,7 @@ def test_native_types_are_never_cast(connection: duckdb.DuckDBPyConnection) -> N
         ("text", "Quantity * 2", "13085.0 is not 13085"),
         ("time", "Quantity * 2", "to_timestamp"),
         ("time", "epoch_ms(ts)", "read as local time"),
+        ("time", "make_timestamp(ts)", "read as local time"),
         ("number", "Quantity > 1", "expected a number"),
         ("number", "ts::TIMESTAMP", "expected a number"),
         ("flag", "ts::TIMESTAMP", "expected true or false"),
@@ -84,20 +86,20 @@ def test_native_types_are_never_cast(connection: duckdb.DuckDBPyConnection) -> N
     ],
 )
 def test_what_cannot_work_is_said_before_any_row_is_read(
-    connection: duckdb.DuckDBPyConnection, kind: FieldKind, expression: str, fault: str
+    kind: FieldKind, expression: str, fault: str
 ) -> None:
     with pytest.raises(DataError) as raised:
-        bind_fields(connection, [Field("x", kind, expression)], raw(), place="sources.events")
+        bind([Field("x", kind, expression)], raw())
     message = str(raised.value)
     assert fault in message
     assert f"sources.events.x = {expression!r}" in message
     assert "Columns of the file: Quantity, Price, Invoice, Customer ID" in message
 
 
-def test_all_faults_are_told_at_once(connection: duckdb.DuckDBPyConnection) -> None:
+def test_all_faults_are_told_at_once() -> None:
     fields = [Field("a", "text", "nope"), Field("b", "text", "Invoice"), Field("c", "text", "nix")]
     with pytest.raises(DataError, match="2 of 3 expressions") as raised:
-        bind_fields(connection, fields, raw(), place="sources.events")
+        bind(fields, raw())
     assert "no column nope" in str(raised.value)
     assert "no column nix" in str(raised.value)
 
