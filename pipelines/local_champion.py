@@ -30,8 +30,10 @@ def keep_copy(config: Config, bundle: Bundle, *, version: str) -> None:
     """
     folder, digest = _folder(config, bundle.kind), bundle.digest()
     place = folder / digest[:16]
-    shutil.rmtree(place, ignore_errors=True)
-    save_bundle(bundle, place)
+    if not _is_sound(place):
+        # A sound copy of the same bundle may be in use, and stays where it is.
+        shutil.rmtree(place, ignore_errors=True)
+        save_bundle(bundle, place)
     pointer = folder / ".current.json.partial"
     pointer.write_text(json.dumps({"version": version, "digest": digest}) + "\n")
     pointer.replace(folder / "current.json")
@@ -72,6 +74,14 @@ def sound_copy(config: Config, kind: Kind) -> LocalCopy | None:
         return read_copy(config, kind)
     except ArtifactError:
         return None
+
+
+def _is_sound(place: Path) -> bool:
+    try:
+        load_bundle(place)
+    except ArtifactError:
+        return False
+    return True
 
 
 def _folder(config: Config, kind: Kind) -> Path:

@@ -201,6 +201,16 @@ def test_a_damaged_local_copy_is_fetched_again(home: Config) -> None:
     assert model.read_text() != "damaged"
 
 
+def test_the_same_bundle_under_a_new_version_keeps_the_copy_in_place(
+    home: Config, trained: tuple[TrainedModel, ...]
+) -> None:
+    (model,) = (home.home / ".winback" / "champions" / "dormancy_risk").rglob("model.txt")
+    before = model.stat().st_ino
+    record(home, training_record(trained, promote=True), run_name="again")
+    assert champion(home, "dormancy_risk")[1:] == ("2", "registry")
+    assert model.stat().st_ino == before
+
+
 def test_a_damaged_local_copy_without_registry_is_refused(home: Config) -> None:
     (model,) = (home.home / ".winback" / "champions" / "dormancy_risk").rglob("model.txt")
     model.write_text("damaged")
