@@ -228,95 +228,45 @@ def simulate(
     _emit(summary, as_json, "pipelines.render:render_simulation")
 
 
-def _ingest(
-    kind: "Kind",
-    paths: list[str],
-    *,
-    config: Path,
-    dry_run: bool,
-    max_reject_share: float,
-    backfill: bool,
-    as_json: bool,
-) -> None:
-    from pipelines.ingest import run_ingest
-    from pipelines.terminal import progress_bars
+def _add_ingest_command(kind: "Kind", meaning: str, example: str) -> None:
+    @ingest_app.command(kind, help=meaning, epilog=f"Example: `winback ingest {kind} {example}`")
+    def ingest(
+        paths: Paths,
+        config: ConfigPath = Here,
+        dry_run: DryRun = False,
+        max_reject_share: RejectShare = 0.01,
+        backfill: Backfill = False,
+        as_json: Json = False,
+    ) -> None:
+        from pipelines.ingest import run_ingest
+        from pipelines.terminal import progress_bars
 
-    loaded = _load(config)
-    with progress_bars() as progress:
-        summary = run_ingest(
-            loaded,
-            kind,
-            paths,
-            dry_run=dry_run,
-            max_reject_share=max_reject_share,
-            backfill=backfill,
-            now=_now(),
-            progress=progress,
-        )
-    _emit(summary, as_json, "pipelines.render:render_ingestion")
-
-
-@ingest_app.command("events", epilog="Example: `winback ingest events 'exports/*.csv.gz'`")
-def ingest_events(
-    paths: Paths,
-    config: ConfigPath = Here,
-    dry_run: DryRun = False,
-    max_reject_share: RejectShare = 0.01,
-    backfill: Backfill = False,
-    as_json: Json = False,
-) -> None:
-    """Read what customers did: orders, visits, refunds, milestones."""
-    _ingest(
-        "events",
-        paths,
-        config=config,
-        dry_run=dry_run,
-        max_reject_share=max_reject_share,
-        backfill=backfill,
-        as_json=as_json,
-    )
+        loaded = _load(config)
+        with progress_bars() as progress:
+            summary = run_ingest(
+                loaded,
+                kind,
+                paths,
+                dry_run=dry_run,
+                max_reject_share=max_reject_share,
+                backfill=backfill,
+                now=_now(),
+                progress=progress,
+            )
+        _emit(summary, as_json, "pipelines.render:render_ingestion")
 
 
-@ingest_app.command("customers", epilog="Example: `winback ingest customers customers.csv`")
-def ingest_customers(
-    paths: Paths,
-    config: ConfigPath = Here,
-    dry_run: DryRun = False,
-    max_reject_share: RejectShare = 0.01,
-    backfill: Backfill = False,
-    as_json: Json = False,
-) -> None:
-    """Read who customers are: consent, reachability, time zone, attributes."""
-    _ingest(
-        "customers",
-        paths,
-        config=config,
-        dry_run=dry_run,
-        max_reject_share=max_reject_share,
-        backfill=backfill,
-        as_json=as_json,
-    )
-
-
-@ingest_app.command("contacts", epilog="Example: `winback ingest contacts sent-2026-11.parquet`")
-def ingest_contacts(
-    paths: Paths,
-    config: ConfigPath = Here,
-    dry_run: DryRun = False,
-    max_reject_share: RejectShare = 0.01,
-    backfill: Backfill = False,
-    as_json: Json = False,
-) -> None:
-    """Read whom we contacted and what became of it."""
-    _ingest(
-        "contacts",
-        paths,
-        config=config,
-        dry_run=dry_run,
-        max_reject_share=max_reject_share,
-        backfill=backfill,
-        as_json=as_json,
-    )
+_add_ingest_command(
+    "events", "Read what customers did: orders, visits, refunds, milestones.", "'exports/*.csv.gz'"
+)
+_add_ingest_command(
+    "customers",
+    "Read who customers are: consent, reachability, time zone, attributes.",
+    "customers.csv",
+)
+_add_ingest_command(
+    "contacts", "Read whom we contacted and what became of it.", "sent-2026-11.parquet"
+)
 
 
 @app.command(epilog="Example: `winback status --json`")
