@@ -134,8 +134,11 @@ def _sort_out(
     notes: list[str] = []
     mappings = _known_mappings(warehouse, request.kind)
     mapping = request.mapping_digest()
+    known: set[str] = set()
+    if warehouse is not None:
+        known = warehouse.known_transactions(request.kind, [file.digest for file in files])
     for file in files:
-        if warehouse is not None and warehouse.has_transaction(request.kind, file.digest):
+        if file.digest in known:
             skipped.append(file)
             if mappings.get(file.digest, mapping) != mapping:
                 notes.append(

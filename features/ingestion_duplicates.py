@@ -210,7 +210,9 @@ def _make_seen(connection: duckdb.DuckDBPyConnection, plan: StagePlan, *, last_o
         low, high = connection.execute(
             f"SELECT min(occurred_at_us), max(occurred_at_us) FROM {STAGED} WHERE rule = 0"
         ).fetchall()[0]
-        condition = f"epoch_us(occurred_at) BETWEEN {low or 0} AND {high or 0} AND event_id IS NULL"
+        # On the bare column, so that files of other times are not even decoded.
+        first, last = (f"make_timestamp({us or 0})::TIMESTAMPTZ" for us in (low, high))
+        condition = f"occurred_at BETWEEN {first} AND {last} AND event_id IS NULL"
     else:
         key = "customer_id" if plan.kind == "customers" else "contact_id"
         condition = f"{key} IN (SELECT {key} FROM {STAGED} WHERE rule = 0)"

@@ -177,7 +177,7 @@ def _checked(relation: str, bound: dict[str, BoundField], plan: StagePlan) -> st
     given = "changed_at_us IS NOT NULL" if plan.kind == "customers" else "false"
     return (
         f"winback_row AS row, winback_hash AS hash, "
-        f"(CASE {cases} {ignored} ELSE 0 END)::SMALLINT AS rule, "
+        f"(CASE {ignored} {cases} ELSE 0 END)::SMALLINT AS rule, "
         f"coalesce({bucket_sql('customer_id', plan.n_buckets)}, -1) AS bucket, "
         f"{gaps} AS gap, {overlaps} AS overlap, {remapped} AS remapped, "
         f"arrived_at_us IS NOT NULL AS arrival_given, {given} AS change_given, "

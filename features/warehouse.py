@@ -144,6 +144,11 @@ class Warehouse:
         """Whether a commit of this table carried `digest` as application transaction."""
         return self._delta(name).transaction_version(digest) is not None
 
+    def known_transactions(self, name: str, digests: Sequence[str]) -> set[str]:
+        """Those of the digests that commits of this table have carried."""
+        table = self._delta(name)
+        return {digest for digest in digests if table.transaction_version(digest) is not None}
+
     def append(
         self,
         name: str,

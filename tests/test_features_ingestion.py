@@ -134,6 +134,12 @@ def test_unknown_event_types_follow_the_policy(
     assert balanced(summary)
 
 
+def test_a_row_of_an_ignored_type_is_not_judged(tmp_path: Path) -> None:
+    rules = with_rules(unknown="ignore")
+    summary = ingest_text(tmp_path, HEADER + GOOD + "1,2026-01-02,sale,cheap\n", rules=rules)
+    assert (summary.ignored, summary.rejected) == (1, 0)
+
+
 def test_a_mapped_type_obeys_the_rules_of_its_new_type(tmp_path: Path) -> None:
     rules = with_rules(unknown="map", unknown_as="order")
     summary = ingest_text(tmp_path, HEADER + GOOD + "1,2026-01-02,sale,-5\n", rules=rules)
