@@ -1,6 +1,5 @@
 """Reading the histories of a bucket's customers from the warehouse."""
 
-from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -31,6 +30,9 @@ _COLUMNS = {
 """Columns read from each table, and which of them are dictionary-encoded."""
 
 MAX_VOCABULARY = 255
+MIN_CUSTOMERS = 10
+"""An attribute value that fewer customers share is not kept: it would tell of them where models
+are logged."""
 
 
 class HistoryReader:
@@ -130,8 +132,9 @@ def learn_vocabulary(
 ) -> FeatureSpec:
     """Fix the attribute values known at training.
 
-    Of each attribute the `MAX_VOCABULARY` values most frequent in record versions that
-    changed and arrived before the as-of are kept (ties by name), in sorted order.
+    Of each attribute the `MAX_VOCABULARY` values of most customers are kept (ties by name),
+    in sorted order, if at least `MIN_CUSTOMERS` customers had them in record versions that
+    changed and arrived before the as-of.
 
     Parameters
     ----------
@@ -140,23 +143,23 @@ def learn_vocabulary(
     as_of_us : UTC instant in microseconds.
     versions : as in `HistoryReader`.
     """
-    counts: list[Counter[str]] = [Counter() for _ in spec.attributes]
     version = None if versions is None else versions.get("customers")
     files = warehouse.files("customers", version=version) if spec.attributes else []
-    for file in files:
-        table = read_columns(
-            "customers", [file], columns=("changed_at", "arrived_at", "attributes")
-        )
-        visible = (time_values(table.column("changed_at")) < as_of_us) & (
-            time_values(table.column("arrived_at")) < as_of_us
-        )
-        table = table.filter(pa.array(visible))
-        for count, name in zip(counts, spec.attributes, strict=True):
-            for entry in attribute_column(table, name).drop_null().value_counts().to_pylist():
-                count[entry["values"]] += entry["counts"]
-    return spec.with_vocabulary(tuple(_most_frequent(count) for count in counts))
+    if not files:
+        return spec.with_vocabulary(tuple(() for _ in spec.attributes))
+    columns = ("customer_id", "changed_at", "arrived_at", "attributes")
+    table = read_columns("customers", files, columns=columns)
+    visible = (time_values(table.column("changed_at")) < as_of_us) & (
+        time_values(table.column("arrived_at")) < as_of_us
+    )
+    table = table.filter(pa.array(visible))
+    return spec.with_vocabulary(tuple(_shared_values(table, name) for name in spec.attributes))
 
 
-def _most_frequent(count: Counter[str]) -> tuple[str, ...]:
-    order = sorted(count, key=lambda value: (-count[value], value))
-    return tuple(sorted(order[:MAX_VOCABULARY]))
+def _shared_values(table: pa.Table, name: str) -> tuple[str, ...]:
+    pairs = pa.table({"customer": table["customer_id"], "value": attribute_column(table, name)})
+    counted = pairs.drop_null().group_by("value").aggregate([("customer", "count_distinct")])
+    values, customers = counted["value"].to_pylist(), counted["customer_count_distinct"].to_pylist()
+    order = sorted(zip((-n for n in customers), values, strict=True))
+    shared = [value for n, value in order if -n >= MIN_CUSTOMERS]
+    return tuple(sorted(shared[:MAX_VOCABULARY]))

@@ -1,15 +1,16 @@
 """Lists of earlier nights, and whether what they asked for has been reported back."""
 
 from datetime import date, timedelta
+from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from features.history_reader import read_columns
+from features.local_day import local_midnight_us
 from features.warehouse import Warehouse
 from scoring.arms import SENT_ARMS
 from scoring.decisions import PARTITION, TABLE_NAME
-from scoring.list_rows import local_midnight_us
 from scoring.night import NightPolicy
 from scoring.pressure import WINDOW_DAYS
 from scoring.scored import ScoredCustomers
@@ -44,5 +45,5 @@ def unreported_day(
         sent = pc.is_in(arms, value_set=pa.array(SENT_ARMS, pa.string()))
         if pc.any(sent).as_py():
             known_until = int(scored.pressure.last_sent_us.max())
-            return None if known_until >= local_midnight_us(day, policy.zone) else day
+            return None if known_until >= local_midnight_us(day, ZoneInfo(policy.zone)) else day
     return None

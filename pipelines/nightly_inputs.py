@@ -6,13 +6,14 @@ from zoneinfo import ZoneInfo
 
 from features.errors import ArtifactError, DataError, describe
 from features.history_reader import HistoryReader
+from features.local_day import local_midnight_us
 from features.spec import FeatureSpec
 from features.warehouse import Warehouse
 from models.bundle import Bundle, stages_digest
 from pipelines.config import Config
 from pipelines.registry import Source, champion
 from scoring.eligibility import required_flags
-from scoring.list_rows import Provenance, local_midnight_us
+from scoring.list_rows import Provenance
 from scoring.night import NightPolicy
 from scoring.scorer import Scorer
 
@@ -43,7 +44,7 @@ def list_day(config: Config, as_of: date | None, *, now: datetime) -> date:
 def night_policy(config: Config, day: date) -> NightPolicy:
     """The part of the configuration that decides a night."""
     return NightPolicy(
-        as_of_us=local_midnight_us(day, config.business.timezone),
+        as_of_us=local_midnight_us(day, ZoneInfo(config.business.timezone)),
         day=day,
         zone=config.business.timezone,
         gross_margin=config.business.gross_margin,
@@ -80,7 +81,7 @@ def check_span(config: Config, warehouse: Warehouse, day: date) -> None:
             )
         )
     midnight = datetime.fromtimestamp(
-        local_midnight_us(day, config.business.timezone) / 1e6, tz=UTC
+        local_midnight_us(day, ZoneInfo(config.business.timezone)) / 1e6, tz=UTC
     )
     zone = ZoneInfo(config.business.timezone)
     first, last = (moment.astimezone(zone).date() for moment in (stats.first, stats.last))

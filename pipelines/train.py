@@ -6,6 +6,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from features.history_reader import HistoryReader, learn_vocabulary
+from features.local_day import local_midnight_us
 from features.progress import Progress, silent
 from features.spec import FeatureSpec
 from features.warehouse import Warehouse
@@ -16,7 +17,7 @@ from pipelines.observation import known_span, training_date
 from pipelines.registry import Registration, TrainingRecord, record
 from pipelines.tracking import check_reachable, shown_uri
 from training.fit import TrainedModel, check_counts, fit_model
-from training.folds import Folds, last_midnight, local_midnight_us, plan_folds
+from training.folds import Folds, last_midnight, plan_folds
 from training.ladder import ModelReport
 from training.panel import Exclusions, Panel, PanelCollector, build_panel
 

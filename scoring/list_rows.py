@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from features.local_day import local_midnight_us
 from scoring.arms import ARMS, GHOST, assignment_propensity
 from scoring.gain import NORMAL_95, shifted_probability
 from scoring.night import Night, NightPolicy, customer_zones
@@ -46,13 +47,7 @@ class Provenance:
 def list_expiry_us(policy: NightPolicy) -> int:
     """When rows stop being good: local midnight `valid_days` after the list's day."""
     last = policy.day + timedelta(days=policy.rules.valid_days)
-    return local_midnight_us(last, policy.zone)
-
-
-def local_midnight_us(day: date, zone: str) -> int:
-    """The first instant of a local day, microseconds since 1970-01-01 UTC."""
-    start = datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(zone))
-    return int(start.timestamp()) * 1_000_000
+    return local_midnight_us(last, ZoneInfo(policy.zone))
 
 
 def build_rows(

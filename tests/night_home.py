@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +14,7 @@ import small_shop
 from features.bucket import bucket_of
 from features.contract import TABLES
 from features.history_reader import learn_vocabulary, read_history
+from features.local_day import local_midnight_us
 from features.manifest import feature_manifest
 from features.matrix import build_matrix, concat_matrices
 from features.spec import FeatureSpec
@@ -22,12 +24,11 @@ from models.bundle import Bundle, Kind, stages_digest
 from models.calibration import Calibration
 from models.forest import ForestSettings, Sample, fit_forest
 from pipelines.config import Config, load_config
-from scoring.list_rows import local_midnight_us
 
 DAY_US = small_shop.DAY_US
 DAY = date(2025, 11, 20)
 NOW = datetime(2025, 11, 26, 4, 0, tzinfo=UTC)
-AS_OF_US = local_midnight_us(DAY, "Europe/Berlin")
+AS_OF_US = local_midnight_us(DAY, ZoneInfo("Europe/Berlin"))
 N_BUCKETS = 3
 
 BUSINESS = """

@@ -13,6 +13,7 @@ from features.contract import CONTACTS, CUSTOMERS, EVENTS, TableContract
 from features.history import NO_CODE, NO_TIME, History
 from features.history_reader import (
     MAX_VOCABULARY,
+    MIN_CUSTOMERS,
     HistoryReader,
     history_from_tables,
     learn_vocabulary,
@@ -222,9 +223,17 @@ def test_the_vocabulary_is_what_was_visible_and_frequent(tmp_path: Path) -> None
     at = AS_OFS[0]
     day = pd.Timedelta(days=1)
     many = [f"v{number:03d}" for number in range(MAX_VOCABULARY + 5)]
-    rows = [(f"c{number}", at - day, at - day, value) for number, value in enumerate(many)]
-    rows += [("twice", at - day, at - day, many[-1]), ("later", at, at, "unseen")]
-    rows += [("late", at - day, at, "unseen"), ("none", at - day, at - day, None)]
+    people = range(MIN_CUSTOMERS)
+    rows = [
+        (f"c{number}-{person}", at - day, at - day, value)
+        for number, value in enumerate(many)
+        for person in people
+    ]
+    rows += [("once more", at - day, at - day, many[-1])]
+    rows += [(f"later{person}", at, at, "unseen") for person in people]
+    rows += [(f"late{person}", at - day, at, "unseen") for person in people]
+    rows += [("one", at - day - n * day, at - day, "of one customer") for n in people]
+    rows += [("none", at - day, at - day, None)]
     frame = pd.DataFrame(rows, columns=["customer_id", "changed_at", "arrived_at", "value"])
     frame["signup_at"] = None
     frame["attributes"] = [
@@ -235,12 +244,12 @@ def test_the_vocabulary_is_what_was_visible_and_frequent(tmp_path: Path) -> None
 
     spec = learn_vocabulary(warehouse, SPEC, int(microseconds([at])[0]))
 
-    # Ties go to the first names, but the value seen twice is kept before any of them.
+    # Ties go to the first names, but the value of one customer more is kept before any of them.
     assert spec.vocabulary == ((*many[: MAX_VOCABULARY - 1], many[-1]), ())
 
 
 def test_the_vocabulary_does_not_depend_on_buckets(tmp_path: Path) -> None:
-    tables = random_tables(13)
+    tables = random_tables(13, customers=120)
     as_of = int(microseconds(AS_OFS)[-1])
     warehouse = Warehouse.open(str(tmp_path), n_buckets=N_BUCKETS, create=True)
     warehouse.append("customers", warehouse_rows(tables.profiles, CUSTOMERS))

@@ -417,10 +417,6 @@ EMPTY = {
         .replace("capacity = 5", "capacity = 0"),
         "capacity_full",
     ),
-    "all in quiet hours": (
-        CHANNELS.replace("cost =", 'quiet_hours = ["00:00-00:00"]\ncost ='),
-        "no_eligible_channel",
-    ),
     "nothing gains enough": (CHANNELS + "[list]\nmin_gain = 1e9\n", "gain_below_minimum"),
 }
 

@@ -20,12 +20,13 @@ from mlflow.tracking import MlflowClient
 from small_shop import SPEC, STAGES, TOML, history_of, shop_events
 
 from features.errors import ArtifactError
+from features.local_day import local_midnight_us
 from models.bundle import KINDS, load_bundle, stages_digest
 from pipelines.config import Config, load_config
 from pipelines.registry import TrainingRecord, champion, record
 from pipelines.tracking import TrackingUnreachableError, check_reachable, connect
 from training.fit import TrainedModel, fit_model
-from training.folds import local_midnight_us, plan_folds
+from training.folds import plan_folds
 from training.panel import build_panel
 from training.plan import LearnerPlan, TrainingPlan
 

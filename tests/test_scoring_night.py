@@ -4,6 +4,7 @@ import os
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pyarrow as pa
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from features.local_day import local_midnight_us
 from features.stage import Stage
 from scoring.arms import GHOST
 from scoring.choice import LISTED
@@ -25,7 +27,6 @@ from scoring.list_rows import (
     Provenance,
     build_rows,
     list_expiry_us,
-    local_midnight_us,
     value_tiers,
 )
 from scoring.night import EXCLUSIONS, NightPolicy, decide_night
@@ -53,7 +54,7 @@ STAGES = (
     Stage("review", "in review", ("ask",), ("ask",), ("buy",)),
 )
 POLICY = NightPolicy(
-    as_of_us=local_midnight_us(DAY, "Europe/Berlin"),
+    as_of_us=local_midnight_us(DAY, ZoneInfo("Europe/Berlin")),
     day=DAY,
     zone="Europe/Berlin",
     gross_margin=0.4,
@@ -227,7 +228,7 @@ def test_no_night_breaks_a_rule(seed: int, n: int, capacity: int, max_rows: int 
 
 @pytest.mark.parametrize("day", [date(2026, 3, 29), date(2026, 10, 25)])
 def test_times_on_days_when_clocks_change(day: date) -> None:
-    policy = replace(POLICY, day=day, as_of_us=local_midnight_us(day, "Europe/Berlin"))
+    policy = replace(POLICY, day=day, as_of_us=local_midnight_us(day, ZoneInfo("Europe/Berlin")))
     for row in list_of(literal_customers(), policy).to_pylist():
         if row["send_at_local"]:
             assert "09:00" <= row["send_at_local"][11:16] < "21:00"

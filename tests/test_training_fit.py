@@ -9,9 +9,10 @@ import pytest
 from small_shop import SPEC, STAGES, history_of, shop_events
 
 from features.errors import DataError
+from features.local_day import local_midnight_us
 from models.bundle import KINDS, Kind, stages_digest
 from training.fit import TrainedModel, check_counts, fit_model, split_validation
-from training.folds import Folds, local_midnight_us, plan_folds
+from training.folds import Folds, plan_folds
 from training.ladder import MODEL, Difference, verdict_of, verdict_text
 from training.metrics import Estimate
 from training.panel import Panel, build_panel

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from features.errors import DataError
-from training.folds import Folds, last_midnight, local_midnight_us, plan_folds
+from features.local_day import local_midnight_us
+from training.folds import Folds, last_midnight, plan_folds
 
 BERLIN = ZoneInfo("Europe/Berlin")
 DAY = 86_400_000_000

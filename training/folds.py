@@ -1,7 +1,7 @@
 """Which as-ofs a training run learns from, calibrates on and is judged at."""
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Literal
 from zoneinfo import ZoneInfo
 
@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.errors import DataError, describe
+from features.local_day import local_midnight_us
 from training.labels import DAY_US, window_us
 
 Int64Array = NDArray[np.int64]
@@ -51,12 +52,6 @@ class Folds:
     def of(self, fold: FoldName) -> tuple[Cutoff, ...]:
         """The cutoffs of one fold, earliest first."""
         return tuple(cutoff for cutoff in self.cutoffs if cutoff.fold == fold)
-
-
-def local_midnight_us(day: date, timezone: ZoneInfo) -> int:
-    """The UTC instant, in microseconds, at which a local date begins."""
-    start = datetime.combine(day, time(), tzinfo=timezone).astimezone(UTC)
-    return (start - _EPOCH) // timedelta(microseconds=1)
 
 
 def last_midnight(instant_us: int, timezone: ZoneInfo) -> date:
