@@ -61,7 +61,8 @@ def _ingest(
     if not new:
         return nothing_new(request, skipped, notes, warehouse)
     first_fill = warehouse is None or warehouse.table_stats(request.kind).rows == 0
-    plan = make_plan(request, at_event_time=first_fill or request.backfill)
+    at_event_time = first_fill or request.backfill
+    plan = make_plan(request, at_event_time=at_event_time)
     stored = None if first_fill or warehouse is None else warehouse.dataset(request.kind)
     with _staging_folder(request) as folder, _connect(Path(folder)) as connection:
         read = _stage_files(request, connection, plan, new, Path(folder), progress)
@@ -71,7 +72,7 @@ def _ingest(
             ingestion=_ingestion_digest(request.kind, new),
             files=tuple(file.path for file in new),
             skipped_files=tuple(file.path for file in skipped),
-            notes=(*notes, *hints(summary)),
+            notes=(*notes, *hints(summary, request, at_event_time=at_event_time)),
         )
         if request.dry_run:
             return summary

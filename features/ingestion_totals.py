@@ -14,6 +14,7 @@ from features.ingestion_request import IngestRequest
 from features.ingestion_stage import IGNORED, STAGED, StagePlan
 from features.ingestion_summary import IngestSummary, RejectCount
 from features.ingestion_time import instant_us
+from features.source import CustomerSource
 from features.warehouse import Warehouse
 
 
@@ -126,8 +127,23 @@ def nothing_new(
     )
 
 
-def hints(summary: IngestSummary) -> list[str]:
+def hints(summary: IngestSummary, request: IngestRequest, *, at_event_time: bool) -> list[str]:
+    """What the operator should know about rows that are all sound.
+
+    Parameters
+    ----------
+    at_event_time : rows without arrived_at count as known when they happened.
+    """
     hints = []
+    source = request.source
+    has_undated_attributes = (
+        isinstance(source, CustomerSource) and source.attributes and source.changed_at is None
+    )
+    if has_undated_attributes and at_event_time:
+        hints.append(
+            "changed_at is not mapped, so today's attributes count as known since signup: leave "
+            "out of sources.customers.attributes what changes, such as a loyalty tier."
+        )
     if summary.accepted == 0 and summary.filtered == summary.rows_in:
         hints.append("`where` left out every row.")
     return hints

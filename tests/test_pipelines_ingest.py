@@ -6,6 +6,7 @@ import pytest
 from ingest_home import EVENTS, NOW, ingest_text, shop, write
 
 from features.errors import UsageError
+from features.source import CustomerSource
 from pipelines.ingest import run_ingest
 
 HEADER = "customer_id,occurred_at,event_type,amount\n"
@@ -59,3 +60,12 @@ def test_a_where_that_keeps_nothing_is_noted(tmp_path: Path) -> None:
     summary = ingest_text(tmp_path, HEADER + GOOD, events=source)
     assert (summary.accepted, summary.filtered) == (0, 1)
     assert summary.notes == ("`where` left out every row.",)
+
+
+def test_undated_attributes_of_a_first_fill_are_noted(tmp_path: Path) -> None:
+    path = write(tmp_path / "customers.csv", "customer_id,tier\na,gold\n")
+    config = shop(tmp_path, customers=CustomerSource(attributes={"tier": "tier"}))
+    (note,) = run_ingest(config, "customers", [path], now=NOW).notes
+    assert "changed_at is not mapped" in note
+    later = write(tmp_path / "later.csv", "customer_id,tier\na,silver\n")
+    assert run_ingest(config, "customers", [later], now=NOW).notes == ()
