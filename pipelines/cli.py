@@ -1,8 +1,6 @@
 """The `winback` command: parse, load the configuration, one call, render."""
 
 import os
-import sys
-import traceback
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,6 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from features.errors import UsageError, WinbackError, describe
+from pipelines.cli_exit import (
+    end_after_typer,
+    end_with_bug,
+    end_with_fault,
+    end_with_system_fault,
+    end_without_reader,
+)
 
 if TYPE_CHECKING:
     from features.contract import Kind
@@ -67,35 +72,15 @@ def main() -> None:
     try:
         app()
     except WinbackError as error:
-        _fail(error)
+        end_with_fault(error)
+    except SystemExit as stop:
+        end_after_typer(stop)
     except BrokenPipeError:
-        # The reader of our output has gone (`winback ... | head`): nothing is wrong.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise SystemExit(0) from None
-    except Exception:  # noqa: BLE001  the one place that may catch everything
-        sys.stderr.write(
-            "winback: this is a bug, nothing you did wrong. Fix: report the lines below.\n"
-        )
-        traceback.print_exc()
-        raise SystemExit(1) from None
-
-
-def _fail(error: WinbackError) -> None:
-    if "--json" in sys.argv:
-        from pipelines.terminal import print_json
-
-        print_json(
-            {
-                "schema_version": 1,
-                "error": {
-                    "kind": type(error).__name__,
-                    "exit_code": error.exit_code,
-                    "message": str(error),
-                },
-            }
-        )
-    sys.stderr.write(f"winback: {error}\n")
-    raise SystemExit(error.exit_code)
+        end_without_reader()
+    except OSError as error:
+        end_with_system_fault(error)
+    except Exception as error:  # noqa: BLE001  the one place that may catch everything
+        end_with_bug(error)
 
 
 def _load(path: Path) -> "Config":

@@ -16,10 +16,24 @@ from features.progress import silent
 _PLAIN_WIDTH = 160
 
 
+class _ResultConsole(Console):
+    """A console whose reader may leave early (`winback ... | head`)."""
+
+    def on_broken_pipe(self) -> None:
+        """Hand the fault on; rich would end the program with exit code 1."""
+        raise BrokenPipeError
+
+
 def result_console() -> Console:
-    """The console for results; wide when the output is a file or a pipe."""
-    return Console(
-        file=sys.stdout, width=None if sys.stdout.isatty() else _PLAIN_WIDTH, highlight=False
+    """The console for results; wide when the output is a file or a pipe.
+
+    Square brackets are printed as they are: customer ids and file names may hold some.
+    """
+    return _ResultConsole(
+        file=sys.stdout,
+        width=None if sys.stdout.isatty() else _PLAIN_WIDTH,
+        highlight=False,
+        markup=False,
     )
 
 
@@ -67,8 +81,13 @@ def progress_bars(*, quiet: bool = False) -> Iterator[ProgressCallback]:
 
 
 def print_json(document: dict[str, Any]) -> None:
-    """Write one JSON document to stdout."""
-    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False, default=str) + "\n")
+    """Write one JSON document to stdout; characters it cannot encode are escaped."""
+    text = json.dumps(document, indent=2, ensure_ascii=False, default=str)
+    try:
+        text.encode(sys.stdout.encoding)
+    except UnicodeEncodeError:
+        text = json.dumps(document, indent=2, default=str)
+    sys.stdout.write(text + "\n")
 
 
 def text_table(

@@ -1,6 +1,7 @@
 """The command line: help, exit codes, JSON, and nothing heavy before it is needed."""
 
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -12,6 +13,8 @@ from click import Group
 from typer.testing import CliRunner
 
 from pipelines.cli import app
+from pipelines.cli_exit import end_with_bug
+from pipelines.terminal import result_console, text_table
 
 WINBACK = Path(sys.executable).with_name("winback")
 
@@ -127,3 +130,81 @@ def test_groups_print_help_when_called_alone() -> None:
     command = typer.main.get_command(app)
     assert isinstance(command, Group) or hasattr(command, "commands")
     assert CliRunner().invoke(app, ["ingest"]).exit_code in (0, 2)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["ingest", "events", "--max-reject-share", "2", "x.csv"],
+        ["explain"],
+        ["status", "--nope"],
+        ["nonsense"],
+    ],
+    ids=" ".join,
+)
+def test_wrong_options_speak_json_too(arguments: list[str], tmp_path: Path) -> None:
+    result = run(*arguments, "--json", cwd=tmp_path)
+    assert result.returncode == 2
+    error = json.loads(result.stdout)["error"]
+    assert (error["kind"], error["exit_code"]) == ("UsageError", 2)
+    assert error["message"]
+
+
+@pytest.mark.parametrize("flags", [[], ["--json"]], ids=["table", "json"])
+def test_a_reader_that_leaves_early_is_no_failure(flags: list[str], tmp_path: Path) -> None:
+    """`winback ... | head` ended with exit code 1 once the reader had gone."""
+    assert run("init", cwd=tmp_path).returncode == 0
+    process = subprocess.Popen(
+        [WINBACK, "features", "list", *flags],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+    told = process.stderr.read()
+    process.stderr.close()
+    assert (process.wait(timeout=60), told) == (0, b"")
+
+
+def test_what_the_file_system_refuses_is_no_bug(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    result = run("init", "--folder", "file/inside", "--json", cwd=tmp_path)
+    assert result.returncode == 4
+    assert "Traceback" not in result.stderr
+    assert "not a directory" in json.loads(result.stdout)["error"]["message"]
+
+
+def test_a_bug_speaks_json_without_its_text(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["winback", "status", "--json"])
+    with pytest.raises(SystemExit) as stop:
+        end_with_bug(ValueError("customer C1"))
+    assert stop.value.code == 1
+    printed = capsys.readouterr().out
+    assert json.loads(printed)["error"]["kind"] == "Bug"
+    assert "C1" not in printed
+
+
+def test_square_brackets_are_printed_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    """A customer called "[/red]" stopped the table after the list was written."""
+    console = result_console()
+    console.print(text_table("files of [sources]", ["customer"], [["[/red]"], ["[bold]x"]]))
+    printed = capsys.readouterr().out
+    assert all(text in printed for text in ("[sources]", "[/red]", "[bold]x"))
+
+
+def test_json_with_any_letters_goes_to_a_terminal_that_knows_only_ascii(tmp_path: Path) -> None:
+    result = subprocess.run(
+        [WINBACK, "init", "--folder", "caf\u00e9", "--json"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "1"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert result.returncode == 0
+    assert json.loads(result.stdout)["path"] == "caf\u00e9/winback.toml"
