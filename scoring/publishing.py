@@ -44,12 +44,17 @@ def compare_list(lists: Path, name: str, files: Sequence[ListFile]) -> list[str]
 
 
 def check_publishable(lists: Path, name: str, files: Sequence[ListFile], *, force: bool) -> None:
-    """Refuse to overwrite another list.
+    """Refuse a place where no list can be written, and to overwrite another list.
+
+    Makes the folder of lists if need be, so that nothing else is done for a list that
+    could not appear.
 
     Raises
     ------
-    ArtifactError : the folder exists, its list differs, and `force` is false.
+    ArtifactError : lists cannot be written there; or the folder exists, its list differs,
+        and `force` is false.
     """
+    _make_folder(lists)
     folder = list_folder(lists, name)
     if force or not folder.exists():
         return
@@ -78,9 +83,9 @@ def publish_list(
 
     Raises
     ------
-    ArtifactError : the folder exists, its list differs, and `force` is false.
+    ArtifactError : as check_publishable.
     """
-    lists.mkdir(parents=True, exist_ok=True)
+    _make_folder(lists)
     target = list_folder(lists, name)
     with _only_writer(lists):
         _restore(target)
@@ -102,6 +107,22 @@ def publish_list(
         finally:
             shutil.rmtree(aside, ignore_errors=True)
         return outcome
+
+
+def _make_folder(lists: Path) -> None:
+    try:
+        lists.mkdir(parents=True, exist_ok=True)
+        with (lists / _LOCK_NAME).open("a"):
+            pass
+    except OSError as error:
+        raise ArtifactError(
+            describe(
+                str(lists),
+                f"no list can be written here: {os.strerror(error.errno or 0).lower()}",
+                expected="a folder that this user may write to, or a place for one",
+                fix="correct storage.lists or the folder's permissions",
+            )
+        ) from error
 
 
 def _write_folder(folder: Path, files: Sequence[ListFile]) -> None:

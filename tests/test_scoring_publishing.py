@@ -10,7 +10,7 @@ import pytest
 from features.errors import ArtifactError
 from scoring import publishing
 from scoring.list_files import ListFile
-from scoring.publishing import publish_list
+from scoring.publishing import check_publishable, publish_list
 
 FILES = [
     ListFile("recall_list.csv", b"a"),
@@ -151,3 +151,13 @@ def test_a_reader_never_sees_a_mixture_while_lists_are_replaced(tmp_path: Path) 
     stop.set()
     reader.join()
     assert seen <= {b"0", b"1"}
+
+
+def test_a_place_for_lists_that_is_a_file_is_refused(tmp_path: Path) -> None:
+    """It was found only after the night's decisions had been stored."""
+    place = tmp_path / "lists"
+    place.write_text("", encoding="utf-8")
+    with pytest.raises(ArtifactError, match=r"no list can be written here: file exists"):
+        check_publishable(place, NAME, FILES, force=True)
+    with pytest.raises(ArtifactError, match=r"storage\.lists"):
+        publish_list(place, NAME, FILES)
