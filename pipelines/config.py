@@ -22,6 +22,7 @@ from training.plan import TrainingPlan
 
 CONFIG_NAME = "winback.toml"
 _FORBID = ConfigDict(extra="forbid")
+_Place = Annotated[str, Field(min_length=1)]
 
 
 def _check_timezone(name: str) -> str:
@@ -54,11 +55,11 @@ class Business:
 class Storage:
     """Where tables, lists and models live; relative paths start at winback.toml's folder."""
 
-    warehouse: str = "warehouse"
+    warehouse: _Place = "warehouse"
     buckets: Annotated[int, Field(ge=1, le=4096)] = 16
-    lists: str = "lists"
+    lists: _Place = "lists"
     mlflow_tracking_uri: str | None = None
-    mlflow_experiment: str = "winback"
+    mlflow_experiment: _Place = "winback"
     registry_prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")] = "winback"
 
 

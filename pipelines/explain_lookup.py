@@ -79,7 +79,10 @@ def explain_unscored(warehouse: Warehouse, day: date, bucket: int, customer_id: 
             )
         )
     if "events" in stored:
-        verdict = f"Not scored: no event of this customer had happened and arrived before {day}."
+        verdict = (
+            f"Not scored: when the list of {day} was made, no event of this customer that had "
+            "happened and arrived before that day was in the warehouse."
+        )
     else:
         verdict = f"Not scored: this customer has no events, only {' and '.join(stored)}."
     return Explanation(customer_id=customer_id, day=day, verdict=verdict, is_scored=False)

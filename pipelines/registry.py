@@ -133,7 +133,7 @@ def champion(config: Config, kind: Kind) -> tuple[Bundle, str, Source]:
     try:
         if (store := sqlite_file(config)) is not None and not store.is_file():
             # Connecting would make an empty database and hide that the old one is gone.
-            raise TrackingUnreachableError(f"{store}: no such file.")
+            raise TrackingUnreachableError(f"{store}: no such file")
         return _from_registry(config, kind)
     except TrackingUnreachableError as error:
         copy = read_copy(config, kind)
@@ -141,12 +141,17 @@ def champion(config: Config, kind: Kind) -> tuple[Bundle, str, Source]:
             raise ArtifactError(
                 describe(
                     f"champion of {model_name(config, kind)}",
-                    f"no local copy, and MLflow cannot be asked: {error}",
+                    f"no local copy, and MLflow cannot be asked: {_cause(error)}",
                     expected="a model that `winback train` registered",
                     fix="train first with `winback train`, or make MLflow reachable",
                 )
             ) from error
         return copy.bundle, copy.version, "local copy"
+
+
+def _cause(error: TrackingUnreachableError) -> str:
+    """What is wrong with MLflow, without the expectation and fix that follow it."""
+    return str(error).partition(". Expected ")[0].rstrip(".")
 
 
 def _from_registry(config: Config, kind: Kind) -> tuple[Bundle, str, Source]:

@@ -241,6 +241,8 @@ def test_rules_between_event_and_stage_keys(old: str, new: str, expected: str) -
         ),
         ("[channels.E-Mail]\nlabel='x'\ncost=1", "text that matches"),
         ("[offers.gift]\nlabel='x'", "offers.none: missing"),
+        ("[storage]\nmlflow_experiment=''", "storage.mlflow_experiment: '' is not valid"),
+        ("[storage]\nwarehouse=''", "storage.warehouse: '' is not valid"),
         ("[experiment]\nghost_share=0.5\nexplore_share=0.5", "expected less than 1"),
         ("[training]\nas_of='2026-13-01'", "expected a date such as 2026-11-01"),
         ("[sources.customers.flags]\n'Has App'='app'", "sources.customers.flags"),

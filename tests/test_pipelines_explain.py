@@ -133,7 +133,7 @@ def test_do_not_contact_is_told_with_the_channels(config: Config, table: pa.Tabl
 def test_somebody_without_an_event_before_the_as_of(config: Config, table: pa.Table) -> None:
     told = explain(config, LATE)
     assert not told.is_scored
-    assert f"no event of this customer had happened and arrived before {DAY}" in told.verdict
+    assert f"when the list of {DAY} was made, no event of this customer" in told.verdict
     assert told.to_json()["listed"] is False
 
 
