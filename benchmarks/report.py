@@ -11,7 +11,6 @@ from time import perf_counter
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 SCHEMA_VERSION = 1
 GATE_FAILED = 5
@@ -53,34 +52,36 @@ class Timing:
 
 @dataclass(frozen=True, slots=True)
 class Ratio:
-    """Median of one timing ÷ median of another, with a 95 % bootstrap interval."""
+    """Median of the ratios of runs that took turns, with a 95 % bootstrap interval."""
 
     value: float
     low: float
     high: float
 
 
-def time_runs(run: Callable[[], object], *, repeats: int) -> Timing:
-    """Time `repeats` calls; what a call returns is dropped before the next one."""
-    seconds = []
-    for _ in range(repeats):
+def time_rounds(paths: Mapping[str, Callable[[], object]], *, rounds: int) -> dict[str, Timing]:
+    """Time all paths in turns, so that a disturbance of the machine falls on no path alone."""
+
+    def seconds(path: Callable[[], object]) -> float:
         start = perf_counter()
-        result = run()
-        seconds.append(perf_counter() - start)
+        result = path()
+        spent = perf_counter() - start
         del result
-    return Timing(tuple(seconds))
+        return spent
+
+    turns = [{name: seconds(path) for name, path in paths.items()} for _ in range(rounds)]
+    return {name: Timing(tuple(turn[name] for turn in turns)) for name in paths}
 
 
 def ratio(numerator: Timing, denominator: Timing, *, rng: np.random.Generator) -> Ratio:
-    """Ratio of medians; the interval resamples the runs of both."""
+    """Median over rounds of the ratio of two paths of `time_rounds`.
 
-    def draw(timing: Timing) -> NDArray[np.float64]:
-        runs = np.array(timing.seconds)
-        picks = rng.integers(0, len(runs), size=(BOOTSTRAP_DRAWS, len(runs)))
-        return np.asarray(np.median(runs[picks], axis=1))
-
-    low, high = np.quantile(draw(numerator) / draw(denominator), (0.025, 0.975))
-    return Ratio(numerator.median / denominator.median, float(low), float(high))
+    Pairs within a round meet the same machine; the interval resamples rounds.
+    """
+    ratios = np.array(numerator.seconds) / np.array(denominator.seconds)
+    picks = rng.integers(0, len(ratios), size=(BOOTSTRAP_DRAWS, len(ratios)))
+    low, high = np.quantile(np.median(ratios[picks], axis=1), (0.025, 0.975))
+    return Ratio(float(np.median(ratios)), float(low), float(high))
 
 
 def machine(packages: Sequence[str]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks import features as benchmark
 from benchmarks.features_data import SPEC, generate_warehouse
-from benchmarks.report import GATE_FAILED, Bar, Timing, document, publish, ratio, time_runs
+from benchmarks.report import GATE_FAILED, Bar, Timing, document, publish, ratio, time_rounds
 from features.manifest import feature_manifest
 
 
@@ -73,9 +73,20 @@ def test_one_missed_bar_fails_the_benchmark(capsys: pytest.CaptureFixture[str]) 
     assert "FAILS  bad" in capsys.readouterr().out
 
 
-def test_ratios_of_medians_lie_in_their_interval() -> None:
-    found = ratio(Timing((2.0, 2.2, 1.9)), Timing((1.0, 1.1, 0.9)), rng=np.random.default_rng(0))
+def test_ratios_compare_runs_of_the_same_round() -> None:
+    slow, fast = Timing((2.0, 8.4, 1.9, 2.1)), Timing((1.0, 4.0, 1.0, 1.0))
+    found = ratio(slow, fast, rng=np.random.default_rng(0))
 
-    assert found.value == 2.0
-    assert found.low < 2.0 < found.high
-    assert len(time_runs(lambda: None, repeats=3).seconds) == 3
+    assert found.value == 2.05
+    assert found.low == pytest.approx(1.9)
+    assert found.high == pytest.approx(2.1)
+
+
+def test_rounds_run_the_paths_in_turns() -> None:
+    calls: list[str] = []
+    timings = time_rounds(
+        {"a": lambda: calls.append("a"), "b": lambda: calls.append("b")}, rounds=2
+    )
+
+    assert calls == ["a", "b", "a", "b"]
+    assert {name: len(timing.seconds) for name, timing in timings.items()} == {"a": 2, "b": 2}
