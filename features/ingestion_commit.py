@@ -12,6 +12,7 @@ import pyarrow as pa
 from features.contract import INGESTIONS, REJECTS, TABLES, TIME, Kind, TableContract
 from features.errors import ArtifactError, describe
 from features.ingestion_duplicates import DROPPED
+from features.ingestion_files import display_name
 from features.ingestion_stage import STAGED, StagePlan, order_columns
 from features.ingestion_time import quote
 from features.progress import Progress
@@ -104,6 +105,8 @@ def repair_records(warehouse: Warehouse, kind: Kind) -> int:
         values = json.loads(text)
         if warehouse.has_transaction(INGESTIONS.name, values["ingestion"]):
             continue
+        # Also names of commits from before names were made safe where they are taken.
+        values["files"] = [display_name(name) for name in values["files"]]
         values["table_version"] = int(commit["version"])
         values["ingested_at"] = _moment(values.pop("ingested_at_us"))
         row = {name: [values[name]] for name in INGESTIONS.schema.names}

@@ -2,6 +2,7 @@
 
 import glob
 import hashlib
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,13 +37,36 @@ _GLOB_SIGNS = "*?["
 
 @dataclass(frozen=True, slots=True)
 class SourceFile:
-    """One file to ingest; `path` is as the user wrote it, `digest` the SHA-256 of its bytes."""
+    """One file to ingest.
 
+    Attributes
+    ----------
+    location : where it is read.
+    path : its name as the user wrote it, for people and tables.
+    format, gzipped, ends_with_newline : what its name and its first and last bytes tell.
+    digest : SHA-256 of its bytes.
+    """
+
+    location: Path
     path: str
     format: Format
     gzipped: bool
     digest: str
     ends_with_newline: bool
+
+
+def display_name(path: str | Path) -> str:
+    """A file name as text that can be shown and stored.
+
+    Names need not be UTF-8. Python stands surrogates for their other bytes, which no
+    encoder accepts; here such a byte becomes an escape like \\xff.
+    """
+    text = os.fspath(path)
+    try:
+        raw = text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:  # a surrogate that stands for no byte
+        raw = text.encode("utf-8", "backslashreplace")
+    return raw.decode("utf-8", "backslashreplace")
 
 
 def find_files(paths: Sequence[str]) -> list[Path]:
@@ -59,7 +83,7 @@ def find_files(paths: Sequence[str]) -> list[Path]:
     for text in paths:
         path = Path(text)
         if path.is_dir():
-            faults.append(f"{text} is a folder")
+            faults.append(f"{display_name(text)} is a folder")
         elif path.exists():
             found.setdefault(path.resolve(), path)
         elif any(sign in text for sign in _GLOB_SIGNS):
@@ -67,11 +91,11 @@ def find_files(paths: Sequence[str]) -> list[Path]:
             matches = [Path(m) for m in sorted(glob.glob(text, recursive=True))]  # noqa: PTH207
             matches = [match for match in matches if match.is_file()]
             if not matches:
-                faults.append(f"no file matches {text}")
+                faults.append(f"no file matches {display_name(text)}")
             for match in matches:
                 found.setdefault(match.resolve(), match)
         else:
-            faults.append(f"{text} does not exist")
+            faults.append(f"{display_name(text)} does not exist")
     if not paths:
         faults.append("no path was given")
     if faults:
@@ -120,7 +144,7 @@ def _inspect(path: Path, kind: str) -> SourceFile:
         if not head:
             raise DataError(
                 describe(
-                    str(path),
+                    display_name(path),
                     "the file is empty (0 bytes)",
                     expected="a header line and data rows",
                     fix="export it again, or leave it out",
@@ -133,7 +157,8 @@ def _inspect(path: Path, kind: str) -> SourceFile:
     digest.update(kind.encode())
     gzipped = head.startswith(_GZIP_MAGIC)
     return SourceFile(
-        path=str(path),
+        location=path,
+        path=display_name(path),
         format=_format(path, head, gzipped=gzipped),
         gzipped=gzipped,
         digest=digest.hexdigest(),
@@ -163,7 +188,7 @@ def _format(path: Path, head: bytes, *, gzipped: bool) -> Format:
 def _unknown(path: Path, fault: str) -> DataError:
     return DataError(
         describe(
-            str(path),
+            display_name(path),
             fault,
             expected="CSV (.csv .tsv .txt .dat), JSON lines (.json .jsonl .ndjson), each plain or "
             "gzipped, or Parquet (.parquet .pq)",

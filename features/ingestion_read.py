@@ -76,7 +76,7 @@ def open_file(
     """
     if file.format == "parquet":
         path = stage.with_suffix(".parquet")
-        path.symlink_to(Path(file.path).resolve())
+        path.symlink_to(file.location.resolve())
         types = _unique(_parquet_types(connection, file, path), file)
         return OpenedFile(file, RawColumns(file.path, types, text=False), path, None)
     if file.format == "json":

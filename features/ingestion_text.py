@@ -76,7 +76,7 @@ def place_text(file: SourceFile, codec: str, stage: Path, suffix: str) -> Path:
     """Link a UTF-8 file, or write it as UTF-8, under the path `stage` + `suffix`."""
     if codec in ("utf-8", "ascii"):
         path = stage.with_suffix(suffix + (".gz" if file.gzipped else ""))
-        path.symlink_to(Path(file.path).resolve())
+        path.symlink_to(file.location.resolve())
         return path
     path = stage.with_suffix(suffix)
     _transcode(file, codec, path, newline="")
@@ -108,8 +108,8 @@ def find_codec(encoding: str, place: str) -> str:
 def open_bytes(file: SourceFile) -> BinaryIO:
     """Open a file for reading, through gzip if it is gzipped."""
     if file.gzipped:
-        return cast(BinaryIO, gzip.open(file.path, "rb"))
-    return Path(file.path).open("rb")
+        return cast(BinaryIO, gzip.open(file.location, "rb"))
+    return file.location.open("rb")
 
 
 def _head(file: SourceFile, codec: str) -> str:
@@ -194,7 +194,7 @@ def _header(head: str, sign: str, file: SourceFile) -> tuple[str, ...]:
 
 
 def _check_last_line(file: SourceFile, codec: str, sign: str, columns: tuple[str, ...]) -> None:
-    with Path(file.path).open("rb") as stream:
+    with file.location.open("rb") as stream:
         size = stream.seek(0, 2)
         stream.seek(max(0, size - _HEAD_BYTES))
         tail = stream.read().decode(codec, errors="replace")

@@ -1,5 +1,6 @@
 """A crash at any point leaves the warehouse as it was, or the rerun repairs it."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -182,3 +183,19 @@ def test_a_warehouse_at_a_url_is_written_and_found(tmp_path: Path) -> None:
     assert (second.accepted, second.duplicate_in_warehouse) == (1, 2)
     assert balanced(second)
     assert warehouse_status(config).tables[0].rows == 3
+
+
+def test_a_commit_with_a_file_name_that_is_not_utf8_is_repaired(tmp_path: Path) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        # As names were stored before they were made safe: the data commit goes through, its
+        # record does not, and until it is written every ingestion of the kind fails.
+        patch.setattr("features.ingestion_files.display_name", str)
+        patch.setattr("features.ingestion_commit.display_name", str)
+        path = os.fsdecode(os.fsencode(tmp_path) + b"/bad\xff.csv")
+        with pytest.raises(UnicodeEncodeError):
+            write(Path(path), HEADER + GOOD)
+            run_ingest(shop(tmp_path, events=EVENTS), "events", [path], now=NOW)
+    assert (len(stored(tmp_path)), stored(tmp_path, "ingestions")) == (2, [])
+    assert ingest_text(tmp_path, HEADER + GOOD, name="good.csv").no_op
+    (record,) = stored(tmp_path, "ingestions")
+    assert (record["files"], record["accepted"]) == ([f"{tmp_path}/bad\\xff.csv"], 2)

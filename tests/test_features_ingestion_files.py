@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -293,3 +294,35 @@ def test_columns_may_stand_in_another_order_in_each_file(tmp_path: Path) -> None
     summary = run_ingest(shop(tmp_path, events=EVENTS), "events", paths, now=NOW)
     assert {row["customer_id"] for row in stored(tmp_path)} == {"1", "2", "3"}
     assert summary.rows_in == 3
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_a_file_name_that_is_not_utf8_is_shown_and_stored_escaped(
+    dry_run: bool, tmp_path: Path
+) -> None:
+    path = os.fsdecode(os.fsencode(tmp_path) + b"/bad\xff.csv")
+    write(Path(path), HEADER + GOOD + ",2026-01-01,visit,\n")
+    config = shop(tmp_path, events=EVENTS)
+    options = {"dry_run": dry_run, "max_reject_share": 1.0, "now": NOW}
+    summary = run_ingest(config, "events", [path], **options)
+    shown = f"{tmp_path}/bad\\xff.csv"
+    assert (summary.files, summary.accepted) == ((shown,), 1)
+    assert summary.rejects[0].examples == (f"{shown}:2",)
+    assert json.dumps(summary.to_json()).isascii()
+    if not dry_run:
+        assert stored(tmp_path, "ingestions")[0]["files"] == [shown]
+        assert stored(tmp_path, "rejects")[0]["file"] == shown
+        assert run_ingest(config, "events", [path], now=NOW).skipped_files == (shown,)
+
+
+@pytest.mark.parametrize("content", ["", HEADER, HEADER + GOOD + "1,2026"])
+def test_an_error_about_a_file_name_that_is_not_utf8_can_be_written(
+    content: str, tmp_path: Path
+) -> None:
+    path = os.fsdecode(os.fsencode(tmp_path) + b"/bad\xff.csv")
+    with pytest.raises(UsageError, match=r"bad\\xff.csv does not exist"):
+        run_ingest(shop(tmp_path), "events", [path], now=NOW)
+    write(Path(path), content)
+    with pytest.raises(DataError, match=r"bad\\xff.csv: ") as raised:
+        run_ingest(shop(tmp_path, events=EVENTS), "events", [path], now=NOW)
+    assert str(raised.value).encode()
