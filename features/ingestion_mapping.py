@@ -1,7 +1,6 @@
 """Binding the configured SQL expressions to the raw columns of one file."""
 
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any, Literal
@@ -9,6 +8,15 @@ from typing import Any, Literal
 import duckdb
 
 from features.errors import DataError, describe
+from features.ingestion_expression import (
+    ExpressionError,
+    calls,
+    expression_sql,
+    parse_expression,
+    references,
+    select_list,
+    shorten,
+)
 
 FieldKind = Literal["text", "time", "number", "flag"]
 
@@ -78,9 +86,12 @@ def bind_fields(
     faults: list[str] = []
     for field in fields:
         try:
-            bound.append(_bind(connection, field, raw))
-        except _BindError as fault:
-            faults.append(f"{place}.{field.name} = {field.expression!r}: {fault}")
+            bound.append(_bind_or_refuse(connection, field, raw))
+        except ExpressionError as fault:
+            shown, why = repr(field.expression), str(fault)
+            faults.append(
+                f"{place}.{field.name} = {shorten(shown, limit=160)}: {shorten(why, limit=400)}"
+            )
     connection.execute("DROP TABLE winback_probe")
     if faults:
         listing = "\n".join(f"  {fault}" for fault in faults)
@@ -120,77 +131,44 @@ def name_sql(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-class _BindError(Exception):
-    """Why one expression cannot be bound."""
+def _bind_or_refuse(
+    connection: duckdb.DuckDBPyConnection, field: Field, raw: RawColumns
+) -> BoundField:
+    try:
+        return _bind(connection, field, raw)
+    except RecursionError:
+        raise ExpressionError(
+            "is nested too deeply; expected at most about a hundred terms"
+        ) from None
 
 
 def _bind(connection: duckdb.DuckDBPyConnection, field: Field, raw: RawColumns) -> BoundField:
-    tree = _parse(connection, field.expression)
+    tree = parse_expression(connection, field.expression)
     known = {name.lower(): name for name in raw.types}
-    references = [node for node in _references(tree) if node["column_names"][-1].lower() in known]
-    used = list(dict.fromkeys(known[node["column_names"][-1].lower()] for node in references))
-    if field.kind == "time" and any(map(_gives_utc_without_zone, _calls(tree))):
-        raise _BindError(
+    named = [node["column_names"][-1] for node in references(tree)]
+    used = list(dict.fromkeys(known[name.lower()] for name in named if name.lower() in known))
+    if field.kind == "time" and any(map(_gives_utc_without_zone, calls(tree))):
+        raise ExpressionError(
             "gives UTC without saying so, which would be read as local time: write "
             "to_timestamp(x) for seconds since 1970, to_timestamp(x / 1000) for milliseconds"
         )
     first_fault = ""
     for types in _type_choices(len(used), text=raw.text):
-        sql = _with_types(connection, tree, dict(zip(used, types, strict=True)), known)
         try:
+            sql = _with_types(connection, tree, dict(zip(used, types, strict=True)), known)
             kind = str(connection.sql(f"SELECT {sql} FROM winback_probe").types[0])
             _check_type(field, kind)
-            connection.sql(f"SELECT TRY({sql}) FROM winback_probe")
-        except (duckdb.BinderException, duckdb.CatalogException) as error:
+            # Run, not only bound: constant patterns are compiled when the query starts. The
+            # table is empty, so what DuckDB says cannot hold a value.
+            connection.execute(f"SELECT TRY({sql}) FROM winback_probe").fetchall()
+        except duckdb.Error as error:
             first_fault = first_fault or str(error).splitlines()[0]
             continue
         return BoundField(field, sql, kind, frozenset(used))
-    unknown = [
-        node["column_names"][-1]
-        for node in _references(tree)
-        if node["column_names"][-1].lower() not in known
-    ]
+    unknown = [name for name in named if name.lower() not in known]
     if unknown:
-        raise _BindError(f"no column {', '.join(dict.fromkeys(unknown))}")
-    raise _BindError(first_fault)
-
-
-def _parse(connection: duckdb.DuckDBPyConnection, expression: str) -> Any:
-    text = connection.execute(
-        "SELECT json_serialize_sql(?::VARCHAR)", [f"SELECT ({expression})"]
-    ).fetchall()[0][0]
-    document = json.loads(text)
-    if not expression.strip():
-        raise _BindError("not a SQL expression: it is blank")
-    if document["error"]:
-        raise _BindError(f"not a SQL expression: {document['error_message']}")
-    if len(document["statements"]) != 1 or len(_select_list(document)) != 1:
-        raise _BindError("not one SQL expression")
-    return document
-
-
-def _select_list(document: Any) -> list[Any]:
-    node = document["statements"][0]["node"]
-    return list(node.get("select_list", []))
-
-
-def _nodes(node: Any, kind: str) -> Iterator[Any]:
-    if isinstance(node, dict):
-        if node.get("type") == kind:
-            yield node
-        for value in node.values():
-            yield from _nodes(value, kind)
-    elif isinstance(node, list):
-        for value in node:
-            yield from _nodes(value, kind)
-
-
-def _references(tree: Any) -> Iterator[Any]:
-    return _nodes(tree, "COLUMN_REF")
-
-
-def _calls(tree: Any) -> Iterator[Any]:
-    return _nodes(tree, "FUNCTION")
+        raise ExpressionError(f"no column {', '.join(dict.fromkeys(unknown))}")
+    raise ExpressionError(first_fault)
 
 
 def _type_choices(n_columns: int, *, text: bool) -> list[tuple[str, ...]]:
@@ -208,7 +186,7 @@ def _with_types(
 ) -> str:
     """The expression as SQL, with casts around the columns that are read as numbers."""
     casts = {
-        column: _parse(connection, f"CAST({name_sql(column)} AS {kind})")
+        column: parse_expression(connection, f"CAST({name_sql(column)} AS {kind})")
         for column, kind in types.items()
         if kind != "VARCHAR"
     }
@@ -220,12 +198,10 @@ def _with_types(
             return node
         if node.get("type") == "COLUMN_REF":
             column = known.get(node["column_names"][-1].lower())
-            return _select_list(casts[column])[0] if column in casts else node
+            return select_list(casts[column])[0] if column in casts else node
         return {key: rewrite(value) for key, value in node.items()}
 
-    rewritten = json.dumps(rewrite(tree) if casts else tree)
-    sql = connection.execute("SELECT json_deserialize_sql(?::JSON)", [rewritten]).fetchall()[0][0]
-    return f"({str(sql).removeprefix('SELECT ')})"
+    return expression_sql(connection, rewrite(tree) if casts else tree)
 
 
 def _gives_utc_without_zone(call: Any) -> bool:
@@ -239,18 +215,18 @@ def _check_type(field: Field, kind: str) -> None:
     """Refuse value types that would be read wrongly in silence."""
     nested = "(" in kind and not kind.startswith(_PLAIN_WITH_BRACKETS)
     if nested or kind.endswith("]") or kind in ("BLOB", "BIT"):
-        raise _BindError(f"gives {kind}; expected one plain value per row")
+        raise ExpressionError(f"gives {kind}; expected one plain value per row")
     if field.kind == "text" and kind.startswith(_FRACTIONS):
-        raise _BindError(
+        raise ExpressionError(
             f"gives {kind}; expected text or whole numbers, as 13085.0 is not 13085: "
             "write CAST(... AS BIGINT)::VARCHAR"
         )
     if field.kind == "time" and not kind.startswith(_TIMES):
-        raise _BindError(
+        raise ExpressionError(
             f"gives {kind}; expected a time, a date or text: write to_timestamp(x) for "
             "seconds since 1970, to_timestamp(x / 1000) for milliseconds"
         )
     if field.kind == "number" and kind.startswith(("DATE", "TIME", "BOOLEAN", "INTERVAL")):
-        raise _BindError(f"gives {kind}; expected a number")
+        raise ExpressionError(f"gives {kind}; expected a number")
     if field.kind == "flag" and kind.startswith(("DATE", "TIME", "INTERVAL")):
-        raise _BindError(f"gives {kind}; expected true or false")
+        raise ExpressionError(f"gives {kind}; expected true or false")

@@ -303,8 +303,7 @@ def test_a_file_name_that_is_not_utf8_is_shown_and_stored_escaped(
     path = os.fsdecode(os.fsencode(tmp_path) + b"/bad\xff.csv")
     write(Path(path), HEADER + GOOD + ",2026-01-01,visit,\n")
     config = shop(tmp_path, events=EVENTS)
-    options = {"dry_run": dry_run, "max_reject_share": 1.0, "now": NOW}
-    summary = run_ingest(config, "events", [path], **options)
+    summary = run_ingest(config, "events", [path], dry_run=dry_run, max_reject_share=1.0, now=NOW)
     shown = f"{tmp_path}/bad\\xff.csv"
     assert (summary.files, summary.accepted) == ((shown,), 1)
     assert summary.rejects[0].examples == (f"{shown}:2",)

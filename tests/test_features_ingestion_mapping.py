@@ -83,6 +83,10 @@ def test_native_types_are_never_cast() -> None:
         ("number", "random()", "volatile"),
         ("number", "(SELECT 1)", "subquery"),
         ("number", "row_number() OVER ()", "window"),
+        ("text", "regexp_replace(Invoice, '(', '')", "missing ): ("),
+        ("text", "strptime(Invoice, '%Q')", "format specifier %Q"),
+        ("number", "$1", "parameters: 1"),
+        ("text", "*", "STAR"),
     ],
 )
 def test_what_cannot_work_is_said_before_any_row_is_read(
@@ -106,3 +110,51 @@ def test_all_faults_are_told_at_once() -> None:
 
 def test_names_are_quoted() -> None:
     assert name_sql('a"b') == '"a""b"'
+
+
+def test_a_nul_character_in_an_expression_is_refused() -> None:
+    for expression in ("Invoice\0", "'\0'"):
+        with pytest.raises(DataError, match=r"sources.events.x = .*: not one SQL expression"):
+            bind([Field("x", "text", expression)], raw())
+
+
+@pytest.mark.parametrize(
+    ("kind", "expression", "fault"),
+    [
+        ("flag", "Invoice IN (SELECT column0 FROM read_csv('/etc/passwd'))", "holds a subquery"),
+        ("flag", "(SELECT count(*) FROM '/etc/hostname') > 0", "holds a subquery"),
+        ("flag", "EXISTS (FROM '/etc/hostname')", "holds a subquery"),
+        ("text", "ARRAY(SELECT content FROM read_text('/etc/hostname'))[1]", "holds a subquery"),
+        ("text", "read_text('/etc/hostname')", "is a table function"),
+        ("text", "Invoice) FROM '/etc/hostname' --", "goes on as a query"),
+        ("text", "Invoice) FROM read_csv('/etc/passwd') WHERE (true", "goes on as a query"),
+        ("text", "Invoice) WHERE (true", "goes on as a query"),
+        ("text", "Invoice) ORDER BY (1", "goes on as a query"),
+        ("text", "Invoice) UNION SELECT (column0) FROM read_csv('/etc/passwd') --", "not one SQL"),
+        ("text", "1); COPY (SELECT 1) TO '/tmp/x.csv'; SELECT (1", "not a SQL expression"),
+    ],
+)
+def test_an_expression_that_reads_a_file_is_refused_unread(
+    kind: FieldKind, expression: str, fault: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def bound(*_: object) -> str:
+        raise AssertionError("the expression was bound, which opens the files it names")
+
+    if "table function" not in fault:
+        monkeypatch.setattr("features.ingestion_mapping.expression_sql", bound)
+    with pytest.raises(DataError, match=r"sources.events.x = ") as raised:
+        bind([Field("x", kind, expression)], raw())
+    assert fault in str(raised.value)
+
+
+def test_an_expression_of_thousands_of_terms_is_shortened_in_the_error() -> None:
+    for count, fault in ((3000, "Max expression depth"), (700, "nested too deeply")):
+        with pytest.raises(DataError, match=fault) as raised:
+            bind([Field("x", "text", f"[{' || '.join(['Invoice'] * count)}]")], raw())
+        assert "characters ..." in str(raised.value)
+        assert len(str(raised.value)) < 800
+
+
+def test_a_sum_of_a_hundred_terms_is_bound() -> None:
+    (bound,) = bind([Field("x", "number", " + ".join(["Quantity"] * 100))], raw())
+    assert bound.columns == {"Quantity"}
