@@ -33,7 +33,7 @@ class _Span:
 
 
 def training_date(config: Config, as_of: date | None, *, now: datetime, version: int) -> date:
-    """The local date whose midnight is the training as-of.
+    """The local date whose midnight is the training as-of; it has begun already.
 
     The date asked for, else that of the configuration, else the day after the last
     arrival but not later than today: old data then give the same run on any later day.
@@ -44,13 +44,20 @@ def training_date(config: Config, as_of: date | None, *, now: datetime, version:
     as_of : the date asked for.
     now : the present instant.
     version : Delta version of the events table.
+
+    Raises
+    ------
+    DataError : the date is later than today: what arrives until then is not known, and the
+        model would claim to have seen it.
     """
-    if as_of is not None:
-        return as_of
-    if config.training.as_of is not None:
-        return date.fromisoformat(config.training.as_of)
     timezone = ZoneInfo(config.business.timezone)
     today = now.astimezone(timezone).date()
+    if as_of is None and config.training.as_of is not None:
+        as_of = date.fromisoformat(config.training.as_of)
+    if as_of is not None:
+        if as_of > today:
+            raise _not_begun(as_of, today)
+        return as_of
     arrivals = _over_times(config, version, lambda _, arrived: arrived.max(initial=-1))
     last = int(max(arrivals))
     return today if last < 0 else min(today, last_midnight(last, timezone) + timedelta(days=1))
@@ -100,6 +107,17 @@ def _over_times(
 
     return map_buckets(
         of_bucket, range(warehouse.n_buckets), threads=config.training.learner.threads
+    )
+
+
+def _not_begun(until: date, today: date) -> DataError:
+    return DataError(
+        describe(
+            f"training as of {until}",
+            "that day has not begun, so what will have arrived before it is not known",
+            expected=f"a date not after {today}",
+            fix="choose an earlier date with --as-of or training.as_of, or give none",
+        )
     )
 
 

@@ -12,6 +12,7 @@ from small_shop import DAY_US, START_US, events_table, make_home, shop_events
 from features.errors import ArtifactError, DataError
 from models.bundle import KINDS
 from pipelines.config import Config, load_config
+from pipelines.nightly import run_nightly
 from pipelines.registry import champion
 from pipelines.tracking import check_reachable
 from pipelines.train import TrainReport, run_train
@@ -170,3 +171,31 @@ def test_the_configured_date_is_used(tmp_path: Path, store: Path) -> None:
     )
     with pytest.raises(DataError, match="training as of 2024-12-01"):
         run_train(load_config(tmp_path), now=NOW)
+
+
+def test_an_as_of_that_has_not_begun_is_refused(tmp_path: Path, store: Path) -> None:
+    """The bundle claimed to be trained until 2029, and every later night to have seen it."""
+    config = make_home(tmp_path, shop_events(20), store=store)
+    fault = r"training as of 2025-11-28.*has not begun.*not after 2025-11-27"
+    with pytest.raises(DataError, match=fault):
+        run_train(config, as_of=date(2025, 11, 28), now=NOW)
+    toml = tmp_path / "winback.toml"
+    toml.write_text(toml.read_text().replace("[training]\n", '[training]\nas_of = "2030-01-01"\n'))
+    with pytest.raises(DataError, match=r"training as of 2030-01-01.*has not begun"):
+        run_train(load_config(tmp_path), now=NOW)
+
+
+def test_today_in_the_business_zone_has_begun(tmp_path: Path, store: Path) -> None:
+    config = make_home(tmp_path, shop_events(20), store=store)
+    late_evening = datetime(2025, 11, 26, 23, 30, tzinfo=UTC)
+    with pytest.raises(DataError, match="too few positives"):
+        run_train(config, as_of=date(2025, 11, 27), now=late_evening)
+
+
+def test_a_night_of_the_training_date_is_not_said_to_be_in_the_model(
+    run: tuple[Config, TrainReport, list[str]],
+) -> None:
+    config, report, _ = run
+    notes = run_nightly(config, as_of=report.as_of, now=NOW, dry_run=True).summary.notes
+    assert notes
+    assert not any("saw data after" in note for note in notes)
