@@ -19,7 +19,15 @@ from deltalake.fs import DeltaStorageHandler
 
 from features.contract import TABLES, TableContract
 from features.errors import ArtifactError, describe
-from features.warehouse_faults import absent, check_buckets, check_new_place, incomplete
+from features.warehouse_faults import (
+    absent,
+    cause_of,
+    changing,
+    check_buckets,
+    check_new_place,
+    incomplete,
+    reaching,
+)
 from features.warehouse_files import PartitionWriter
 
 _BUCKETS_KEY = "winback.buckets"
@@ -64,11 +72,12 @@ class Warehouse:
 
         Raises
         ------
-        ArtifactError : there is no warehouse, or something else is in its place.
+        ArtifactError : there is no warehouse, something else is in its place, or the place
+            cannot be reached.
         DataError : the warehouse was made with another number of buckets.
         """
         warehouse = cls(root, n_buckets)
-        present = [name for name in TABLES if DeltaTable.is_deltatable(warehouse._uri(name))]
+        present = [name for name in TABLES if warehouse.has_table(name)]
         if not present:
             check_new_place(root)
             if not create:
@@ -86,11 +95,11 @@ class Warehouse:
     @staticmethod
     def exists(root: str) -> bool:
         """Whether a warehouse, or a part of one, has been made at `root`."""
-        return any(DeltaTable.is_deltatable(_join(root, name)) for name in TABLES)
+        return any(_is_table(root, name) for name in TABLES)
 
     def has_table(self, name: str) -> bool:
         """Whether the table is there; contract tables always are."""
-        return bool(DeltaTable.is_deltatable(self._uri(name)))
+        return _is_table(self.root, name)
 
     def table_version(self, name: str) -> int | None:
         """Current Delta version of a table, null if the table does not exist."""
@@ -172,6 +181,10 @@ class Warehouse:
         Returns
         -------
         The new version, or null if a commit with `source_digest` was there already.
+
+        Raises
+        ------
+        ArtifactError : the table cannot be written.
         """
         contract = TABLES[name]
         if source_digest is not None and self.has_transaction(name, source_digest):
@@ -183,19 +196,21 @@ class Warehouse:
             file_stem=f"part-{secrets.token_hex(8)}",
         )
         for batch in _in_order(batches, contract):
-            writer.write(batch)
-        actions = writer.close()
+            # Only the writing: a fault of whoever makes the batches has another place.
+            with changing(self.root, name):
+                writer.write(batch)
         marks = [source_digest, *transactions] if source_digest else list(transactions)
-        table.create_write_transaction(
-            list(actions),
-            mode="append",
-            schema=contract.schema,
-            partition_by=list(contract.partition_by),
-            commit_properties=CommitProperties(
-                custom_metadata={METADATA_KEY: metadata} if metadata else None,
-                app_transactions=[Transaction(app_id=mark, version=1) for mark in marks],
-            ),
-        )
+        with changing(self.root, name):
+            table.create_write_transaction(
+                list(writer.close()),
+                mode="append",
+                schema=contract.schema,
+                partition_by=list(contract.partition_by),
+                commit_properties=CommitProperties(
+                    custom_metadata={METADATA_KEY: metadata} if metadata else None,
+                    app_transactions=[Transaction(app_id=mark, version=1) for mark in marks],
+                ),
+            )
         return self.table_version(name)
 
     def replace_partition(self, name: str, table: Any, *, column: str, value: str) -> int:
@@ -211,14 +226,20 @@ class Warehouse:
         Returns
         -------
         The new version.
+
+        Raises
+        ------
+        ArtifactError : the table cannot be written.
         """
         quoted = value.replace("'", "''")
-        if self.has_table(name):
-            write_deltalake(
-                self._uri(name), table, mode="overwrite", predicate=f"{column} = '{quoted}'"
-            )
-        else:
-            write_deltalake(self._uri(name), table, mode="append", partition_by=[column])
+        known = self.has_table(name)
+        with changing(self.root, name):
+            if known:
+                write_deltalake(
+                    self._uri(name), table, mode="overwrite", predicate=f"{column} = '{quoted}'"
+                )
+            else:
+                write_deltalake(self._uri(name), table, mode="append", partition_by=[column])
         return int(self._delta(name).version())
 
     @contextmanager
@@ -275,7 +296,9 @@ class Warehouse:
 
     def delete_rows(self, name: str, predicate: str) -> None:
         """Delete the rows of a table for which the SQL predicate holds, in one commit."""
-        self._delta(name).delete(predicate)
+        table = self._delta(name)
+        with changing(self.root, name):
+            table.delete(predicate)
 
     def _uri(self, name: str) -> str:
         return _join(self.root, name)
@@ -285,12 +308,12 @@ class Warehouse:
             return DeltaTable(self._uri(name), version=version)
         except TableNotFoundError as error:
             raise incomplete(self.root, [name]) from error
-        except DeltaError as error:
+        except (DeltaError, OSError) as error:
             asked = "its latest version" if version is None else f"version {version}"
             raise ArtifactError(
                 describe(
                     f"{self.root}, table {name}",
-                    f"cannot be read at {asked}: {error}",
+                    f"cannot be read at {asked}: {cause_of(error)}",
                     expected="a readable Delta table",
                     fix="check the version with `winback status`, or restore the folder",
                 )
@@ -302,18 +325,24 @@ class Warehouse:
         return pafs.SubTreeFileSystem(self._uri(name), pafs.LocalFileSystem())
 
     def _create(self, contract: TableContract) -> None:
-        DeltaTable.create(
-            self._uri(contract.name),
-            schema=contract.schema,
-            mode="ignore",
-            partition_by=list(contract.partition_by),
-            configuration={_BUCKETS_KEY: str(self.n_buckets)},
-            raise_if_key_not_exists=False,
-        )
+        with changing(self.root, contract.name):
+            DeltaTable.create(
+                self._uri(contract.name),
+                schema=contract.schema,
+                mode="ignore",
+                partition_by=list(contract.partition_by),
+                configuration={_BUCKETS_KEY: str(self.n_buckets)},
+                raise_if_key_not_exists=False,
+            )
 
 
 def _join(root: str, name: str) -> str:
     return f"{root.rstrip('/')}/{name}"
+
+
+def _is_table(root: str, name: str) -> bool:
+    with reaching(root):
+        return bool(DeltaTable.is_deltatable(_join(root, name)))
 
 
 def _in_order(batches: Any, contract: TableContract) -> Iterable[Any]:

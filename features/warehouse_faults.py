@@ -1,10 +1,68 @@
 """What can be wrong with the place of a warehouse, as errors."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+
+from deltalake.exceptions import DeltaError
 
 from features.contract import TABLES
 from features.errors import ArtifactError, DataError, describe
+
+_TERMINAL_CODE = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+_CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
+_LONGEST_CAUSE = 240
+
+
+@contextmanager
+def reaching(root: str) -> Iterator[None]:
+    """Name the warehouse where the store behind it fails while tables are looked up.
+
+    Raises
+    ------
+    ArtifactError : the store cannot be reached, or refuses to be read.
+    """
+    try:
+        yield
+    except (DeltaError, OSError) as error:
+        raise ArtifactError(
+            describe(
+                _CREDENTIALS.sub("", root),
+                f"cannot be reached: {cause_of(error)}",
+                expected="a place for tables that this user may read",
+                fix="correct storage.warehouse, its permissions, or the store's credentials",
+            )
+        ) from error
+
+
+@contextmanager
+def changing(root: str, name: str) -> Iterator[None]:
+    """Name the table where the store behind it refuses a change.
+
+    Raises
+    ------
+    ArtifactError : no permission, no room left, or another process changed the table.
+    """
+    try:
+        yield
+    except (DeltaError, OSError) as error:
+        raise ArtifactError(
+            describe(
+                f"{_CREDENTIALS.sub('', root)}, table {name}",
+                f"cannot be written: {cause_of(error)}",
+                expected="a place that this user may write to, with room left",
+                fix="correct the permissions, free some space, or run the command again if "
+                "another process was writing",
+            )
+        ) from error
+
+
+def cause_of(error: Exception) -> str:
+    """What the store said, on one line, without colours, credentials and the full stop."""
+    plain = _CREDENTIALS.sub("", _TERMINAL_CODE.sub("", str(error)))
+    text = " ".join(plain.split()).rstrip(".") or type(error).__name__
+    return text if len(text) <= _LONGEST_CAUSE else f"{text[:_LONGEST_CAUSE]}…"
 
 
 def check_new_place(root: str) -> None:

@@ -1,3 +1,4 @@
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -5,7 +6,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from deltalake.exceptions import DeltaError
 
+from features import warehouse as warehouse_module
 from features.bucket import bucket_of
 from features.contract import EVENTS
 from features.errors import ArtifactError, DataError
@@ -170,3 +173,81 @@ def test_a_foreign_delta_table_is_refused(tmp_path: Path) -> None:
     write_deltalake(str(tmp_path / "w" / "events"), pa.table({"x": [1]}))
     with pytest.raises(ArtifactError, match="winback did not make"):
         make(str(tmp_path / "w"))
+
+
+def refuse(*_: Any, **__: Any) -> None:
+    raise DeltaError("Generic LocalFileSystem error: Unable to open file: Permission denied.")
+
+
+def test_a_warehouse_that_may_not_be_written_is_no_bug(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A night on a read-only warehouse ended as a bug, with exit code 1."""
+    warehouse = make(str(tmp_path / "w"))
+    rows = pa.table({"as_of": ["2026-01-01"], "x": [1]})
+    monkeypatch.setattr(warehouse_module, "write_deltalake", refuse)
+    fault = r"table decisions: cannot be written: .*Permission denied\. Expected .*Fix: correct"
+    with pytest.raises(ArtifactError, match=fault):
+        warehouse.replace_partition("decisions", rows, column="as_of", value="2026-01-01")
+    monkeypatch.setattr(warehouse_module.DeltaTable, "create_write_transaction", refuse)
+    with pytest.raises(ArtifactError, match="table events: cannot be written"):
+        warehouse.append("events", event_rows(["a"]))
+    monkeypatch.setattr(warehouse_module.DeltaTable, "delete", refuse)
+    with pytest.raises(ArtifactError, match="table events: cannot be written"):
+        warehouse.delete_rows("events", "bucket = 1")
+    monkeypatch.setattr(warehouse_module.DeltaTable, "create", refuse)
+    with pytest.raises(ArtifactError, match="table events: cannot be written"):
+        make(str(tmp_path / "other"))
+
+
+def test_a_file_in_place_of_a_derived_table_is_named(tmp_path: Path) -> None:
+    warehouse = make(str(tmp_path / "w"))
+    (tmp_path / "w" / "decisions").write_text("x", encoding="utf-8")
+    rows = pa.table({"as_of": ["2026-01-01"], "x": [1]})
+    with pytest.raises(ArtifactError, match="cannot be reached: .*Not a directory"):
+        warehouse.replace_partition("decisions", rows, column="as_of", value="2026-01-01")
+
+
+def test_a_fault_of_the_batches_is_not_one_of_the_table(tmp_path: Path) -> None:
+    def batches() -> Iterator[Any]:
+        yield event_rows(["a"])
+        raise OSError("the source is gone")
+
+    with pytest.raises(OSError, match="the source is gone"):
+        make(str(tmp_path / "w")).append("events", batches())
+
+
+def test_an_object_store_that_cannot_be_reached_is_told_without_colours(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """`winback status` without credentials ended as a bug, with terminal codes in its text."""
+
+    def fail(uri: str) -> bool:
+        raise OSError("\x1b[31mGeneric S3 error\x1b[0m:\n  no answer of http://me:secret@host/x.")
+
+    monkeypatch.setattr(warehouse_module.DeltaTable, "is_deltatable", fail)
+    for call in (
+        lambda: Warehouse.open("s3://nobucket/x", n_buckets=4),
+        lambda: Warehouse.exists("s3://nobucket/x"),
+    ):
+        with pytest.raises(ArtifactError) as caught:
+            call()
+        text = str(caught.value)
+        assert text.startswith(
+            "s3://nobucket/x: cannot be reached: Generic S3 error: no answer of http://host/x. "
+        )
+        assert "\x1b" not in text
+        assert caught.value.exit_code == 4
+
+
+def test_a_table_that_goes_away_while_it_is_read_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warehouse = make(str(tmp_path / "w"))
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise OSError("\x1b[31mtimed out\x1b[0m")
+
+    monkeypatch.setattr(warehouse_module, "DeltaTable", fail)
+    with pytest.raises(ArtifactError, match="cannot be read at its latest version: timed out"):
+        warehouse.files("events")
