@@ -19,6 +19,7 @@ from pipelines.tracking import (
     check_reachable,
     connect,
     find_alias,
+    is_registered,
     sqlite_file,
 )
 from training.fit import TrainedModel
@@ -27,9 +28,14 @@ from training.ladder import MODEL, ModelReport
 __all__ = ["Registration", "TrainingRecord", "champion", "check_reachable", "model_name", "record"]
 
 CHAMPION, CHALLENGER = "champion", "challenger"
-Source = Literal["registry", "local copy"]
+Source = Literal["registry", "local copy", "local copy, store lost"]
+"""Where a champion came from; the last: MLflow answered, but no longer knows the model."""
 
 _METRICS_PER_CALL = 500
+
+
+class _NotRegisteredError(ArtifactError):
+    """MLflow answers, but has no model of this name: nothing was trained, or its store is lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +118,11 @@ def record(config: Config, training: TrainingRecord, *, run_name: str) -> tuple[
 
 
 def champion(config: Config, kind: Kind) -> tuple[Bundle, str, Source]:
-    """The model that serves: from the registry, or its local copy if MLflow is unreachable.
+    """The model that serves: from the registry, or its local copy if MLflow has none to give.
 
-    What the registry gives is checked and kept as the new local copy.
+    What the registry gives is checked and kept as the new local copy. The copy serves while
+    MLflow is unreachable, and after its store was lost (it answers, but has no such model).
+    A model without the alias was left so by somebody, and its copy does not serve.
 
     Parameters
     ----------
@@ -147,6 +155,11 @@ def champion(config: Config, kind: Kind) -> tuple[Bundle, str, Source]:
                 )
             ) from error
         return copy.bundle, copy.version, "local copy"
+    except _NotRegisteredError:
+        copy = read_copy(config, kind)
+        if copy is None:
+            raise
+        return copy.bundle, copy.version, "local copy, store lost"
 
 
 def _cause(error: TrackingUnreachableError) -> str:
@@ -159,21 +172,14 @@ def _from_registry(config: Config, kind: Kind) -> tuple[Bundle, str, Source]:
     with connect(config, patient=False) as client:
         found = find_alias(client, name, CHAMPION)
         if found is None:
-            raise ArtifactError(
-                describe(
-                    f"champion of {name}",
-                    "no version in the registry has this alias",
-                    expected="a model that `winback train` registered",
-                    fix="train first with `winback train`",
-                )
-            )
+            raise _no_champion(client, name)
         version, digest = str(found.version), found.tags.get("winback.digest", "")
         copy = sound_copy(config, kind)
         if copy is not None and (copy.version, copy.digest) == (version, digest):
             return copy.bundle, version, "registry"
         with TemporaryDirectory() as scratch:
             folder = client.download_artifacts(found.run_id, _artifact_path(kind), scratch)
-            bundle = load_bundle(Path(folder))
+            bundle = _load_fetched(Path(folder), place=f"{name} version {version}")
     if bundle.kind != kind or bundle.digest() != digest:
         raise ArtifactError(
             describe(
@@ -185,6 +191,26 @@ def _from_registry(config: Config, kind: Kind) -> tuple[Bundle, str, Source]:
         )
     keep_copy(config, bundle, version=version)
     return bundle, version, "registry"
+
+
+def _no_champion(client: Any, name: str) -> ArtifactError:
+    known = is_registered(client, name)
+    text = describe(
+        f"champion of {name}",
+        "no version in the registry has this alias" if known else "the registry has no such model",
+        expected="a model that `winback train` registered",
+        fix="train first with `winback train`",
+    )
+    return ArtifactError(text) if known else _NotRegisteredError(text)
+
+
+def _load_fetched(folder: Path, *, place: str) -> Bundle:
+    """The bundle in a passing folder; faults name `place`, as the folder will be gone."""
+    try:
+        return load_bundle(folder)
+    except ArtifactError as error:
+        text = str(error).replace(f"{folder}/", f"{place}, ").replace(str(folder), place)
+        raise ArtifactError(text) from error
 
 
 def _experiment(config: Config, client: Any) -> str:

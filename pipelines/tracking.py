@@ -45,8 +45,10 @@ def connect(config: Config, *, patient: bool = True) -> Iterator[Any]:
 
     Raises
     ------
-    TrackingUnreachableError : MLflow failed inside the block.
+    TrackingUnreachableError : MLflow failed inside the block, or its SQLite file is to be
+        made in a folder that does not exist.
     """
+    _check_folder(config)
     with _environment(_ALWAYS if patient else {**_ALWAYS, **_IMPATIENT}), _quiet():
         from mlflow.exceptions import MlflowException
         from mlflow.tracking import MlflowClient
@@ -70,6 +72,19 @@ def check_reachable(config: Config) -> None:
         client.search_experiments(max_results=1)
 
 
+def is_registered(client: Any, model: str) -> bool:
+    """Whether the registry has a model of this name, with or without versions."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client.get_registered_model(model)
+    except MlflowException as error:
+        if error.error_code in _ABSENT:
+            return False
+        raise
+    return True
+
+
 def find_alias(client: Any, model: str, alias: str) -> Any | None:
     """The model version an alias points to; None if there is no such model or alias."""
     from mlflow.exceptions import MlflowException
@@ -91,6 +106,21 @@ def sqlite_file(config: Config) -> Path | None:
 def shown_uri(config: Config) -> str:
     """The tracking URI without a password that may be in it."""
     return re.sub(r"(?<=://)[^/@]+@", "", config.tracking_uri)
+
+
+def _check_folder(config: Config) -> None:
+    """Refuse an SQLite file in a missing folder, which MLflow would make: a mistyped path."""
+    store = sqlite_file(config)
+    if store is not None and not store.parent.is_dir():
+        raise TrackingUnreachableError(
+            describe(
+                f"MLflow at {shown_uri(config)}",
+                f"there is no folder {store.parent}",
+                expected="an SQLite file in a folder that exists",
+                fix="make the folder, or correct storage.mlflow_tracking_uri (left out, it is an "
+                "SQLite file beside the warehouse)",
+            )
+        )
 
 
 @contextmanager

@@ -376,6 +376,18 @@ def test_the_local_champion_serves_when_mlflow_is_away_and_says_so(
     assert "MLflow was unreachable" in (again.folder / "manifest.json").read_text()
 
 
+def test_a_lost_store_is_not_told_as_an_unreachable_one(
+    shop: Config, champions: dict[str, Bundle], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = "local copy, store lost"
+    monkeypatch.setattr(
+        nightly_inputs, "champion", lambda _config, kind: (champions[kind], "3", source)
+    )
+    note = night(shop, dry_run=True).summary.notes[0]
+    assert note.startswith("MLflow has lost its registered models (train again): the last local")
+    assert "dormancy_risk version 3 and natural_return version 3" in note
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -195,6 +196,23 @@ def test_a_broken_database_leaves_the_local_copy(home: Config) -> None:
         check_reachable(home)
 
 
+def test_an_emptied_database_leaves_the_local_copy_and_tells_it(home: Config) -> None:
+    """MLflow makes a new store of an empty file; the nights then ended with `train first`."""
+    (home.home / "mlflow.db").write_bytes(b"")
+    assert champion(home, "dormancy_risk")[1:] == ("1", "local copy, store lost")
+    shutil.rmtree(home.home / ".winback")
+    with pytest.raises(ArtifactError, match=r"the registry has no such model.*winback train"):
+        champion(home, "dormancy_risk")
+
+
+def test_an_alias_taken_away_on_purpose_is_not_replaced_by_the_local_copy(home: Config) -> None:
+    with connect(home) as client:
+        client.delete_registered_model_alias("winback-dormancy-risk", "champion")
+    with pytest.raises(ArtifactError, match="no version in the registry has this alias"):
+        champion(home, "dormancy_risk")
+    assert champion(home, "natural_return")[1:] == ("1", "registry")
+
+
 def test_a_damaged_local_copy_is_fetched_again(home: Config) -> None:
     (model,) = (home.home / ".winback" / "champions" / "dormancy_risk").rglob("model.txt")
     model.write_text("damaged")
@@ -234,6 +252,22 @@ def test_artifacts_of_another_model_are_refused(
         champion(config, "dormancy_risk")
 
 
+def test_tampered_artifacts_are_named_by_model_not_by_a_folder_that_is_gone(
+    trained: tuple[TrainedModel, ...], tmp_path: Path
+) -> None:
+    config = configured(tmp_path)
+    record(config, training_record(trained), run_name="first")
+    shutil.rmtree(tmp_path / ".winback")
+    (risk,) = (tmp_path / "mlartifacts").rglob("bundles/dormancy_risk")
+    (risk / "model.txt").write_text("tampered")
+    with pytest.raises(ArtifactError) as caught:
+        champion(config, "dormancy_risk")
+    text = str(caught.value)
+    assert text.startswith("winback-dormancy-risk version 1")
+    assert "model.txt" in text
+    assert tempfile.gettempdir() not in text.replace(str(tmp_path), "")
+
+
 def test_without_any_training_it_says_train_first(tmp_path: Path) -> None:
     config = configured(tmp_path)
     with pytest.raises(ArtifactError, match="train first"):
@@ -254,6 +288,15 @@ def test_nobody_listening_is_told_within_seconds_and_without_the_password(tmp_pa
     assert "secret" not in text
     with pytest.raises(ArtifactError, match="train first"):
         champion(config, "dormancy_risk")
+
+
+def test_a_database_in_a_missing_folder_is_refused_and_the_folder_not_made(
+    tmp_path: Path,
+) -> None:
+    config = configured(tmp_path / "home", f"sqlite:///{tmp_path}/none/x.db")
+    with pytest.raises(ArtifactError, match=r"there is no folder .*none.*Fix: make the folder"):
+        check_reachable(config)
+    assert not (tmp_path / "none").exists()
 
 
 def test_an_uri_that_is_none_is_refused(tmp_path: Path) -> None:

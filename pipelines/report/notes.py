@@ -69,10 +69,15 @@ def _model_notes(models: tuple[ModelUse, ...], policy: NightPolicy) -> list[str]
             f"The model saw data after this as-of ({kinds}, trained until "
             f"{_local_date(later[0].trained_until, policy.zone)}); figures are optimistic."
         )
-    copies = [model for model in models if model.source != "registry"]
-    if copies:
-        kinds = " and ".join(f"{model.kind} version {model.version}" for model in copies)
-        notes.append(f"MLflow was unreachable: the last local champion was used for {kinds}.")
+    causes = {
+        "local copy": "MLflow was unreachable",
+        "local copy, store lost": "MLflow has lost its registered models (train again)",
+    }
+    for source, cause in causes.items():
+        copies = [model for model in models if model.source == source]
+        if copies:
+            kinds = " and ".join(f"{model.kind} version {model.version}" for model in copies)
+            notes.append(f"{cause}: the last local champion was used for {kinds}.")
     return notes
 
 
