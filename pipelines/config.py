@@ -243,16 +243,17 @@ def _validate_sections(document: dict[str, Any]) -> tuple[dict[str, Any], list[s
             continue
         value = document.get(key, _OPTIONAL.get(key))
         endless = non_finite_faults(value, (key,), document)
-        faults += endless
-        if endless:
-            continue
+        faults += endless.values()
         try:
             # Strict, so that "3" is no number; through JSON, where lists may be tuples.
-            sections[key] = TypeAdapter(kind).validate_json(
+            section = TypeAdapter(kind).validate_json(
                 json.dumps(value, default=_iso_text), strict=True
             )
         except ValidationError as error:
-            faults += section_faults(key, kind, error.errors(), document)
+            faults += section_faults(key, kind, error.errors(), document, told=endless)
+        else:
+            if not endless:
+                sections[key] = section
     return sections, faults
 
 

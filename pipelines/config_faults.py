@@ -4,7 +4,7 @@ import difflib
 import math
 import types
 import typing
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Annotated, Any, Union, get_args, get_origin
 
@@ -38,18 +38,23 @@ def unknown_name(place: str, name: str, *, known: Sequence[str], noun: str) -> s
     return f'{place}: "{name}" is not {noun}; {nearest_name(name, known)}Expected one of: {names}'
 
 
-def non_finite_faults(value: Any, path: tuple[str | int, ...], document: Any) -> list[str]:
-    """A fault for each nan or inf, which TOML allows and no key of ours does."""
+Path = tuple[str | int, ...]
+
+
+def non_finite_faults(value: Any, path: Path, document: Any) -> dict[Path, str]:
+    """A fault for each nan or inf, by its path: TOML allows them and no key of ours does."""
     if isinstance(value, float) and not math.isfinite(value):
-        return [f"{key_path(path, document)}: {value} is not valid; expected a finite number"]
+        return {path: f"{key_path(path, document)}: {value} is not valid; expected a finite number"}
     parts: Iterable[tuple[str | int, Any]] = ()
     if isinstance(value, dict):
         parts = value.items()
     elif isinstance(value, list):
         parts = enumerate(value)
-    return [
-        fault for key, part in parts for fault in non_finite_faults(part, (*path, key), document)
-    ]
+    return {
+        place: fault
+        for key, part in parts
+        for place, fault in non_finite_faults(part, (*path, key), document).items()
+    }
 
 
 def key_path(path: Sequence[str | int], document: Any) -> str:
@@ -67,7 +72,14 @@ def key_path(path: Sequence[str | int], document: Any) -> str:
     return text
 
 
-def section_faults(section: str, kind: Any, faults: Sequence[Any], document: Any) -> list[str]:
+def section_faults(
+    section: str,
+    kind: Any,
+    faults: Sequence[Any],
+    document: Any,
+    *,
+    told: Container[Path] = (),
+) -> list[str]:
     """Pydantic's faults of one section in our words.
 
     Parameters
@@ -77,12 +89,14 @@ def section_faults(section: str, kind: Any, faults: Sequence[Any], document: Any
     faults : `ValidationError.errors()`. A list whose entry is faulty is not counted again
         as too short.
     document : the whole document, for the names of list entries.
+    told : paths whose fault has been told already.
     """
     places = [fault["loc"] for fault in faults]
     return [
         _fault_text(section, kind, fault, document)
         for fault in faults
-        if not any(_is_inside(place, fault["loc"]) for place in places)
+        if (section, *fault["loc"]) not in told
+        and not any(_is_inside(place, fault["loc"]) for place in places)
     ]
 
 
@@ -99,6 +113,8 @@ def _fault_text(section: str, kind: Any, fault: Any, document: Any) -> str:
         return f"{place}: unknown key; {hint}Expected one of: {', '.join(known)}"
     if fault["type"] in ("missing", "missing_argument"):
         return f"{place}: missing; expected {_meaning(inner)}"
+    if isinstance(fault["input"], dict) and valid_keys(kind, (*inner, 0)):
+        return f"{place}: a single table is not valid; expected a list of tables: write [[{place}]]"
     return f"{place}: {_shown(fault['input'])} is not valid; expected {_expected(fault)}"
 
 

@@ -171,12 +171,29 @@ def test_missing_key_and_missing_section() -> None:
 
 def test_single_table_instead_of_a_list_of_stages() -> None:
     fault = only_fault(changed("[[stages]]", "[stages]"))
-    assert fault.startswith("stages: a table is not valid; expected a list")
+    assert fault == (
+        "stages: a single table is not valid; expected a list of tables: write [[stages]]"
+    )
 
 
 def test_not_a_number_is_refused() -> None:
     fault = only_fault(changed("gross_margin = 0.4", "gross_margin = nan"))
     assert fault == "business.gross_margin: nan is not valid; expected a finite number"
+
+
+def test_a_number_that_is_none_hides_no_other_fault_of_its_section() -> None:
+    text = "[training]\nstep_days = 0\n[training.learner]\nlearning_rate = nan\nthreads = 0\n"
+    faults = [fault.partition(":")[0] for fault in faults_of(MINIMAL + text)]
+    assert sorted(faults) == [
+        "training.learner.learning_rate",
+        "training.learner.threads",
+        "training.step_days",
+    ]
+
+
+def test_an_endless_number_in_a_list_is_one_fault() -> None:
+    fault = only_fault(changed("silence_days = 60", "silence_days = inf"))
+    assert fault == "stages[0] (buyer).silence_days: inf is not valid; expected a finite number"
 
 
 def test_channel_requires_a_known_flag() -> None:
