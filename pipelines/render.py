@@ -19,6 +19,11 @@ _WITH_INTERVAL = ("auc", "log_loss")
 _WITHOUT_INTERVAL = ("brier", "ece", "calibration_slope", "lift_top_10pct")
 
 
+def _counted(number: int, noun: str) -> str:
+    """`1 file`, `2 files`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
 def render_simulation(summary: "SimulationSummary", console: Console) -> None:
     """What was simulated and where it lies."""
     console.print(
@@ -48,7 +53,7 @@ def render_ingestion(summary: "IngestSummary", console: Console) -> None:
         state = " (dry run, nothing written)" if summary.dry_run else ""
         console.print(
             text_table(
-                f"{summary.kind}: {len(summary.files)} files{state}",
+                f"{summary.kind}: {_counted(len(summary.files), 'file')}{state}",
                 ["rows", "number"],
                 [[name, f"{rows:,}"] for name, rows in counts if rows or name in always],
                 numeric=1,
@@ -130,7 +135,8 @@ def render_status(status: "WarehouseStatus", console: Console) -> None:
     """Tables, last ingestions, and rejects by rule."""
     console.print(
         text_table(
-            f"{status.root}: {status.n_buckets} buckets, {status.ingestions} ingestions",
+            f"{status.root}: {_counted(status.n_buckets, 'bucket')}, "
+            f"{_counted(status.ingestions, 'ingestion')}",
             ["table", "version", "rows", "files", "buckets", "MB", "from (UTC)", "to (UTC)"],
             [
                 [
@@ -150,8 +156,9 @@ def render_status(status: "WarehouseStatus", console: Console) -> None:
     )
     for last in status.last_ingestions:
         console.print(
-            f"Last {last.kind}: {last.ingested_at:%Y-%m-%d %H:%M} UTC, {len(last.files)} files, "
-            f"{last.accepted:,} of {last.rows_in:,} rows accepted, {last.rejected:,} rejected."
+            f"Last {last.kind}: {last.ingested_at:%Y-%m-%d %H:%M} UTC, "
+            f"{_counted(len(last.files), 'file')}, {last.accepted:,} of {last.rows_in:,} rows "
+            f"accepted, {last.rejected:,} rejected."
         )
     for total in status.rejects:
         console.print(f"Rejected {total.kind}, {total.rule}: {total.rows:,}")

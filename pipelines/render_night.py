@@ -12,18 +12,13 @@ if TYPE_CHECKING:
     from pipelines.explanation import Explanation
     from pipelines.nightly import NightlyReport
 
-_TOP_COLUMNS = (
-    "rank",
-    "customer",
-    "stage",
-    "arm",
-    "channel",
-    "offer",
-    "send at (local)",
-    "returns alone",
-    "gain",
-    "why",
-)
+_WIDE = 120
+"""Columns a terminal needs for the whole of the first rows."""
+
+_LONGEST_WHOLE_ID = 20
+"""Longer ids go on in a second line where the terminal is narrow."""
+
+_NARROW_COLUMNS = ("rank", "customer", "arm", "channel", "send at (local)", "gain", "why")
 _ARM_ORDER = ("contact", "explore", "ghost", "holdout")
 
 
@@ -35,11 +30,15 @@ def render_nightly(report: "NightlyReport", console: Console) -> None:
         f"{night.dormant:,} dormant, {night.eligible:,} eligible, {night.listed:,} listed."
     )
     if report.top_rows:
+        rows = [_list_row(row) for row in report.top_rows]
+        columns = tuple(rows[0]) if console.width >= _WIDE else _NARROW_COLUMNS
+        longest = max(len(str(row["customer"])) for row in rows)
         console.print(
             text_table(
                 "First rows",
-                _TOP_COLUMNS,
-                [_list_row(row) for row in report.top_rows],
+                columns,
+                [[row[name] for name in columns] for row in rows],
+                whole=("customer",) if longest <= _LONGEST_WHOLE_ID else (),
             )
         )
     console.print(
@@ -81,21 +80,22 @@ def render_nightly(report: "NightlyReport", console: Console) -> None:
         console.print(f"  {report.folder / name}", soft_wrap=True)
 
 
-def _list_row(row: "dict[str, object]") -> list[object]:
+def _list_row(row: "dict[str, object]") -> dict[str, object]:
+    """A row of the list by column of the terminal."""
     reasons = [row[f"reason_{i}"] for i in (1, 2, 3)]
     send_at = row["send_at_local"]
-    return [
-        row["rank"],
-        row["customer_id"],
-        row["stage"],
-        row["arm"],
-        row["channel"],
-        row["offer"],
-        str(send_at)[:16].replace("T", " ") if send_at else "not sent",
-        f"{row['p_return_natural']:.1%}",
-        f"{row['expected_gain']:.2f}",
-        "; ".join(str(reason) for reason in reasons if reason),
-    ]
+    return {
+        "rank": row["rank"],
+        "customer": row["customer_id"],
+        "stage": row["stage"],
+        "arm": row["arm"],
+        "channel": row["channel"],
+        "offer": row["offer"],
+        "send at (local)": str(send_at)[:16].replace("T", " ") if send_at else "not sent",
+        "returns alone": f"{row['p_return_natural']:.1%}",
+        "gain": f"{row['expected_gain']:.2f}",
+        "why": "; ".join(str(reason) for reason in reasons if reason),
+    }
 
 
 def render_explanation(explanation: "Explanation", console: Console) -> None:

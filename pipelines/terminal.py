@@ -2,13 +2,14 @@
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 from features.progress import Progress as ProgressCallback
 from features.progress import silent
@@ -91,18 +92,33 @@ def print_json(document: dict[str, Any]) -> None:
 
 
 def text_table(
-    title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], *, numeric: int = -1
-) -> Table:
-    """A table for the terminal.
+    title: str,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[object]],
+    *,
+    numeric: int = -1,
+    whole: Container[str] = (),
+) -> Group:
+    """A table for the terminal below a line with its title.
+
+    A title of the table itself would be broken at the table's width. Cells too wide for
+    their column go on in the next line: an id is never cut.
 
     Parameters
     ----------
     numeric : columns from this index on are right-aligned; -1 for none.
+    whole : columns that stay on one line, besides the first one and numbers.
     """
-    table = Table(title=title, title_justify="left", title_style="bold", header_style="bold")
+    table = Table(header_style="bold")
     for index, column in enumerate(columns):
         right = 0 <= numeric <= index
-        table.add_column(column, justify="right" if right else "left", no_wrap=right or index == 0)
+        one_line = right or index == 0 or column in whole
+        table.add_column(
+            column,
+            justify="right" if right else "left",
+            no_wrap=one_line,
+            overflow="ellipsis" if one_line else "fold",
+        )
     for row in rows:
         table.add_row(*("" if cell is None else str(cell) for cell in row))
-    return table
+    return Group(Text(title, style="bold"), table)

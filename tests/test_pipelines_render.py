@@ -1,0 +1,103 @@
+"""Reports on terminals of different widths."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+from test_pipelines_report import SUMMARY
+
+from features.ingestion_summary import IngestSummary
+from pipelines.nightly import NightlyReport
+from pipelines.render import render_ingestion
+from pipelines.render_night import render_nightly
+from pipelines.terminal import text_table
+
+LONG_ID = "customer-0123456789"
+
+
+def printed(render: Any, report: Any, *, width: int) -> str:
+    console = Console(file=io.StringIO(), width=width, highlight=False, markup=False)
+    render(report, console)
+    return console.file.getvalue()  # type: ignore[attr-defined, no-any-return]
+
+
+def ingested(*files: str) -> IngestSummary:
+    counts = dict.fromkeys(
+        ("duplicate", "duplicate_in_warehouse", "filtered", "ignored", "remapped"), 0
+    ) | dict.fromkeys(("repeats_kept", "rejected", "clock_gap", "clock_overlap"), 0)
+    return IngestSummary(
+        kind="events",
+        ingestion="i1",
+        files=files,
+        skipped_files=(),
+        rows_in=7,
+        accepted=7,
+        rejects=(),
+        first=None,
+        last=None,
+        arrival_rule="",
+        versions={},
+        dry_run=True,
+        no_op=False,
+        notes=(),
+        **counts,
+    )
+
+
+def tonight(customer_id: str = LONG_ID) -> NightlyReport:
+    row = {
+        "rank": 1,
+        "customer_id": customer_id,
+        "stage": "repeat_buyer",
+        "arm": "contact",
+        "channel": "email",
+        "offer": "voucher_10",
+        "send_at_local": "2025-11-20T18:05:00+01:00",
+        "p_return_natural": 0.123,
+        "expected_gain": 4.5,
+        "reason_1": "orders far less often than in the half-year before",
+        "reason_2": "last order 93 days ago",
+        "reason_3": None,
+    }
+    return NightlyReport(
+        summary=SUMMARY, status="dry run", folder=Path("lists/x"), files=(), top_rows=(row,)
+    )
+
+
+def test_one_file_is_counted_in_the_singular() -> None:
+    assert "events: 1 file (dry run, nothing written)" in printed(
+        render_ingestion, ingested("a.csv"), width=80
+    )
+    assert "events: 2 files (" in printed(render_ingestion, ingested("a.csv", "b.csv"), width=80)
+
+
+def test_a_title_is_not_broken_at_the_width_of_its_table() -> None:
+    title = "a title much longer than the table below it is wide"
+    console = Console(file=io.StringIO(), width=80)
+    console.print(text_table(title, ["a"], [["1"]]))
+    assert console.file.getvalue().splitlines()[0].rstrip() == title  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("width", [80, 100, 119])
+def test_a_narrow_terminal_drops_columns_and_cuts_no_id(width: int) -> None:
+    text = printed(render_nightly, tonight(), width=width)
+    header = next(line for line in text.splitlines() if "rank" in line)
+    assert all(name in header for name in ("customer", "arm", "channel", "gain", "why"))
+    assert not any(word in text for word in ("offer", "returns alone", "voucher_10", "…"))
+    assert LONG_ID in text
+    assert max(map(len, text.splitlines())) <= width
+
+
+def test_a_very_long_id_goes_on_in_the_next_line() -> None:
+    text = printed(render_nightly, tonight("0123456789" * 4), width=80)
+    assert "…" not in text
+    column = [line.split("│")[2].strip() for line in text.splitlines() if line.count("│") == 8]
+    assert "0123456789" * 4 in "".join(column)
+
+
+def test_a_wide_terminal_shows_all_columns() -> None:
+    text = printed(render_nightly, tonight(), width=160)
+    for word in (LONG_ID, "repeat_buyer", "voucher_10", "returns alone", "12.3%", "2025-11-20"):
+        assert word in text
