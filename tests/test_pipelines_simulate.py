@@ -54,6 +54,21 @@ def test_later_customers_do_not_change_earlier_ones(tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(rows[40], rows[60])
 
 
+def test_progress_says_what_is_done_to_the_customers(tmp_path: Path) -> None:
+    told: set[str] = set()
+    simulate_app(
+        "retail",
+        customers=20,
+        days=30,
+        end=date(2026, 1, 1),
+        seed=1,
+        out=tmp_path,
+        progress=lambda task, done, total: told.add(task),
+    )
+    assert "simulating customers" in told
+    assert not any("living" in task for task in told)
+
+
 def test_summary_counts_the_files(tmp_path: Path) -> None:
     summary = simulate_app("lending", customers=50, days=60, end=END, seed=1, out=tmp_path)
     assert len(pd.read_parquet(summary.events_files[0])) == summary.events

@@ -232,7 +232,7 @@ def _live_part(
                 log, clock, reach, world.contacts, world.habits, latents, (at, stop), plan.seed
             )
             pieces.append(_filled(log))
-        progress("living customers", people.first + stop, plan.customers)
+        progress("simulating customers", people.first + stop, plan.customers)
     return (
         EventColumns(*_stacked([piece[0] for piece in pieces])),
         ContactColumns(*_stacked([piece[1] for piece in pieces])),
