@@ -1,5 +1,7 @@
 """A small shop with channels, consent, contacts and two tiny models, ready for a night."""
 
+import hashlib
+import shutil
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from functools import cache
@@ -9,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import small_shop
 
 from features.bucket import bucket_of
@@ -24,6 +27,7 @@ from models.bundle import Bundle, Kind, stages_digest
 from models.calibration import Calibration
 from models.forest import ForestSettings, Sample, fit_forest
 from pipelines.config import Config, load_config
+from pipelines.nightly import NightlyReport, run_nightly
 
 DAY_US = small_shop.DAY_US
 DAY = date(2025, 11, 20)
@@ -215,3 +219,29 @@ def fit_champions(config: Config, **changes: Any) -> dict[str, Bundle]:
     """Two small models fitted on the home's own features, by kind."""
     bundles = _bundles(config.home, config.feature_spec(), config.stages, config.digest)
     return {kind: replace(bundle, **changes) for kind, bundle in bundles.items()}
+
+
+def copy_home(home: Config, to: Path, *, toml: str | None = None) -> Config:
+    """A copy of a home, perhaps with another winback.toml."""
+    shutil.copytree(home.home, to)
+    if toml is not None:
+        (to / "winback.toml").write_text(toml)
+    return load_config(to)
+
+
+def night(config: Config, **options: Any) -> NightlyReport:
+    """Tonight's run."""
+    return run_nightly(config, **{"as_of": DAY, "now": NOW, **options})
+
+
+def read_list(report: NightlyReport) -> pa.Table:
+    """The list as written."""
+    return pq.read_table(report.folder / "recall_list.parquet")
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """SHA-256 of each file of a folder."""
+    return {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.iterdir())
+    }

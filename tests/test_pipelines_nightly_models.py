@@ -1,0 +1,122 @@
+"""Which models score a night: noted, served from the local copy, or refused."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from night_home import (
+    AS_OF_US,
+    DAY_US,
+    copy_home,
+    digests,
+    fit_champions,
+    make_night_home,
+    night,
+    read_list,
+)
+
+from features.errors import ArtifactError
+from models.bundle import Bundle
+from pipelines import nightly_inputs
+from pipelines.config import Config
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Config:
+    """One warehouse for all tests that only read it."""
+    return make_night_home(tmp_path_factory.mktemp("shop") / "home")
+
+
+@pytest.fixture
+def shop(home: Config, tmp_path: Path) -> Config:
+    """The same shop with a lists folder and decisions of its own."""
+    return copy_home(home, tmp_path / "home")
+
+
+@pytest.fixture(autouse=True)
+def champions(home: Config, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Bundle]]:
+    """Both champions, without MLflow; tests may change them."""
+    bundles = dict(fit_champions(home))
+    monkeypatch.setattr(
+        nightly_inputs, "champion", lambda _config, kind: (bundles[kind], "3", "registry")
+    )
+    yield bundles
+
+
+def test_a_model_that_saw_later_data_is_noted_not_refused(
+    shop: Config, champions: dict[str, Bundle]
+) -> None:
+    champions["dormancy_risk"] = replace(
+        champions["dormancy_risk"], trained_until_us=AS_OF_US + DAY_US
+    )
+    report = night(shop)
+    note = report.summary.notes[0]
+    assert "saw data after this as-of (dormancy_risk, trained until 2025-11-21)" in note
+    assert "figures are optimistic" in (report.folder / "report.html").read_text()
+    assert note in json.loads((report.folder / "manifest.json").read_text())["notes"]
+
+
+def test_the_local_champion_serves_when_mlflow_is_away_and_says_so(
+    shop: Config, champions: dict[str, Bundle], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = digests(night(shop).folder)
+    monkeypatch.setattr(
+        nightly_inputs, "champion", lambda _config, kind: (champions[kind], "3", "local copy")
+    )
+    report = night(shop)
+    assert report.status == "unchanged"
+    assert "MLflow was unreachable: the last local champion was used" in report.summary.notes[0]
+    assert digests(report.folder) == expected
+    shutil.rmtree(report.folder)
+    again = night(shop)
+    assert "MLflow was unreachable" in (again.folder / "report.html").read_text()
+    assert "MLflow was unreachable" in (again.folder / "manifest.json").read_text()
+
+
+def test_a_lost_store_is_not_told_as_an_unreachable_one(
+    shop: Config, champions: dict[str, Bundle], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = "local copy, store lost"
+    monkeypatch.setattr(
+        nightly_inputs, "champion", lambda _config, kind: (champions[kind], "3", source)
+    )
+    note = night(shop, dry_run=True).summary.notes[0]
+    assert note.startswith("MLflow has lost its registered models (train again): the last local")
+    assert "dormancy_risk version 3 and natural_return version 3" in note
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"gap_days": 3.0}, r"windows.gap_days \(trained with 3\)"),
+        ({"horizon_days": 14.0}, "windows.horizon_days"),
+        ({"stages_digest": "0" * 64}, "stages"),
+    ],
+)
+def test_a_model_of_another_configuration_is_refused(
+    shop: Config, champions: dict[str, Bundle], change: dict[str, Any], words: str
+) -> None:
+    champions["natural_return"] = replace(champions["natural_return"], **change)
+    with pytest.raises(ArtifactError, match=f"natural_return.*{words}.*winback train"):
+        night(shop)
+
+
+def test_a_new_channel_needs_training_and_says_so(home: Config, tmp_path: Path) -> None:
+    extra = '[channels.letter]\nlabel = "letter"\ncost = 1.0\n'
+    toml = (home.home / "winback.toml").read_text() + extra
+    config = copy_home(home, tmp_path / "home", toml=toml)
+    with pytest.raises(ArtifactError, match="different: channels"):
+        night(config)
+
+
+def test_models_of_different_vocabularies_both_serve(
+    shop: Config, champions: dict[str, Bundle]
+) -> None:
+    spec = champions["dormancy_risk"].spec.with_vocabulary((("Aachen", "Berlin", "Ulm"),))
+    expected = read_list(night(shop))
+    champions["dormancy_risk"] = replace(champions["dormancy_risk"], spec=spec)
+    assert read_list(night(shop, force=True)).num_rows == expected.num_rows
