@@ -1,7 +1,6 @@
 """Ingestion: raw files become rows of the warehouse, or rejects with a reason."""
 
 import hashlib
-import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,9 +9,12 @@ from typing import Any
 import duckdb
 
 from features.contract import INGESTIONS, Kind
+from features.errors import DataError
 from features.ingestion_commit import check_still_empty, commit_ingestion, repair_records
 from features.ingestion_duplicates import find_duplicates
-from features.ingestion_files import SourceFile, find_files, inspect_files
+from features.ingestion_evaluation import evaluation_fault
+from features.ingestion_files import SourceFile, find_files, inspect_files, join_faults
+from features.ingestion_folder import DATABASE, staging_folder
 from features.ingestion_mapping import bind_fields, check_time_format
 from features.ingestion_read import open_file, read_rows
 from features.ingestion_rejects import ReadFile, check_share, count_rejects, list_rejects
@@ -24,8 +26,6 @@ from features.ingestion_totals import hints, make_record, nothing_new, summarise
 from features.progress import Progress, silent
 from features.warehouse import Warehouse
 from features.warehouse_faults import check_new_place
-
-_GLOB_SIGNS = frozenset("*?[")
 
 
 def ingest(request: IngestRequest, *, progress: Progress = silent) -> IngestSummary:
@@ -64,8 +64,11 @@ def _ingest(
     at_event_time = first_fill or request.backfill
     plan = make_plan(request, at_event_time=at_event_time)
     stored = None if first_fill or warehouse is None else warehouse.dataset(request.kind)
-    with _staging_folder(request) as folder, _connect(Path(folder)) as connection:
-        read = _stage_files(request, connection, plan, new, Path(folder), progress)
+    with (
+        staging_folder(request.root, dry_run=request.dry_run) as folder,
+        _connect(folder) as connection,
+    ):
+        read = _stage_files(request, connection, plan, new, folder, progress)
         summary = _judge(request, connection, plan, read, stored, progress)
         summary = replace(
             summary,
@@ -169,19 +172,16 @@ def _known_mappings(warehouse: Warehouse | None, kind: Kind) -> dict[str, str]:
     }
 
 
-def _staging_folder(request: IngestRequest) -> tempfile.TemporaryDirectory[str]:
-    parent = Path(request.root).parent
-    usable = "://" not in request.root and parent.is_dir() and not _GLOB_SIGNS & set(str(parent))
-    # A dry run must leave no trace beside the warehouse, not even for a moment.
-    if request.dry_run or not usable:
-        return tempfile.TemporaryDirectory(prefix="winback-ingest-")
-    return tempfile.TemporaryDirectory(prefix=".winback-ingest-", dir=parent)
-
-
 def _connect(folder: Path) -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect(
-        str(folder / "staging.duckdb"),
-        config={"temp_directory": str(folder / "spill"), "memory_limit": "60%"},
+        str(folder / DATABASE),
+        config={
+            "temp_directory": str(folder / "spill"),
+            "memory_limit": "60%",
+            # A function that a mapping misspells is not looked for on the internet.
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+        },
     )
     connection.execute("SET TimeZone = 'UTC'")
     # This optimizer moves an expression that occurs inside and outside of TRY out of it.
@@ -205,24 +205,51 @@ def _stage_files(
     create_staged(connection, plan)
     place = f"sources.{request.kind}"
     check_time_format(connection, request.source.time_format, place=place)
-    fields = source_fields(request.source, plan.terms)
-    whole_row = request.kind == "events" and "event_id" not in fields
     read: list[ReadFile] = []
+    faults: list[tuple[str, DataError]] = []
     for number, file in enumerate(files):
         progress("reading files", number, len(files))
-        stage = folder / f"source-{number}"
-        opened = open_file(connection, file, request.source, place=place, stage=stage)
-        bound = bind_fields(connection, list(fields.values()), opened.raw, place=place)
-        needed = frozenset().union(*(field.columns for field in bound))
-        rows = read_rows(
-            connection,
-            opened,
-            needed=needed,
-            whole_row=whole_row,
-            encoding=request.source.encoding,
-        )
-        by_column = dict(zip(fields, bound, strict=True))
-        stage_rows(connection, rows.relation, by_column, plan, file=number)
-        read.append(ReadFile(file.path, rows))
+        try:
+            read.append(_stage_file(request, connection, plan, file, folder, number))
+        except DataError as error:  # the others may have the same fault
+            faults.append((file.path, error))
     progress("reading files", len(files), len(files))
+    if faults:
+        raise join_faults(faults, total=len(files))
     return read
+
+
+def _stage_file(
+    request: IngestRequest,
+    connection: duckdb.DuckDBPyConnection,
+    plan: StagePlan,
+    file: SourceFile,
+    folder: Path,
+    number: int,
+) -> ReadFile:
+    place = f"sources.{request.kind}"
+    fields = source_fields(request.source, plan.terms)
+    opened = open_file(
+        connection, file, request.source, place=place, stage=folder / f"source-{number}"
+    )
+    bound = bind_fields(connection, list(fields.values()), opened.raw, place=place)
+    rows = read_rows(
+        connection,
+        opened,
+        needed=frozenset().union(*(field.columns for field in bound)),
+        whole_row=request.kind == "events" and "event_id" not in fields,
+        encoding=request.source.encoding,
+    )
+    by_column = dict(zip(fields, bound, strict=True))
+    try:
+        stage_rows(connection, rows.relation, by_column, plan, file=number)
+    except duckdb.DatabaseError as error:
+        if isinstance(error, duckdb.OperationalError) and file.format != "parquet":
+            raise  # memory or disk
+        fault = evaluation_fault(
+            connection, rows.relation, by_column, plan.columns, opened=opened, place=place
+        )
+        if fault is None:
+            raise
+        raise fault from None
+    return ReadFile(file.path, rows)

@@ -1,5 +1,7 @@
 """Faults of whole source files, as errors."""
 
+from pathlib import Path
+
 import duckdb
 
 from features.errors import DataError, describe
@@ -33,11 +35,16 @@ def cut_off(file: SourceFile, fault: str) -> DataError:
     )
 
 
-def unreadable(file: SourceFile, error: duckdb.Error) -> DataError:
-    """The error for a file that DuckDB cannot read; only the first line, which holds no data."""
-    first = str(error).splitlines()[0]
-    if "GZIP" in first or "magic bytes" in first or "too small" in first:
-        return cut_off(file, first)
+def unreadable(file: SourceFile, error: duckdb.Error, *, read: Path) -> DataError:
+    """The error for a file that DuckDB cannot read; only the first line, which holds no data.
+
+    `read` is where DuckDB found the file; the message names it as the user did.
+    """
+    first = str(error).splitlines()[0].replace(str(read), file.path)
+    if "GZIP" in first:
+        return cut_off(file, "its gzip stream ends early")
+    if "magic bytes" in first or "too small" in first:
+        return cut_off(file, "its end is missing")
     return DataError(
         describe(
             file.path,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from features.errors import DataError, UsageError, describe
+from features.errors import MAX_EXAMPLES, DataError, UsageError, describe
 from features.progress import Progress
 
 Format = Literal["csv", "json", "parquet"]
@@ -125,17 +125,43 @@ def inspect_files(paths: Sequence[Path], *, kind: str, progress: Progress) -> li
     DataError : empty files, unknown types or formats; all of them are listed.
     """
     files: list[SourceFile] = []
-    faults: list[str] = []
+    faults: list[tuple[str, DataError]] = []
     for done, path in enumerate(paths):
         progress("hashing files", done, len(paths))
         try:
             files.append(_inspect(path, kind))
         except DataError as error:
-            faults.append(str(error))
+            faults.append((display_name(path), error))
     progress("hashing files", len(paths), len(paths))
     if faults:
-        raise DataError("\n".join(faults))
+        raise join_faults(faults, total=len(paths))
     return files
+
+
+def join_faults(faults: Sequence[tuple[str, DataError]], *, total: int) -> DataError:
+    """One error of the faults of several files, those of one kind as one line.
+
+    Parameters
+    ----------
+    faults : names of files with what is wrong with each; at least one.
+    total : number of files in all.
+    """
+    kinds: dict[str, list[str]] = {}
+    for path, error in faults:
+        kinds.setdefault(str(error).removeprefix(path), []).append(path)
+    lines: list[str] = []
+    for fault, paths in list(kinds.items())[:MAX_EXAMPLES]:
+        if not fault.startswith(": "):  # of the configuration, and the same for every file
+            lines.append(fault)
+        elif len(paths) == 1:
+            lines.append(f"{paths[0]}{fault}")
+        else:
+            shown = ", ".join(paths[:MAX_EXAMPLES])
+            lines.append(f"{len(paths)} of {total} files ({shown}){fault}")
+    more = sum(len(paths) for paths in list(kinds.values())[MAX_EXAMPLES:])
+    if more:
+        lines.append(f"{more} more of {total} files have other faults.")
+    return DataError("\n".join(lines))
 
 
 def _inspect(path: Path, kind: str) -> SourceFile:

@@ -52,7 +52,7 @@ def load_objects(connection: duckdb.DuckDBPyConnection, file: SourceFile, path: 
     except EOFError as error:
         raise cut_off(file, "its gzip stream ends early") from error
     except duckdb.Error as error:
-        raise unreadable(file, error) from error
+        raise unreadable(file, error, read=path) from error
     keys = connection.execute(
         f"SELECT DISTINCT unnest(json_keys(json)) AS key FROM {_OBJECTS} "
         "WHERE json_type(json) = 'OBJECT' ORDER BY key"

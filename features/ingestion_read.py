@@ -18,6 +18,7 @@ from features.ingestion_json import load_objects, take_keys
 from features.ingestion_mapping import RawColumns, name_sql
 from features.ingestion_text import (
     CsvLayout,
+    check_marks,
     find_codec,
     place_text,
     prepare_csv,
@@ -80,7 +81,9 @@ def open_file(
         types = _unique(_parquet_types(connection, file, path), file)
         return OpenedFile(file, RawColumns(file.path, types, text=False), path, None)
     if file.format == "json":
-        path = place_text(file, find_codec(source.encoding, place), stage, ".json")
+        codec = find_codec(source.encoding, place)
+        check_marks(file, codec, place)
+        path = place_text(file, codec, stage, ".json")
         types = _unique(dict.fromkeys(load_objects(connection, file, path), "VARCHAR"), file)
         hint = "\n  JSON values are text; nested values are JSON text."
         return OpenedFile(file, RawColumns(file.path, types, text=True, hint=hint), path, None)
@@ -150,9 +153,9 @@ def _read_csv(
         try:
             _load_csv(connection, layout, path, columns, row_hash)
         except duckdb.Error as error:
-            raise unreadable(opened.file, error) from error
+            raise unreadable(opened.file, error, read=path) from error
     except duckdb.Error as error:
-        raise unreadable(opened.file, error) from error
+        raise unreadable(opened.file, error, read=layout.path) from error
     rejected = _csv_rejects(connection, opened.file)
     rows = _count(connection)
     if rows + len(rejected) == 0:
@@ -216,7 +219,7 @@ def _parquet_types(
     try:
         relation = connection.sql(f"SELECT * FROM read_parquet({quote(str(path))})")
     except duckdb.Error as error:
-        raise unreadable(file, error) from error
+        raise unreadable(file, error, read=path) from error
     return dict(zip(relation.columns, map(str, relation.types), strict=True))
 
 
@@ -229,7 +232,7 @@ def _read_parquet(
     try:
         rows = connection.execute(f"SELECT count(*) FROM {scan}").fetchall()[0][0]
     except duckdb.Error as error:
-        raise unreadable(opened.file, error) from error
+        raise unreadable(opened.file, error, read=opened.path) from error
     if rows == 0:
         raise no_rows(opened.file)
     return RawRows(relation, int(rows), ())

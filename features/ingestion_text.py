@@ -19,6 +19,13 @@ WHITESPACE = " "
 _CANDIDATES = (",", ";", "\t", "|")
 _HEAD_BYTES = 1 << 20
 _CHUNK = 1 << 20
+_MARKED_BYTES = 64
+_MARKS = {
+    codecs.BOM_UTF32_LE: "utf-32",  # before UTF-16, whose mark it begins with
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +60,7 @@ def prepare_csv(
         of one name, a wrong delimiter, or a last line that is cut off.
     """
     codec = find_codec(encoding, place)
+    check_marks(file, codec, place)
     head = _head(file, codec)
     sign = _delimiter(head, delimiter, file=file, place=place)
     columns = _header(head, sign, file)
@@ -103,6 +111,39 @@ def find_codec(encoding: str, place: str) -> str:
             )
         ) from error
     return "utf-8" if name == "utf-8-sig" else name
+
+
+def check_marks(file: SourceFile, codec: str, place: str) -> None:
+    """Make sure that a file does not begin as text of another encoding.
+
+    Raises
+    ------
+    DataError : it begins with the byte order mark of UTF-16 or UTF-32, or has the NUL bytes
+        of one without mark, and the configured encoding is another.
+    """
+    if codec.startswith(("utf-16", "utf-32")):
+        return
+    try:
+        with open_bytes(file) as stream:
+            first = stream.read(_MARKED_BYTES)
+    except (OSError, EOFError):
+        return  # told where the file is read
+    marks = (encoding for mark, encoding in _MARKS.items() if first.startswith(mark))
+    encoding = next(marks, None)
+    fault = f"the file begins with the byte order mark of {(encoding or '').upper()}"
+    if encoding is None and first[1::2].count(0) > len(first) / 4:
+        encoding, fault = "utf-16-le", "the file begins like UTF-16 (each second byte is NUL)"
+    elif encoding is None and first[::2].count(0) > len(first) / 4:
+        encoding, fault = "utf-16-be", "the file begins like UTF-16 (each second byte is NUL)"
+    if encoding is not None:
+        raise DataError(
+            describe(
+                file.path,
+                fault,
+                expected=f"{codec} text, the encoding of [{place}]",
+                fix=f'set encoding = "{encoding}" in [{place}] of winback.toml',
+            )
+        )
 
 
 def open_bytes(file: SourceFile) -> BinaryIO:

@@ -4,6 +4,8 @@ The layers are nested queries because DuckDB evaluates a repeated expression rep
 the optimizer that would join them is off (it breaks TRY, see features.ingestion).
 """
 
+from collections.abc import Mapping
+
 from features.ingestion_mapping import BoundField
 from features.ingestion_time import has_zone_sql, is_zoned, naive_sql, zoned_sql
 
@@ -31,15 +33,15 @@ def values_sql(
     or flag `c` and `c_failed`; per time that is bound `c_local`, `c_zoned` and `c_failed`.
     """
     return _typed(
-        _zoned(_trimmed(_tried(relation, bound, columns), bound, columns), bound, columns),
+        _zoned(_trimmed(tried_sql(relation, bound, columns), bound, columns), bound, columns),
         bound,
         columns,
         time_format,
     )
 
 
-def _tried(relation: str, bound: dict[str, BoundField], columns: dict[str, str]) -> str:
-    """Evaluate: t_c is null where the expression fails, else {v: value}."""
+def tried_sql(relation: str, bound: Mapping[str, BoundField], columns: Mapping[str, str]) -> str:
+    """The innermost query: t_c is null where the expression of c fails, else {v: value}."""
     tried = [
         f"TRY({{'v': {_cast(bound[name], kind)}}}) AS t_{name}"
         for name, kind in columns.items()
