@@ -420,3 +420,37 @@ def test_more_files_give_the_same_rows_as_one(tmp_path: Path) -> None:
     many = run_ingest(config, "events", paths, now=NOW)
     assert (one.rows_in, one.accepted) == (many.rows_in, many.accepted)
     assert stored(tmp_path / "one") == stored(tmp_path / "many")
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_an_expression_that_stops_all_rows_is_named_without_the_value(
+    dry_run: bool, tmp_path: Path
+) -> None:
+    # DuckDB's TRY cannot stop an unknown zone, and its message quotes the value.
+    text = "customer_id,ts,zone,event_type\n1,2026-01-01,Europe/Paris,visit\n"
+    text += "2,2026-01-02,secret,visit\n"
+    source = EventSource(occurred_at="ts::TIMESTAMP AT TIME ZONE zone", where="event_type <> ''")
+    with pytest.raises(DataError, match="1 of 4 expressions fail on a row") as raised:
+        ingest_text(tmp_path, text, events=source, dry_run=dry_run)
+    assert "sources.events.occurred_at = 'ts::TIMESTAMP AT TIME ZONE zone'" in str(raised.value)
+    assert "secret" not in str(raised.value)
+    assert raised.value.__context__ is None
+    assert not (tmp_path / "warehouse").exists()
+
+
+def test_a_pattern_from_a_column_that_is_no_pattern_rejects_its_row(tmp_path: Path) -> None:
+    text = (
+        "customer_id,occurred_at,event_type,pattern\n1,2026-01-01,visit,(\n2,2026-01-01,visit,a\n"
+    )
+    source = EventSource(category="regexp_replace('cab', pattern, '')")
+    summary = ingest_text(tmp_path, text, events=source)
+    assert rules_of(summary) == {"category_fails": 1}
+    assert stored(tmp_path)[0]["category"] == "cb"
+
+
+def test_a_constant_pattern_that_is_no_pattern_names_its_key(tmp_path: Path) -> None:
+    source = EventSource(category="regexp_replace(event_type, '(', '')")
+    with pytest.raises(DataError, match=r"sources.events.category = .*missing \)"):
+        ingest_text(
+            tmp_path, "customer_id,occurred_at,event_type\n1,2026-01-01,visit\n", events=source
+        )

@@ -325,3 +325,68 @@ def test_an_error_about_a_file_name_that_is_not_utf8_can_be_written(
     with pytest.raises(DataError, match=r"bad\\xff.csv: ") as raised:
         run_ingest(shop(tmp_path, events=EVENTS), "events", [path], now=NOW)
     assert str(raised.value).encode()
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+@pytest.mark.parametrize("name", ["in.csv", "in.jsonl", "in.csv.gz"])
+def test_utf16_under_the_default_encoding_is_told_and_not_taken_for_cut_off(
+    encoding: str, name: str, tmp_path: Path
+) -> None:
+    text = (json.dumps(ROW) + "\n") if "json" in name else HEADER + GOOD
+    content = text.encode(encoding)
+    content = gzip.compress(content) if name.endswith(".gz") else content
+    with pytest.raises(DataError, match=r"UTF-(16|32)") as raised:
+        ingest_text(tmp_path, content, name=name)
+    fix = f'set encoding = "{encoding}" in [sources.events] of winback.toml'
+    assert fix in str(raised.value)
+    source = EventSource(amount="amount", encoding=encoding)
+    assert ingest_text(tmp_path, content, name=name, events=source).accepted == 1
+
+
+def test_half_a_parquet_file_is_named_as_the_user_did(tmp_path: Path) -> None:
+    content = parquet_bytes(pa.Table.from_pylist([ROW] * 999))
+    for size in (len(content) // 2, 9):
+        with pytest.raises(DataError, match="cut off: its end is missing") as raised:
+            ingest_text(tmp_path, content[:size], name="half.parquet")
+        assert str(raised.value).startswith(f"{tmp_path / 'half.parquet'}: the file")
+        assert "winback-ingest" not in str(raised.value)
+
+
+def test_a_damaged_parquet_page_is_a_fault_of_the_file(tmp_path: Path) -> None:
+    rows = [ROW | {"customer_id": f"customer {n}"} for n in range(999)]
+    content = bytearray(parquet_bytes(pa.Table.from_pylist(rows)))
+    content[40:900] = b"\xff" * 860
+    with pytest.raises(DataError, match=r"broken.parquet: the file cannot be read") as raised:
+        ingest_text(tmp_path, bytes(content), name="broken.parquet")
+    assert "winback-ingest" not in str(raised.value)
+
+
+def test_all_faulty_files_of_a_set_are_told_at_once_by_kind(tmp_path: Path) -> None:
+    half = parquet_bytes(pa.Table.from_pylist([ROW] * 99))[:200]
+    paths = [write(tmp_path / f"half-{n}.parquet", half + bytes([n])) for n in range(5)]
+    paths.append(write(tmp_path / "good.csv", HEADER + GOOD))
+    paths += [write(tmp_path / f"short-{n}.csv", f"customer_id\n{n}\n") for n in range(2)]
+    paths.append(write(tmp_path / "cut.csv", HEADER + GOOD + "1,2026-01-0"))
+    with pytest.raises(DataError) as raised:
+        run_ingest(shop(tmp_path, events=EVENTS), "events", paths, now=NOW)
+    message = str(raised.value)
+    shown = ", ".join(paths[:3])
+    assert f"5 of 9 files ({shown}): the file seems to be cut off: its end is mi" in message
+    assert f"2 of 9 files ({paths[6]}, {paths[7]}): 3 of 4 expressions do not fit" in message
+    assert f"{paths[8]}: the file seems to be cut off: its last line" in message
+    assert "good.csv" not in message
+    assert not (tmp_path / "warehouse").exists()
+
+
+def test_empty_files_of_a_set_are_told_in_one_line(tmp_path: Path) -> None:
+    paths = [write(tmp_path / f"{n}.csv", "") for n in range(9)]
+    with pytest.raises(DataError, match=r"^9 of 9 files \(\S+, \S+, \S+\): the file is empty"):
+        run_ingest(shop(tmp_path), "events", paths, now=NOW)
+
+
+def test_a_fault_of_the_configuration_is_told_once_for_all_files(tmp_path: Path) -> None:
+    paths = [write(tmp_path / f"{n}.csv", HEADER + GOOD + f"{n},") for n in range(9)]
+    config = shop(tmp_path, events=EventSource(encoding="klingon"))
+    with pytest.raises(DataError) as raised:
+        run_ingest(config, "events", paths, now=NOW)
+    assert str(raised.value).count("klingon") == 1
