@@ -101,7 +101,7 @@ def find_codec(encoding: str, place: str) -> str:
     try:
         name = codecs.lookup(encoding).name
         "".encode(name)
-    except LookupError as error:
+    except (LookupError, ValueError) as error:  # the latter for a NUL character
         raise DataError(
             describe(
                 f"{place}.encoding",

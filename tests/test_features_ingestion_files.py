@@ -119,6 +119,8 @@ def test_bytes_outside_a_configured_encoding_stop_the_ingestion(tmp_path: Path) 
 def test_an_unknown_encoding_names_the_key(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"sources.events.encoding: 'klingon' is no known text"):
         ingest_text(tmp_path, HEADER + GOOD, events=EventSource(encoding="klingon"))
+    with pytest.raises(DataError, match=r"sources.events.encoding: 'utf.x00' is no known text"):
+        ingest_text(tmp_path, HEADER + GOOD, events=EventSource(encoding="utf\0"))
 
 
 @pytest.mark.parametrize(
