@@ -204,7 +204,7 @@ def test_a_file_in_place_of_a_derived_table_is_named(tmp_path: Path) -> None:
     warehouse = make(str(tmp_path / "w"))
     (tmp_path / "w" / "decisions").write_text("x", encoding="utf-8")
     rows = pa.table({"as_of": ["2026-01-01"], "x": [1]})
-    with pytest.raises(ArtifactError, match="cannot be reached: .*Not a directory"):
+    with pytest.raises(ArtifactError, match=r"cannot be reached: .*Not a directory"):
         warehouse.replace_partition("decisions", rows, column="as_of", value="2026-01-01")
 
 
