@@ -1,5 +1,8 @@
 """Nightly reports, explanations and the demo as terminal text."""
 
+import math
+import shlex
+import sys
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -18,7 +21,25 @@ _WIDE = 120
 _LONGEST_WHOLE_ID = 20
 """Longer ids go on in a second line where the terminal is narrow."""
 
-_NARROW_COLUMNS = ("rank", "customer", "arm", "channel", "send at (local)", "gain", "why")
+_WIDE_COLUMNS = (
+    "rank",
+    "customer",
+    "stage",
+    "arm",
+    "channel",
+    "offer",
+    "send at (local)",
+    "returns alone",
+    "gain",
+    "why",
+)
+_NARROW_COLUMNS = ("rank", "customer", "arm", "channel", "gain", "why")
+_STATUS_WORDS = {
+    "written": "Written to",
+    "replaced": "Replaced",
+    "unchanged": "Unchanged in",
+    "dry run": "Would be written to",
+}
 _ARM_ORDER = ("contact", "explore", "ghost", "holdout")
 
 
@@ -30,8 +51,9 @@ def render_nightly(report: "NightlyReport", console: Console) -> None:
         f"{night.dormant:,} dormant, {night.eligible:,} eligible, {night.listed:,} listed."
     )
     if report.top_rows:
-        rows = [_list_row(row) for row in report.top_rows]
-        columns = tuple(rows[0]) if console.width >= _WIDE else _NARROW_COLUMNS
+        is_wide = console.width >= _WIDE
+        rows = [_list_row(row, reasons=3 if is_wide else 1) for row in report.top_rows]
+        columns = _WIDE_COLUMNS if is_wide else _NARROW_COLUMNS
         longest = max(len(str(row["customer"])) for row in rows)
         console.print(
             text_table(
@@ -72,17 +94,13 @@ def render_nightly(report: "NightlyReport", console: Console) -> None:
     )
     for note in night.notes:
         console.print(f"Note: {note}", style="yellow")
-    word = {"dry run": "Would be written to", "unchanged": "Unchanged in"}.get(
-        report.status, f"{report.status.capitalize()} to"
-    )
-    console.print(f"{word} {report.folder}", soft_wrap=True)
-    for name in report.files:
-        console.print(f"  {report.folder / name}", soft_wrap=True)
+    console.print(f"{_STATUS_WORDS[report.status]} {report.folder}", soft_wrap=True)
+    console.print(f"  {', '.join(report.files)}")
 
 
-def _list_row(row: "dict[str, object]") -> dict[str, object]:
-    """A row of the list by column of the terminal."""
-    reasons = [row[f"reason_{i}"] for i in (1, 2, 3)]
+def _list_row(row: "dict[str, object]", *, reasons: int) -> dict[str, object]:
+    """A row of the list by column of the terminal, with so many reasons at most."""
+    why = [row[f"reason_{i}"] for i in range(1, reasons + 1)]
     send_at = row["send_at_local"]
     return {
         "rank": row["rank"],
@@ -94,7 +112,7 @@ def _list_row(row: "dict[str, object]") -> dict[str, object]:
         "send at (local)": str(send_at)[:16].replace("T", " ") if send_at else "not sent",
         "returns alone": f"{row['p_return_natural']:.1%}",
         "gain": f"{row['expected_gain']:.2f}",
-        "why": "; ".join(str(reason) for reason in reasons if reason),
+        "why": "; ".join(str(reason) for reason in why if reason),
     }
 
 
@@ -145,7 +163,8 @@ def render_explanation(explanation: "Explanation", console: Console) -> None:
 def _standing(explanation: "Explanation") -> str:
     text = f"Stage: {explanation.stage_label}."
     if explanation.silence_days is not None:
-        text += f" Silent for {explanation.silence_days:.0f} days"
+        # Whole days gone by, as in the reasons.
+        text += f" Silent for {math.floor(explanation.silence_days)} days"
         if explanation.dormant_after_days is not None:
             text += f" (dormant from {explanation.dormant_after_days:g})"
         text += "."
@@ -154,7 +173,10 @@ def _standing(explanation: "Explanation") -> str:
     if explanation.p_return_natural is not None:
         text += f" Returns without contact: {explanation.p_return_natural:.1%}."
     if explanation.order_value is not None:
-        text += f" A return is worth {explanation.order_value:,.2f} {explanation.currency}."
+        text += (
+            f" Expected order value {explanation.order_value:,.2f} {explanation.currency}, "
+            "before margin."
+        )
     return text
 
 
@@ -173,4 +195,8 @@ def render_demo(report: "DemoReport", console: Console) -> None:
     console.print(f"Took {total:.0f} s: {steps}.")
     console.print(f"Recall list: {report.list_file}", soft_wrap=True, style="bold")
     console.print(f"Report:      {report.report_file}", soft_wrap=True, style="bold")
-    console.print(f"Next: `winback explain CUSTOMER_ID --config {report.folder}`", soft_wrap=True)
+    if report.night.top_rows:
+        customer = shlex.quote(str(report.night.top_rows[0]["customer_id"]))
+        command = shlex.quote(sys.argv[0]) if sys.argv[0].endswith("winback") else "winback"
+        folder = shlex.quote(str(report.folder))
+        console.print(f"Next: {command} explain {customer} --config {folder}", soft_wrap=True)
