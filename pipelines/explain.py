@@ -1,5 +1,6 @@
 """`winback explain`: why somebody is, or is not, on the recall list."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -136,7 +137,7 @@ def _explain_case(case: _Case, scorer: Scorer, scored: ScoredCustomers, row: int
     stage = config.stages[case.stage] if case.stage >= 0 else None
     dormant = bool(scored.dormant[row])
     model = case.models[1 if dormant else 0]
-    reasons, features = _model_words(config, scorer, scored, row)
+    reasons, features = _model_words(case, scorer, scored, row)
     return Explanation(
         customer_id=scored.customer_id[row].as_py(),
         day=case.policy.day,
@@ -150,7 +151,7 @@ def _explain_case(case: _Case, scorer: Scorer, scored: ScoredCustomers, row: int
         meaning=explain_code(decision["exclusion"]) if decision["exclusion"] else None,
         stage=stage.name if stage else None,
         stage_label=stage.label if stage else None,
-        silence_days=_number(scored.silence_days[row]),
+        silence_days=_floored(scored.silence_days[row]),
         dormant_after_days=stage.silence_days if stage else None,
         dormant=dormant,
         p_dormant=_number(scored.p_dormant[row]),
@@ -244,11 +245,12 @@ def _pair(case: _Case, action: int) -> tuple[str, str]:
 
 
 def _model_words(
-    config: Config, scorer: Scorer, scored: ScoredCustomers, row: int
+    case: _Case, scorer: Scorer, scored: ScoredCustomers, row: int
 ) -> tuple[tuple[str, ...], tuple[FeatureView, ...]]:
     if np.isnan(scored.p_natural[row]):
         return (), ()
     bucket, rows = int(scored.bucket[row]), np.array([row])
+    config = case.config
     labels = {name: channel.label for name, channel in config.channels.items()}
     said = scorer.reasons(
         bucket,
@@ -256,6 +258,7 @@ def _model_words(
         channel_labels=labels,
         order_name=config.business.order_name,
         currency=config.business.currency,
+        tell_unsubscribed=case.decision["rank"] is None,
     )[0]
     parts, values = scorer.contributions(scorer.view(bucket), rows)
     names = scorer.natural.feature_names
@@ -298,3 +301,8 @@ def _notes(case: _Case) -> tuple[str, ...]:
 def _number(value: Any) -> float | None:
     number = float(value)
     return None if np.isnan(number) else round(number, 6)
+
+
+def _floored(days: float) -> float | None:
+    """Days that have passed in full stay what the reasons say: 486.9999999 is not 487."""
+    return None if np.isnan(days) else math.floor(float(days) * 1e6) / 1e6

@@ -188,6 +188,7 @@ def _reasons_of_listed(
             channel_labels=labels,
             order_name=config.business.order_name,
             currency=config.business.currency,
+            tell_unsubscribed=False,
         )
         return dict(zip(mine.tolist(), texts, strict=True))
 

@@ -2,9 +2,11 @@
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 _MONTH_DAYS = 365.25 / 12
+_GROUP_SPACE = "\u202f"
+"""Narrow and never broken: 1 234 stays one number wherever it is shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,10 +20,13 @@ class Facts:
     stage_label : how operators call the stage.
     entered_with_order : whether an order puts customers on this stage.
     returns_with_order : whether a return from this stage is an order.
+    silent_without_order : whether only an order ends silence on this stage.
     order : how operators call one order.
     currency : ISO 4217 code.
     member : the channel or attribute that moved the probability most within its family.
     member_label : how operators call that channel; the attribute's value for attributes.
+    channel_labels : how operators call each channel, by its word in feature names.
+    tell_unsubscribed : whether having unsubscribed may be said.
     """
 
     values: Mapping[str, float]
@@ -29,10 +34,13 @@ class Facts:
     stage_label: str
     entered_with_order: bool
     returns_with_order: bool
+    silent_without_order: bool
     order: str
     currency: str
     member: str = ""
     member_label: str = ""
+    channel_labels: Mapping[str, str] = field(default_factory=dict)
+    tell_unsubscribed: bool = True
 
     def value(self, name: str) -> float | None:
         """The feature's value, null where it is undefined or unknown."""
@@ -53,10 +61,14 @@ def days_text(days: float) -> str:
     return _counted(int(days), "day")
 
 
+def number_text(number: float, *, decimals: int = 0) -> str:
+    """A number with its thousands set apart by narrow no-break spaces."""
+    return f"{number:,.{decimals}f}".replace(",", _GROUP_SPACE)
+
+
 def money_text(amount: float, currency: str) -> str:
-    """Whole units with thin grouping from ten on, two decimals below."""
-    text = f"{amount:,.0f}" if abs(amount) >= 10 else f"{amount:.2f}"
-    return f"{text.replace(',', ' ')} {currency}"
+    """Whole units from ten on, two decimals below."""
+    return f"{number_text(amount, decimals=0 if abs(amount) >= 10 else 2)} {currency}"
 
 
 def say_silence(facts: Facts) -> str | None:
@@ -69,8 +81,11 @@ def say_silence(facts: Facts) -> str | None:
     days = days_text(facts.silence_days)
     seen = facts.value("recency_days_activity")
     was_seen = seen is not None and seen + 1 < facts.silence_days
-    if facts.entered_with_order:
-        silence = f"no {facts.order} for {days}" if was_seen else f"silent for {days}"
+    is_unordered = facts.entered_with_order and was_seen
+    if is_unordered:
+        silence = f"no {facts.order} for {days}"
+    elif facts.entered_with_order:
+        silence = f"silent for {days}"
     elif was_seen:
         silence = f"{facts.stage_label} for {days}"
     else:
@@ -78,9 +93,9 @@ def say_silence(facts: Facts) -> str | None:
     gap = facts.value("gap_days_mean")
     if gap is None or gap < 1 or not facts.returns_with_order:
         return silence
-    usual = "day" if round(gap) == 1 else f"{round(gap)}"
+    usual = "day" if round(gap) == 1 else number_text(round(gap))
     habit = "usually orders" if facts.order == "order" else f"usually {_one(facts.order)}"
-    return f"{silence}, {habit} every {usual}"
+    return f"{silence}, {'usually' if is_unordered else habit} every {usual}"
 
 
 def say_presence(facts: Facts) -> str | None:
@@ -103,18 +118,26 @@ def say_presence(facts: Facts) -> str | None:
 
 
 def say_spend(facts: Facts) -> str | None:
-    """Spent 340 EUR in the last 365 days, 42 EUR an order."""
-    orders, mean = facts.count("orders_lifetime"), facts.value("order_amount_mean")
-    if not orders or mean is None:
+    """Spent 340 EUR in the last 365 days, 42 EUR an order; or 300 EUR after refunds.
+
+    The amount of one order is that of the same 365 days, so that both figures fit.
+    """
+    if not facts.count("orders_lifetime") or facts.value("order_amount_mean") is None:
         return f"no {facts.order} yet"
-    each = f"{money_text(mean, facts.currency)} {_one(facts.order)}"
-    year = facts.value("spend_365d") or 0.0
-    if not facts.count("orders_365d"):
+    orders = facts.count("orders_365d")
+    if not orders:
         return _say_former_orders(facts)
+    year = facts.value("spend_365d") or 0.0
     total = money_text(year, facts.currency)
+    refunded = facts.value("refund_share_365d") or 0.0
+    if refunded > 0:
+        kept = money_text(year * max(1.0 - refunded, 0.0), facts.currency)
+        total = f"{total} ({kept} after refunds)" if kept != total else total
+    each = f"{money_text(year / orders, facts.currency)} {_one(facts.order)}"
+    detail = _counted(1, facts.order) if orders == 1 else each
     if facts.order == "order":
-        return f"spent {total} in the last 365 days, {each}"
-    return f"{total} of {_plural(facts.order)} in the last 365 days, {each}"
+        return f"spent {total} in the last 365 days, {detail}"
+    return f"{_plural(facts.order)} of {total} in the last 365 days, {detail}"
 
 
 def say_orders(facts: Facts) -> str | None:
@@ -135,7 +158,8 @@ def say_orders(facts: Facts) -> str | None:
 
 def _say_former_orders(facts: Facts) -> str:
     """No order in the last 365 days, 3 before, 42 EUR an order."""
-    former = f"no {facts.order} in the last 365 days, {facts.count('orders_lifetime')} before"
+    before = number_text(facts.count("orders_lifetime"))
+    former = f"no {facts.order} in the last 365 days, {before} before"
     mean = facts.value("order_amount_mean")
     if mean is None:
         return former
@@ -145,8 +169,8 @@ def _say_former_orders(facts: Facts) -> str:
 def say_contacts(facts: Facts) -> str | None:
     """Opened 3 of 5 e-mails in the last 90 days."""
     word, label = facts.member, facts.member_label or "contact"
-    if facts.count(f"contacts_{word}_unsubscribed"):
-        return f"has unsubscribed from {_plural(label)}" if word != "any" else "has unsubscribed"
+    if facts.tell_unsubscribed and facts.count(f"contacts_{word}_unsubscribed"):
+        return _say_unsubscribed(facts)
     sent = facts.count(f"contacts_{word}_sent_90d")
     if not sent:
         return f"no {label} in the last 90 days"
@@ -158,6 +182,19 @@ def say_contacts(facts: Facts) -> str | None:
     if opened:
         return f"opened {opened} of {what} in the last 90 days"
     return f"no reaction to {what} in the last 90 days"
+
+
+def _say_unsubscribed(facts: Facts) -> str:
+    """Unsubscribed from e-mail and text messages."""
+    words = tuple(facts.channel_labels) if facts.member == "any" else (facts.member,)
+    # A label of one word is the medium (e-mail); of several, one message of it.
+    left = [
+        _plural(label) if " " in label else label
+        for word in words
+        if facts.count(f"contacts_{word}_unsubscribed")
+        and (label := facts.channel_labels.get(word, facts.member_label))
+    ]
+    return f"unsubscribed from {' and '.join(left) or 'a channel no longer configured'}"
 
 
 def say_refunds(facts: Facts) -> str | None:
@@ -214,7 +251,7 @@ def say_attribute(facts: Facts) -> str | None:
 
 
 def _counted(number: int, noun: str, plural: str | None = None) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {plural or _plural(noun)}"
+    return f"1 {noun}" if number == 1 else f"{number_text(number)} {plural or _plural(noun)}"
 
 
 def _plural(noun: str) -> str:

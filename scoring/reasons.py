@@ -1,6 +1,6 @@
 """Why a model thinks so: families of features, ranked by what they contributed."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -102,6 +102,8 @@ class Circumstances:
     orders : event types that are orders.
     order_name : how operators call one order.
     currency : ISO 4217 code.
+    tell_unsubscribed : whether having unsubscribed may be said; on a list of whom to
+        contact it is no reason.
     """
 
     stage: NDArray[np.int16]
@@ -110,6 +112,7 @@ class Circumstances:
     orders: tuple[str, ...]
     order_name: str
     currency: str
+    tell_unsubscribed: bool = True
 
 
 def learn_words(spec: FeatureSpec, *, channel_labels: Mapping[str, str]) -> Vocabulary:
@@ -171,7 +174,9 @@ def give_reasons(
 
     Families are ranked by the sum of their features' absolute contributions to the
     log-odds; each is said in one phrase from the customer's own feature values. A
-    family about which nothing true can be said is passed over.
+    family about which nothing true can be said is passed over. Where only an order ends
+    silence, the silence comes first: next to it, "last seen 9 days ago" cannot be
+    misread.
 
     Parameters
     ----------
@@ -180,22 +185,29 @@ def give_reasons(
 
     Returns
     -------
-    Up to `limit` phrases per row, the strongest first.
+    Up to `limit` phrases per row, the strongest first, but for silence.
     """
     weight = np.abs(contributions)
     family_weight = _summed(weight, words.family, len(PHRASES))
     member_weight = _summed(weight, words.member, len(words.members))
     ranking = np.argsort(-family_weight, axis=1, kind="stable")
-    return [
-        _reasons_of_row(
-            ranking[row][family_weight[row][ranking[row]] > 0],
-            member_weight[row],
-            _facts(row, values, words, circumstances),
-            words,
-            limit,
+    said = []
+    for row in range(len(values)):
+        facts = _facts(row, values, words, circumstances)
+        ranked = ranking[row][family_weight[row][ranking[row]] > 0].tolist()
+        said.append(
+            _reasons_of_row(_in_order(ranked, facts), member_weight[row], facts, words, limit)
         )
-        for row in range(len(values))
-    ]
+    return said
+
+
+def _in_order(ranked: Sequence[int], facts: Facts) -> list[int]:
+    """Families by weight; silence before them where being seen does not end it."""
+    silence = tuple(PHRASES).index("silence")
+    presence = tuple(PHRASES).index("presence")
+    if not facts.silent_without_order or not {silence, presence} & set(ranked):
+        return list(ranked)
+    return [silence, *(place for place in ranked if place != silence)]
 
 
 def _summed(weight: Float64Array, group: Int64Array, n_groups: int) -> Float64Array:
@@ -215,13 +227,16 @@ def _facts(
         stage_label=stage.label,
         entered_with_order=any(name in circumstances.orders for name in stage.entered_by),
         returns_with_order=any(name in circumstances.orders for name in stage.returns_by),
+        silent_without_order=all(name in circumstances.orders for name in stage.active_on),
         order=circumstances.order_name,
         currency=circumstances.currency,
+        channel_labels={word: label for word, label in words.labels.items() if word != "any"},
+        tell_unsubscribed=circumstances.tell_unsubscribed,
     )
 
 
 def _reasons_of_row(
-    ranking: Int64Array,
+    ranking: Sequence[int],
     member_weight: Float64Array,
     facts: Facts,
     words: Vocabulary,

@@ -121,6 +121,7 @@ class Scorer:
         channel_labels: Mapping[str, str],
         order_name: str,
         currency: str,
+        tell_unsubscribed: bool,
     ) -> list[list[str]]:
         """Up to three phrases for each of the given rows of the bucket.
 
@@ -129,6 +130,7 @@ class Scorer:
         rows : positions among the bucket's scored customers.
         channel_labels, order_name : how operators call each channel, and one order.
         currency : ISO 4217 code.
+        tell_unsubscribed : whether having unsubscribed may be among them.
         """
         view = self.view(bucket)
         contributions, values = self.contributions(view, rows)
@@ -143,6 +145,7 @@ class Scorer:
                 orders=self.natural.spec.orders,
                 order_name=order_name,
                 currency=currency,
+                tell_unsubscribed=tell_unsubscribed,
             ),
         )
 

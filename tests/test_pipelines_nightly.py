@@ -118,6 +118,13 @@ def test_nobody_is_contacted_against_the_rules(shop: Config) -> None:
     assert not recent & {row["customer_id"] for row in table.to_pylist()}
 
 
+def test_having_unsubscribed_is_no_reason_to_contact(shop: Config) -> None:
+    table = read_list(night(shop))
+    texts = [text for place in (1, 2, 3) for text in table[f"reason_{place}"].to_pylist() if text]
+    assert len(texts) > 300
+    assert not any("unsubscribed" in text for text in texts)
+
+
 def test_times_are_local_and_controls_have_none(shop: Config) -> None:
     offsets = set()
     for row in read_list(night(shop)).to_pylist():

@@ -36,6 +36,7 @@ def facts(
     noun: str = "order",
     member: str = "",
     label: str = "",
+    tell_unsubscribed: bool = True,
     **values: float,
 ) -> Facts:
     """Facts of a buyer with the given feature values."""
@@ -45,10 +46,13 @@ def facts(
         stage_label="registered, no purchase yet",
         entered_with_order=entered,
         returns_with_order=order,
+        silent_without_order=entered,
         order=noun,
         currency="EUR",
         member=member,
         member_label=label,
+        channel_labels={"email": "e-mail", "sms": "text message"},
+        tell_unsubscribed=tell_unsubscribed,
     )
 
 
@@ -59,7 +63,7 @@ CASES: list[tuple[Phrase, Facts, str | None]] = [
     (
         say_silence,
         facts(gap_days_mean=21.4, recency_days_activity=12.0),
-        "no order for 94 days, usually orders every 21",
+        "no order for 94 days, usually every 21",
     ),
     (
         say_silence,
@@ -97,8 +101,30 @@ CASES: list[tuple[Phrase, Facts, str | None]] = [
     (say_presence, facts(recency_days_activity=94.6, active_days_365d=2), "silent for 94 days"),
     (
         say_spend,
-        facts(orders_lifetime=8, order_amount_mean=42.4, spend_365d=1340, orders_365d=8),
-        "spent 1 340 EUR in the last 365 days, 42 EUR an order",
+        facts(orders_lifetime=9, order_amount_mean=99.0, spend_365d=1340, orders_365d=8),
+        "spent 1\u202f340 EUR in the last 365 days, 168 EUR an order",
+    ),
+    (
+        say_spend,
+        facts(
+            orders_lifetime=2,
+            order_amount_mean=356,
+            spend_365d=335,
+            orders_365d=1,
+            refund_share_365d=NAN,
+        ),
+        "spent 335 EUR in the last 365 days, 1 order",
+    ),
+    (
+        say_spend,
+        facts(
+            orders_lifetime=2,
+            order_amount_mean=200,
+            spend_365d=400,
+            orders_365d=2,
+            refund_share_365d=0.25,
+        ),
+        "spent 400 EUR (300 EUR after refunds) in the last 365 days, 200 EUR an order",
     ),
     (
         say_spend,
@@ -142,7 +168,7 @@ CASES: list[tuple[Phrase, Facts, str | None]] = [
         facts(
             orders_lifetime=2, order_amount_mean=9150, spend_365d=18300, orders_365d=2, noun="loan"
         ),
-        "18 300 EUR of loans in the last 365 days, 9 150 EUR a loan",
+        "loans of 18\u202f300 EUR in the last 365 days, 9\u202f150 EUR a loan",
     ),
     (say_spend, facts(orders_lifetime=0, noun="loan"), "no loan yet"),
     (
@@ -177,12 +203,34 @@ CASES: list[tuple[Phrase, Facts, str | None]] = [
     (
         say_contacts,
         facts(member="any", label="contact", contacts_any_unsubscribed=1),
-        "has unsubscribed",
+        "unsubscribed from a channel no longer configured",
+    ),
+    (
+        say_contacts,
+        facts(
+            member="any",
+            label="contact",
+            contacts_any_unsubscribed=1,
+            contacts_email_unsubscribed=1,
+            contacts_sms_unsubscribed=1,
+        ),
+        "unsubscribed from e-mail and text messages",
+    ),
+    (
+        say_contacts,
+        facts(
+            member="any",
+            label="contact",
+            tell_unsubscribed=False,
+            contacts_any_unsubscribed=1,
+            contacts_any_sent_90d=4,
+        ),
+        "no reaction to 4 contacts in the last 90 days",
     ),
     (
         say_contacts,
         facts(member="email", label="e-mail", contacts_email_unsubscribed=1),
-        "has unsubscribed from e-mails",
+        "unsubscribed from e-mail",
     ),
     (
         say_refunds,
@@ -225,7 +273,7 @@ def test_every_family_is_tested() -> None:
 
 
 def test_money() -> None:
-    assert money_text(1234567.8, "USD") == "1 234 568 USD"
+    assert money_text(1234567.8, "USD") == "1\u202f234\u202f568 USD"
     assert money_text(3.0, "EUR") == "3.00 EUR"
 
 
@@ -306,6 +354,18 @@ def test_families_are_ranked_by_summed_absolute_contributions() -> None:
 def test_a_family_with_nothing_to_say_is_passed_over() -> None:
     said = reasons({"discount_share_365d": 0.9, "tenure_days": 0.1}, {"tenure_days": 40.0})
     assert said == ["known for 40 days"]
+
+
+def test_silence_comes_first_where_only_an_order_ends_it() -> None:
+    said = reasons(
+        {"recency_days_activity": 0.9, "overdue_ratio": 0.1, "tenure_days": 0.5},
+        {"recency_days_activity": 9.0, "tenure_days": 200.0, "gap_days_mean": 27.0},
+    )
+    assert said == [
+        "no order for 94 days, usually every 27",
+        "last seen 9 days ago",
+        "known for 6 months",
+    ]
 
 
 def test_one_silence_is_not_said_twice() -> None:
