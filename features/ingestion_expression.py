@@ -70,6 +70,15 @@ def shorten(text: str, *, limit: int) -> str:
     return f"{text[:half]} ... {left_out:,} characters ... {text[-half:]}"
 
 
+def toml_line(key: str, expression: str) -> str:
+    """The line of winback.toml that sets a key to an expression."""
+    if "\n" not in expression and "\\" not in expression and '"' not in expression:
+        return f'{key} = "{expression}"'
+    if "\n" not in expression and "'" not in expression:
+        return f"{key} = '{expression}'"
+    return f"{key} = {json.dumps(expression, ensure_ascii=False)}"
+
+
 def _parse(connection: duckdb.DuckDBPyConnection, sql: str) -> Any:
     text = connection.execute("SELECT json_serialize_sql(?::VARCHAR)", [sql]).fetchall()[0][0]
     return json.loads(text)

@@ -1,7 +1,7 @@
 """Binding the configured SQL expressions to the raw columns of one file."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any, Literal
 
@@ -16,6 +16,7 @@ from features.ingestion_expression import (
     references,
     select_list,
     shorten,
+    toml_line,
 )
 
 FieldKind = Literal["text", "time", "number", "flag"]
@@ -140,6 +141,26 @@ def _bind_or_refuse(
         raise ExpressionError(
             "is nested too deeply; expected at most about a hundred terms"
         ) from None
+    except ExpressionError:
+        line = _quoted_name(connection, field, raw)
+        if line is None:
+            raise
+        raise ExpressionError(f"there is a column of that name: write {line}") from None
+
+
+def _quoted_name(
+    connection: duckdb.DuckDBPyConnection, field: Field, raw: RawColumns
+) -> str | None:
+    """The line with the column's name in quotes, if the expression is a name and that works."""
+    known = {name.lower(): name for name in raw.types}
+    name = known.get(field.expression.strip().lower())
+    if name is None:
+        return None
+    try:
+        _bind(connection, replace(field, expression=name_sql(name)), raw)
+    except ExpressionError:
+        return None
+    return toml_line(field.name, name_sql(name))
 
 
 def _bind(connection: duckdb.DuckDBPyConnection, field: Field, raw: RawColumns) -> BoundField:

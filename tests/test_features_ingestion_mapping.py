@@ -1,3 +1,4 @@
+import tomllib
 from collections.abc import Sequence
 
 import duckdb
@@ -106,6 +107,35 @@ def test_all_faults_are_told_at_once() -> None:
         bind(fields, raw())
     assert "no column nope" in str(raised.value)
     assert "no column nix" in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("column", "expression", "line"),
+    [
+        ("Kunde seit", "Kunde seit", "x = '\"Kunde seit\"'"),
+        ("Kunde seit", " kunde SEIT ", "x = '\"Kunde seit\"'"),
+        ("Kunden-Nr.", "Kunden-Nr.", "x = '\"Kunden-Nr.\"'"),
+        ("Group", "group", "x = '\"Group\"'"),
+        ("Kunde's Nr", "Kunde's Nr", 'x = "\\"Kunde\'s Nr\\""'),
+    ],
+)
+def test_a_bare_name_that_sql_cannot_read_is_told_with_its_quotes(
+    column: str, expression: str, line: str
+) -> None:
+    columns = RawColumns("in.csv", {column: "VARCHAR", "other": "VARCHAR"}, text=True)
+    with pytest.raises(DataError) as raised:
+        bind([Field("x", "time", expression)], columns)
+    assert f"there is a column of that name: write {line}\n" in str(raised.value)
+    written = tomllib.loads(line)["x"]
+    (bound,) = bind([Field("x", "time", written)], columns)
+    assert bound.columns == {column}
+
+
+def test_quotes_are_not_advised_where_they_do_not_help() -> None:
+    columns = raw(text=False, ts="BIGINT")
+    with pytest.raises(DataError, match="to_timestamp") as raised:
+        bind([Field("x", "time", "ts")], columns)
+    assert "of that name" not in str(raised.value)
 
 
 def test_names_are_quoted() -> None:
