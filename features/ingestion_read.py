@@ -28,6 +28,7 @@ from features.ingestion_time import quote
 from features.source import ContactSource, CustomerSource, EventSource
 
 _RAW = "winback_raw"
+_UNDECODABLE = "\ufffd"
 _CSV_RULES = {
     "MISSING COLUMNS": "row_wrong_columns",
     "TOO MANY COLUMNS": "row_wrong_columns",
@@ -94,6 +95,8 @@ def open_file(
     hint = ""
     if len(types) == 1:
         hint = f"\n  Only one column was found: is {layout.delimiter!r} the right delimiter?"
+    if any(_UNDECODABLE in name for name in types):
+        hint += f'\n  The header is not valid UTF-8; set encoding = "cp1252" in [{place}].'
     return OpenedFile(file, RawColumns(file.path, types, text=True, hint=hint), layout.path, layout)
 
 
