@@ -153,7 +153,8 @@ def _accepted(
         f"SELECT {columns} FROM (SELECT * FROM {STAGED} WHERE rule = 0 "
         f"AND rowid NOT IN (SELECT staged FROM {DROPPED}) ORDER BY {order})"
     )
-    progress("writing rows", 0, total)
+    if total:
+        progress("writing rows", 0, total)
     done = 0
     for batch in relation.to_arrow_reader(_BATCH_ROWS):
         yield batch

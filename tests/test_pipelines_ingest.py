@@ -38,6 +38,15 @@ def test_progress_is_told_step_by_step(tmp_path: Path) -> None:
     assert all(0 <= done <= total for _, done, total in steps)
 
 
+def test_no_progress_is_told_where_there_is_none_to_make(tmp_path: Path) -> None:
+    ingest_text(tmp_path, HEADER + GOOD)
+    steps: list[tuple[str, int, int]] = []
+    again = HEADER + GOOD + "\n"  # other bytes, the same row
+    summary = ingest_text(tmp_path, again, progress=lambda *step: steps.append(step))
+    assert (summary.accepted, summary.duplicate) == (0, 1)
+    assert all(total > 0 for _, _, total in steps)
+
+
 @pytest.mark.parametrize("share", [-0.1, 1.5, float("nan")])
 def test_a_share_outside_its_range_is_refused(share: float, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"--max-reject-share"):
