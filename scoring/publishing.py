@@ -10,11 +10,15 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from features.errors import ArtifactError, describe
 from scoring.list_files import ListFile
 
 Published = Literal["written", "unchanged", "replaced"]
 
+LIST_FILE = "recall_list.parquet"
 LIST_PREFIX = "recall_list"
 """Files of this prefix are the list; the others tell how it was made."""
 
@@ -47,7 +51,7 @@ def check_publishable(lists: Path, name: str, files: Sequence[ListFile], *, forc
     """Refuse a place where no list can be written, and to overwrite another list.
 
     Makes the folder of lists if need be, so that nothing else is done for a list that
-    could not appear.
+    could not appear. A list of nobody may be overwritten: nothing was sent from it.
 
     Raises
     ------
@@ -56,7 +60,7 @@ def check_publishable(lists: Path, name: str, files: Sequence[ListFile], *, forc
     """
     _make_folder(lists)
     folder = list_folder(lists, name)
-    if force or not folder.exists():
+    if force or not folder.exists() or _is_of_nobody(folder):
         return
     different = compare_list(lists, name, files)
     if different:
@@ -79,7 +83,7 @@ def publish_list(
     The files are written to a hidden folder beside it, flushed, and renamed: a reader
     sees the whole list or none, and a crash leaves nothing visible. An existing folder
     with the same list stays as it is; a different one is exchanged for the new one in
-    one step with `force`, and refused without.
+    one step with `force`, and refused without unless it lists nobody.
 
     Raises
     ------
@@ -107,6 +111,14 @@ def publish_list(
         finally:
             shutil.rmtree(aside, ignore_errors=True)
         return outcome
+
+
+def _is_of_nobody(folder: Path) -> bool:
+    """Whether the published list has no rows; a list that cannot be read may have some."""
+    try:
+        return bool(pq.read_metadata(folder / LIST_FILE).num_rows == 0)
+    except (OSError, pa.ArrowInvalid):
+        return False
 
 
 def _make_folder(lists: Path) -> None:

@@ -1,10 +1,13 @@
 """A list folder appears whole or not at all, and is never half replaced."""
 
+import io
 import os
 import threading
 from contextlib import suppress
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from features.errors import ArtifactError
@@ -56,6 +59,28 @@ def test_the_same_list_again_is_left_alone(tmp_path: Path) -> None:
     assert publish_list(tmp_path, NAME, told_otherwise) == "unchanged"
     assert (tmp_path / NAME).stat().st_ino == before
     assert visible(tmp_path)[f"{NAME}/report.html"] == b"made one way"
+
+
+def parquet_of(rows: int) -> ListFile:
+    """A list file of so many rows."""
+    sink = io.BytesIO()
+    pq.write_table(pa.table({"rank": range(rows)}), sink)
+    return ListFile("recall_list.parquet", sink.getvalue())
+
+
+def test_a_list_of_nobody_is_replaced_without_force(tmp_path: Path) -> None:
+    publish_list(tmp_path, NAME, [parquet_of(0), *FILES])
+    assert publish_list(tmp_path, NAME, [parquet_of(0), *FILES]) == "unchanged"
+    assert publish_list(tmp_path, NAME, [parquet_of(2), *OTHER]) == "replaced"
+    assert visible(tmp_path)[f"{NAME}/recall_list.csv"] == b"c"
+    with pytest.raises(ArtifactError, match="--force"):
+        publish_list(tmp_path, NAME, [parquet_of(3), *OTHER])
+
+
+def test_a_list_that_cannot_be_read_is_not_taken_for_empty(tmp_path: Path) -> None:
+    publish_list(tmp_path, NAME, [ListFile("recall_list.parquet", b"torn"), *FILES])
+    with pytest.raises(ArtifactError, match="--force"):
+        publish_list(tmp_path, NAME, [parquet_of(2), *FILES])
 
 
 def test_another_list_is_refused_by_name_of_its_files(tmp_path: Path) -> None:
