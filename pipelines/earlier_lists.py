@@ -10,7 +10,7 @@ from features.history_reader import read_columns
 from features.local_day import local_midnight_us
 from features.warehouse import Warehouse
 from scoring.arms import SENT_ARMS
-from scoring.decisions import PARTITION, TABLE_NAME
+from scoring.decisions import PARTITION, SCHEMA, TABLE_NAME
 from scoring.night import NightPolicy
 from scoring.pressure import WINDOW_DAYS
 from scoring.scored import ScoredCustomers
@@ -27,6 +27,24 @@ def decision_files(warehouse: Warehouse, day: date) -> list[str]:
     """Files of the decisions of one day."""
     mark = f"/{PARTITION}={day.isoformat()}/"
     return [path for path in warehouse.files(TABLE_NAME) if mark in path]
+
+
+def is_recorded(warehouse: Warehouse, day: date, decisions: pa.Table) -> bool:
+    """Whether the warehouse holds these very decisions for the day, in whatever order."""
+    files = decision_files(warehouse, day) if warehouse.has_table(TABLE_NAME) else []
+    # The partition's own column is in the files' path, not in the files.
+    columns = tuple(name for name in SCHEMA.names if name != PARTITION)
+    if not files:
+        return False
+    order = [("customer_id", "ascending")]
+    stored = read_columns(TABLE_NAME, files, columns=columns)
+    if stored.column_names != list(columns):
+        return False
+    wanted = decisions.select(columns)
+    return bool(
+        stored.num_rows == wanted.num_rows
+        and stored.cast(wanted.schema).sort_by(order).equals(wanted.sort_by(order))
+    )
 
 
 def unreported_day(

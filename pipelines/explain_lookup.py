@@ -37,11 +37,12 @@ def decided_day(warehouse: Warehouse, as_of: date | None) -> date:
     """
     days = decided_days(warehouse)
     if not days or (as_of is not None and as_of not in days):
-        wanted = f" of {as_of}" if as_of else ""
+        wanted = f"no list of {as_of} was written" if as_of else "no list was written yet"
+        written = f"; the last of {len(days)} written are shown" if days else ""
         raise ArtifactError(
             describe(
                 f"table {TABLE_NAME}",
-                f"no list{wanted} was written; {len(days)} days are there",
+                f"{wanted}{written}",
                 examples=days[-3:],
                 expected="a day for which `winback nightly` has run",
                 fix="run `winback nightly --as-of DATE` first, or pass another --as-of",

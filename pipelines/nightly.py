@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from features.progress import Progress, silent
 from pipelines.config import Config
-from pipelines.earlier_lists import unreported_day
+from pipelines.earlier_lists import is_recorded, unreported_day
 from pipelines.engine import map_buckets
 from pipelines.nightly_inputs import (
     ChampionModel,
@@ -24,7 +24,7 @@ from pipelines.nightly_inputs import (
     provenance_of,
 )
 from pipelines.report.manifest import build_manifest
-from pipelines.report.notes import night_notes
+from pipelines.report.notes import Background, night_notes
 from pipelines.report.page import build_page
 from pipelines.report.summary import ModelUse, NightSummary, Setting, instant, summarise_night
 from scoring.decisions import PARTITION, TABLE_NAME, build_decisions
@@ -48,8 +48,8 @@ class NightlyReport:
     Attributes
     ----------
     summary : the night's figures.
-    status : "written", "replaced" (with force), "unchanged" (the same list was there
-        already) or "dry run".
+    status : "written", "replaced" (with force, or a list of nobody), "unchanged" (the same
+        list was there already) or "dry run".
     folder : the list's folder; with a dry run, where it would be.
     files : names of the files in it.
     top_rows : the first ten rows of the list, by column.
@@ -125,9 +125,14 @@ def run_nightly(
             scored,
             night,
             policy,
-            models=uses,
-            unreported=unreported_day(warehouse, scored, policy),
-            now=now,
+            background=Background(
+                models=uses,
+                currency=config.business.currency,
+                has_records=warehouse.table_stats("customers").rows > 0,
+                maps_zones=config.sources.customers.timezone is not None,
+                unreported=unreported_day(warehouse, scored, policy),
+                now=now,
+            ),
         ),
     )
     files = _render(config, summary, table, tables=scorer.versions)
@@ -138,7 +143,10 @@ def run_nightly(
         decisions = build_decisions(
             scored, night, policy, list_id=summary.list_id, provenance=provenance
         )
-        warehouse.replace_partition(TABLE_NAME, decisions, column=PARTITION, value=day.isoformat())
+        if not is_recorded(warehouse, day, decisions):
+            warehouse.replace_partition(
+                TABLE_NAME, decisions, column=PARTITION, value=day.isoformat()
+            )
         progress("writing the recall list", 0, 1)
         status = publish_list(config.lists_path, day.isoformat(), files, force=force)
         progress("writing the recall list", 1, 1)

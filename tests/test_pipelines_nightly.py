@@ -353,7 +353,65 @@ def test_an_empty_list_is_valid_and_explained(
     assert any("Nobody is listed" in note for note in report.summary.notes)
     assert read_list(report).num_rows == 0
     assert "Nobody is listed" in (report.folder / "report.html").read_text()
+    assert not any("control groups" in note for note in report.summary.notes)
     assert night(config).status == "unchanged"
+
+
+CONSENT_ONLY = CHANNELS.replace("capacity = 5", 'capacity = 5\nrequires = ["email_consent"]')
+
+
+def test_a_list_without_customer_records_says_what_is_missing_and_gives_way(
+    tmp_path: Path, champions: dict[str, Bundle]
+) -> None:
+    config = make_night_home(tmp_path / "home", channels=CONSENT_ONLY, customers=[])
+    champions |= fit_champions(config)
+    report = night(config)
+    assert report.summary.listed == 0
+    assert report.summary.notes[-1] == (
+        "Nobody is listed: no customer records were ingested, so no channel has consent. Fix: "
+        "`winback ingest customers FILE`, mapped in [sources.customers]; or empty `requires`."
+    )
+    warehouse = Warehouse.open(config.warehouse_path, n_buckets=N_BUCKETS)
+    warehouse.append("customers", table_of("customers", customer_rows()))
+    again = night(config)
+    assert again.status == "replaced"
+    assert again.summary.listed > 50
+
+
+def test_a_rerun_records_the_same_decisions_only_once(shop: Config) -> None:
+    night(shop)
+    warehouse = Warehouse.open(shop.warehouse_path, n_buckets=N_BUCKETS)
+    version = warehouse.table_version("decisions")
+    assert night(shop).status == "unchanged"
+    assert warehouse.table_version("decisions") == version
+    warehouse.replace_partition(
+        "decisions",
+        decisions_of(shop)
+        .slice(1)
+        .append_column("as_of", pa.array([DAY.isoformat()] * (decisions_of(shop).num_rows - 1))),
+        column="as_of",
+        value=DAY.isoformat(),
+    )
+    night(shop)
+    assert warehouse.table_version("decisions") == 2
+
+
+def test_exploring_and_zones_are_noted_where_they_matter(home: Config, tmp_path: Path) -> None:
+    report = night(home, dry_run=True)
+    told = "\n".join(report.summary.notes)
+    assert report.summary.exploring_cost > 0
+    assert f"Exploring costs {report.summary.exploring_cost:.2f} EUR" in told
+    assert "no known time zone" not in told
+    toml = (home.home / "winback.toml").read_text()
+    zoned = toml.replace(
+        "[sources.customers.flags]",
+        '[sources.customers]\ntimezone = "zone"\n[sources.customers.flags]',
+    ).replace("explore_share = 0.2", "explore_share = 0.0")
+    report = night(copy_home(home, tmp_path / "home", toml=zoned), dry_run=True)
+    told = "\n".join(report.summary.notes)
+    assert report.summary.exploring_cost == 0
+    assert "Exploring costs" not in told
+    assert "listed customers have no known time zone" in told
 
 
 def test_at_risk_customers_join_when_asked_for(home: Config, tmp_path: Path) -> None:

@@ -38,6 +38,7 @@ SUMMARY = NightSummary(
     contact_cost=0.02,
     cost_per_return=4.25,
     acquisition_cost=28.0,
+    exploring_cost=1.5,
     models=(
         ModelUse(
             kind="natural_return",

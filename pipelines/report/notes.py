@@ -1,13 +1,16 @@
 """What a reader must know about a list before trusting it."""
 
+from dataclasses import dataclass
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from pipelines.report.summary import ModelUse
+from pipelines.report.summary import ModelUse, exploring_cost
+from scoring.arms import EXPLORE
 from scoring.list_files import MAX_WORKBOOK_ROWS
 from scoring.night import EXCLUSIONS, Night, NightPolicy, count_unknown_zones
+from scoring.phrases import number_text
 from scoring.pressure import DAY_US
 from scoring.scored import ScoredCustomers
 
@@ -20,44 +23,77 @@ EVIDENCE_NOTE = (
 )
 
 
-def night_notes(
-    scored: ScoredCustomers,
-    night: Night,
-    policy: NightPolicy,
-    *,
-    models: tuple[ModelUse, ...],
-    unreported: date | None,
-    now: datetime,
-) -> tuple[str, ...]:
-    """The notes of a night, the most important first.
+@dataclass(frozen=True, slots=True)
+class Background:
+    """What notes need besides what was decided.
 
-    Parameters
+    Attributes
     ----------
+    currency : ISO 4217 code.
+    has_records : customer records were ingested.
+    maps_zones : the configuration says where customers' time zones are.
     unreported : day of an earlier list of which no contact is known.
     now : the present instant; only an as-of in the future makes a difference.
     """
-    notes = [*_model_notes(models, policy), *_date_notes(scored, policy, now)]
-    if unreported is not None:
+
+    models: tuple[ModelUse, ...]
+    currency: str
+    has_records: bool
+    maps_zones: bool
+    unreported: date | None
+    now: datetime
+
+
+def night_notes(
+    scored: ScoredCustomers, night: Night, policy: NightPolicy, *, background: Background
+) -> tuple[str, ...]:
+    """The notes of a night, the most important first."""
+    notes = _model_notes(background.models, policy)
+    notes += _date_notes(scored, policy, background.now)
+    if background.unreported is not None:
         notes.append(
-            f"No contact of the list of {unreported} or since had arrived before the as-of: caps "
-            "and pauses do not count them, and the same customers may be listed again."
+            f"No contact of the list of {background.unreported} or since had arrived before the "
+            "as-of: caps and pauses do not count them, and the same customers may be listed again."
         )
     if not policy.channels:
         notes.append("No channel is configured: the list is empty.")
     notes += _channel_notes(night, policy)
-    if not len(night.listed):
-        notes.append(f"Nobody is listed. {_main_reasons(night)}")
     if night.eligible.size and not night.order_value.any():
         notes.append("No customer has ordered: order values, and so all gains, are zero.")
+    if not len(night.listed):
+        return (*notes, _nobody_note(night, policy, background))
     unknown = count_unknown_zones(scored, night.eligible[night.listed])
-    if unknown:
+    if unknown and background.maps_zones:
         notes.append(
-            f"{unknown} listed customers have no known time zone; their times are those of "
-            f"{policy.zone}."
+            f"{number_text(unknown)} listed customers have no known time zone; their times are "
+            f"those of {policy.zone}."
         )
     if len(night.listed) > MAX_WORKBOOK_ROWS:
-        notes.append(f"The workbook holds the first {MAX_WORKBOOK_ROWS} ranks only.")
-    return (*notes, EVIDENCE_NOTE)
+        notes.append(f"The workbook holds the first {number_text(MAX_WORKBOOK_ROWS)} ranks only.")
+    return (*notes, *_exploring_notes(night, background.currency), EVIDENCE_NOTE)
+
+
+def _nobody_note(night: Night, policy: NightPolicy, background: Background) -> str:
+    is_closed = EXCLUSIONS.index("no_eligible_channel") in night.exclusion
+    needs_consent = all(channel.requires for channel in policy.channels.values())
+    if is_closed and needs_consent and not background.has_records:
+        return (
+            "Nobody is listed: no customer records were ingested, so no channel has consent. Fix: "
+            "`winback ingest customers FILE`, mapped in [sources.customers]; or empty `requires`."
+        )
+    return f"Nobody is listed. {_main_reasons(night)}"
+
+
+def _exploring_notes(night: Night, currency: str) -> list[str]:
+    cost = exploring_cost(night)
+    if cost <= 0:
+        return []
+    rows = int((night.draws.arm[night.listed] == EXPLORE).sum())
+    return [
+        f"Exploring costs {number_text(cost, decimals=2)} {currency} of expected gain tonight: "
+        f"{number_text(rows)} {'row has' if rows == 1 else 'rows have'} an action drawn at "
+        "random in place of the best one."
+    ]
 
 
 def _model_notes(models: tuple[ModelUse, ...], policy: NightPolicy) -> list[str]:
@@ -88,8 +124,8 @@ def _date_notes(scored: ScoredCustomers, policy: NightPolicy, now: datetime) -> 
     days_old = (policy.as_of_us - scored.last_event_us) // DAY_US
     if days_old >= _STALE_DAYS:
         notes.append(
-            f"The latest known event is {days_old} days older than the as-of: newer ones may be "
-            "missing, and customers may look more silent than they are."
+            f"The latest known event is {number_text(days_old)} days older than the as-of: newer "
+            "ones may be missing, and customers may look more silent than they are."
         )
     return notes
 
@@ -114,7 +150,7 @@ def _channel_notes(night: Night, policy: NightPolicy) -> list[str]:
 def _main_reasons(night: Night) -> str:
     counts = np.bincount(night.exclusion, minlength=len(EXCLUSIONS))
     top = sorted(range(1, len(EXCLUSIONS)), key=lambda code: -counts[code])[:3]
-    parts = [f"{EXCLUSIONS[code]}: {counts[code]}" for code in top if counts[code]]
+    parts = [f"{EXCLUSIONS[code]}: {number_text(counts[code])}" for code in top if counts[code]]
     return f"Reasons: {', '.join(parts)}." if parts else "No customer was scored."
 
 

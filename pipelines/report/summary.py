@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from scoring.arms import ARMS, GHOST, SENT_ARMS
+from scoring.arms import ARMS, EXPLORE, GHOST, SENT_ARMS
 from scoring.decisions import count_channel_blocks, count_exclusions
 from scoring.gain import shifted_probability
 from scoring.night import Night
@@ -46,6 +46,7 @@ class NightSummary:
     cost_per_return : contacts and what is given away on return, per return that would not
         have come by itself, money; null if none is expected.
     acquisition_cost : what a new customer costs, money: the yardstick.
+    exploring_cost : expected gain forgone by actions drawn at random, money.
     models : the models used.
     notes : what a reader must know about this list.
     """
@@ -71,6 +72,7 @@ class NightSummary:
     contact_cost: float
     cost_per_return: float | None
     acquisition_cost: float
+    exploring_cost: float
     models: tuple[ModelUse, ...]
     notes: tuple[str, ...]
 
@@ -149,6 +151,7 @@ def summarise_night(
         contact_cost=_total(sent["contact_cost"]),
         cost_per_return=_cost_per_return(scored, night),
         acquisition_cost=setting.acquisition_cost,
+        exploring_cost=exploring_cost(night),
         models=setting.models,
         notes=notes,
     )
@@ -163,6 +166,13 @@ def _cost_per_return(scored: ScoredCustomers, night: Night) -> float | None:
     returns = float((contacted - natural).sum())
     cost = float((actions.contact_cost[action] + contacted * given).sum())
     return round(cost / returns, 2) if returns > 0 else None
+
+
+def exploring_cost(night: Night) -> float:
+    """Expected gain that the explored customers' best actions would have added, money."""
+    places = night.listed[night.draws.arm[night.listed] == EXPLORE]
+    best, drawn = night.choices.best_action[places], night.choices.action[places]
+    return round(float((night.gains[places, best] - night.gains[places, drawn]).sum()), 2)
 
 
 def _counts(column: pa.ChunkedArray, names: tuple[str, ...]) -> dict[str, int]:
