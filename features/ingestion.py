@@ -10,6 +10,7 @@ import duckdb
 
 from features.contract import INGESTIONS, Kind
 from features.errors import DataError
+from features.ingestion_advice import advise
 from features.ingestion_commit import check_still_empty, commit_ingestion, repair_records
 from features.ingestion_duplicates import find_duplicates
 from features.ingestion_evaluation import evaluation_fault
@@ -243,6 +244,7 @@ def _stage_file(
     by_column = dict(zip(fields, bound, strict=True))
     try:
         stage_rows(connection, rows.relation, by_column, plan, file=number)
+        advice = advise(connection, rows.relation, by_column, plan, file=number)
     except duckdb.DatabaseError as error:
         if isinstance(error, duckdb.OperationalError) and file.format != "parquet":
             raise  # memory or disk
@@ -252,4 +254,4 @@ def _stage_file(
         if fault is None:
             raise
         raise fault from None
-    return ReadFile(file.path, rows)
+    return ReadFile(file.path, rows, advice)

@@ -36,6 +36,11 @@ class Field:
     kind: FieldKind
     expression: str
 
+    @property
+    def key(self) -> str:
+        """The last part of the name, as it is written in its section of winback.toml."""
+        return self.name.removeprefix("flags.").removeprefix("attributes.")
+
 
 @dataclass(frozen=True, slots=True)
 class BoundField:
@@ -160,7 +165,7 @@ def _quoted_name(
         _bind(connection, replace(field, expression=name_sql(name)), raw)
     except ExpressionError:
         return None
-    return toml_line(field.name, name_sql(name))
+    return toml_line(field.key, name_sql(name))
 
 
 def _bind(connection: duckdb.DuckDBPyConnection, field: Field, raw: RawColumns) -> BoundField:

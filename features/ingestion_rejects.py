@@ -1,6 +1,6 @@
 """Counting rejects, stopping at too many, and listing where they are."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import duckdb
@@ -16,10 +16,14 @@ from features.ingestion_summary import RejectCount
 
 @dataclass(frozen=True, slots=True)
 class ReadFile:
-    """A file that has been staged: its path as given and what was read."""
+    """A file that has been staged: its path as given and what was read.
+
+    `advice` says by rule code what to write in the configuration instead.
+    """
 
     path: str
     rows: RawRows
+    advice: Mapping[int, str]
 
     def row_numbers(self, rows: Sequence[int]) -> list[int]:
         """Numbers among all data rows, of rows numbered among the readable ones."""
@@ -47,7 +51,9 @@ def count_rejects(
         for place in places:
             file = files[place["file"]]
             examples.append(f"{file.path}:{file.row_numbers([place['row']])[0]}")
-        counts.append(RejectCount(rule.name, rule.column, rows, rule.meaning, tuple(examples)))
+        advice = next((file.advice[code] for file in files if code in file.advice), "")
+        meaning = f"{rule.meaning}; {advice}" if advice else rule.meaning
+        counts.append(RejectCount(rule.name, rule.column, rows, meaning, tuple(examples)))
     for name, meaning in UNREADABLE_RULES.items():
         places = [
             f"{file.path}:{row}"

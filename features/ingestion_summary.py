@@ -9,7 +9,10 @@ SCHEMA_VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class RejectCount:
-    """Rejected rows of one rule, with up to three places as "file:row"."""
+    """Rejected rows of one rule, with up to three places as "file:row".
+
+    `meaning` says what the rule is, and what to write where many values have a usual form.
+    """
 
     rule: str
     column: str
