@@ -76,7 +76,11 @@ def _ingest(
             ingestion=_ingestion_digest(request.kind, new),
             files=tuple(file.path for file in new),
             skipped_files=tuple(file.path for file in skipped),
-            notes=(*notes, *hints(summary, request, at_event_time=at_event_time)),
+            notes=(
+                *notes,
+                *summary.notes,
+                *hints(summary, request, at_event_time=at_event_time),
+            ),
         )
         if request.dry_run:
             return summary

@@ -17,10 +17,15 @@ _SEEN = "winback_seen"
 
 @dataclass(frozen=True, slots=True)
 class DuplicateCounts:
-    """How many staged rows are duplicates, and how many repeats were kept by policy."""
+    """How many staged rows are duplicates.
+
+    `repeats_dropped`, a part of `within_source`, and `repeats_kept` are rows without event_id
+    that equal another row of the source, by the policy that applied.
+    """
 
     within_source: int
     in_warehouse: int
+    repeats_dropped: int
     repeats_kept: int
 
 
@@ -46,9 +51,9 @@ def find_duplicates(
     connection.execute(f"CREATE TEMP TABLE {DROPPED} (staged BIGINT, stored BOOLEAN)")
     if stored is not None:
         connection.register(_STORED, stored)
-    kept = 0
+    dropped, kept = 0, 0
     if plan.kind == "events":
-        kept = _event_duplicates(connection, plan, has_stored=stored is not None)
+        dropped, kept = _event_duplicates(connection, plan, has_stored=stored is not None)
     elif plan.kind == "customers":
         _customer_duplicates(connection, plan, conflict, has_stored=stored is not None)
     else:
@@ -58,12 +63,13 @@ def find_duplicates(
     within, before = connection.execute(
         f"SELECT count(*) FILTER (NOT stored), count(*) FILTER (stored) FROM {DROPPED}"
     ).fetchall()[0]
-    return DuplicateCounts(int(within), int(before), kept)
+    return DuplicateCounts(int(within), int(before), dropped, kept)
 
 
 def _event_duplicates(
     connection: duckdb.DuckDBPyConnection, plan: StagePlan, *, has_stored: bool
-) -> int:
+) -> tuple[int, int]:
+    """Numbers of repeats that were dropped and kept."""
     columns = staged_names(plan)
     _drop_repeats(connection, ("event_id",), columns, "event_id IS NOT NULL")
     if has_stored:
@@ -78,12 +84,14 @@ def _event_duplicates(
             f"SELECT coalesce(sum(n - 1), 0) FROM (SELECT count(*) AS n FROM {STAGED} "
             f"WHERE rule = 0 AND event_id IS NULL GROUP BY {', '.join(key)})"
         ).fetchall()
-        return int(repeats[0][0])
+        return 0, int(repeats[0][0])
+    before = _count_dropped(connection)
     _drop_repeats(connection, key, columns, "event_id IS NULL")
+    dropped = _count_dropped(connection) - before
     if has_stored:
         compared = [name for name in columns if name not in ("arrived_at_us", "event_id")]
         _drop_equal(connection, plan, compared, "event_id IS NULL")
-    return 0
+    return dropped, 0
 
 
 def _customer_duplicates(
@@ -149,7 +157,7 @@ def _drop_repeats(
     """Keep one row per key: the first by its values, so that row order never matters."""
     usable = (
         f"rule = 0 AND {condition} AND rowid NOT IN (SELECT staged FROM {DROPPED})"
-        if _any_dropped(connection)
+        if _count_dropped(connection)
         else f"rule = 0 AND {condition}"
     )
     names = ", ".join(key)
@@ -249,5 +257,5 @@ def _date_further_versions(
         )
 
 
-def _any_dropped(connection: duckdb.DuckDBPyConnection) -> bool:
-    return bool(connection.execute(f"SELECT count(*) FROM {DROPPED}").fetchall()[0][0])
+def _count_dropped(connection: duckdb.DuckDBPyConnection) -> int:
+    return int(connection.execute(f"SELECT count(*) FROM {DROPPED}").fetchall()[0][0])

@@ -1,6 +1,6 @@
 """Adding up a staged ingestion."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -60,7 +60,26 @@ def summarise(
         versions={},
         dry_run=request.dry_run,
         no_op=False,
-        notes=(),
+        notes=tuple(_repeats(duplicates)),
+    )
+
+
+def _repeats(duplicates: DuplicateCounts) -> Iterator[str]:
+    dropped, kept = duplicates.repeats_dropped, duplicates.repeats_kept
+    if dropped:
+        yield (
+            f"{_equal_rows(dropped)} dropped; if repeats are real, "
+            'set events.repeated_rows = "keep".'
+        )
+    if kept:
+        yield f"{_equal_rows(kept)} kept (events.repeated_rows)."
+
+
+def _equal_rows(rows: int) -> str:
+    return (
+        "1 row equals another row and was"
+        if rows == 1
+        else (f"{rows:,} rows equal another row and were")
     )
 
 

@@ -57,6 +57,37 @@ def test_repeated_rows_follow_the_policy(
     assert balanced(summary)
 
 
+@pytest.mark.parametrize(
+    ("policy", "rows", "note"),
+    [
+        (
+            "drop",
+            3,
+            "2 rows equal another row and were dropped; if repeats are real, "
+            'set events.repeated_rows = "keep".',
+        ),
+        ("keep", 3, "2 rows equal another row and were kept (events.repeated_rows)."),
+        ("keep", 2, "1 row equals another row and was kept (events.repeated_rows)."),
+        ("drop", 1, None),
+        ("keep", 1, None),
+    ],
+)
+def test_repeated_rows_are_noted_with_their_policy(
+    policy: str, rows: int, note: str | None, tmp_path: Path
+) -> None:
+    rules = with_rules(repeated_rows=policy)
+    summary = ingest_text(
+        tmp_path, HEADER + A * rows + B.replace("10:00", "10:01"), events=WITHOUT_ID, rules=rules
+    )
+    assert [one for one in summary.notes if "equal" in one] == ([note] if note else [])
+
+
+def test_rows_with_one_event_id_are_not_noted_as_repeats(tmp_path: Path) -> None:
+    summary = ingest_text(tmp_path, HEADER + A * 3, events=WITH_ID)
+    assert summary.duplicate == 2
+    assert not any("equal" in note for note in summary.notes)
+
+
 def test_rows_that_differ_in_an_unmapped_column_are_no_repeats(tmp_path: Path) -> None:
     summary = ingest_text(tmp_path, HEADER + A + B, events=WITHOUT_ID)
     assert counts(summary) == (2, 0, 0)
