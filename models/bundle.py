@@ -33,7 +33,10 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 
 _MANIFEST = "manifest.json"
 _PARTS = ("calibration.json", "features.json", "metrics.json", "model.txt")
-_RETRAIN = "run `winback train` again, or restore the bundle from the registry"
+_RETRAIN = (
+    "run `winback train`, which replaces champions that cannot serve, or restore the bundle "
+    "from a backup"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,15 +170,15 @@ def load_bundle(folder: Path) -> Bundle:
     manifest = _read_manifest(folder)
     contents = _read_parts(folder, manifest)
     features = json.loads(contents["features.json"])
-    spec = _spec_from_json(features["spec"])
+    try:
+        spec = _spec_from_json(features["spec"])
+    except (KeyError, TypeError) as error:
+        raise _unknown_features(folder, manifest, found="fields of another winback") from error
     if features["manifest_digest"] != manifest_digest(spec):
-        raise _fault(
-            folder / "features.json",
-            f"trained by winback {manifest['winback_version']} on a feature manifest that "
-            f"winback {installed_version()} does not compute",
-            expected=f"manifest {manifest_digest(spec)[:12]}, "
-            f"found {str(features['manifest_digest'])[:12]}",
-            fix="run `winback train` with this version, or install the version named above",
+        raise _unknown_features(
+            folder,
+            manifest,
+            found=f"{str(features['manifest_digest'])[:12]}, not {manifest_digest(spec)[:12]}",
         )
     return Bundle(
         kind=manifest["kind"],
@@ -242,7 +245,8 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
             file,
             f"bundle schema version {found!r} is not known",
             expected=f"schema version {BUNDLE_SCHEMA}",
-            fix="install the winback that wrote it, or run `winback train` with this one",
+            fix="install the winback that wrote it, or run `winback train` with this one, which "
+            "replaces champions that cannot serve",
         )
     if manifest.get("digest") != _digest_of(manifest) or manifest.get("kind") not in KINDS:
         raise _fault(file, "it was changed after training", expected="its own recorded SHA-256")
@@ -279,6 +283,18 @@ def _spec_from_json(document: dict[str, Any]) -> FeatureSpec:
 
 def _fault(place: Path, fault: str, *, expected: str, fix: str = _RETRAIN) -> ArtifactError:
     return ArtifactError(describe(str(place), fault, expected=expected, fix=fix))
+
+
+def _unknown_features(folder: Path, manifest: dict[str, Any], *, found: str) -> ArtifactError:
+    """The fault of features that this winback does not compute."""
+    return _fault(
+        folder / "features.json",
+        f"trained by winback {manifest['winback_version']} on a feature manifest that "
+        f"winback {installed_version()} does not compute ({found})",
+        expected="the features of this version",
+        fix="run `winback train` with this version, which replaces champions that cannot serve, "
+        "or install the version named above",
+    )
 
 
 def _json_bytes(document: Any) -> bytes:

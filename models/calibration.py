@@ -181,7 +181,8 @@ def calibration_from_json(document: dict[str, Any]) -> Calibration:
                 "not a calibration map",
                 expected='method "isotonic" with ascending knots and levels, or "platt" with slope '
                 "and intercept",
-                fix="run `winback train` again, or restore the bundle",
+                fix="run `winback train`, which replaces champions that cannot serve, or restore "
+                "the bundle from a backup",
             )
         )
     return calibration

@@ -152,7 +152,8 @@ def read_forest(text: str) -> Forest:
                 "model.txt",
                 f"LightGBM cannot read it: {error}",
                 expected="a model in LightGBM's text form",
-                fix="run `winback train` again, or restore the bundle",
+                fix="run `winback train`, which replaces champions that cannot serve, or restore "
+                "the bundle from a backup",
             )
         ) from error
     return Forest(booster=booster, rounds=int(booster.num_trees()), text=text)

@@ -141,7 +141,7 @@ class Config:
 
     @property
     def tracking_uri(self) -> str:
-        """The MLflow tracking URI; by default an SQLite file beside the warehouse."""
+        """The MLflow tracking URI; by default an SQLite file beside winback.toml."""
         if self.storage.mlflow_tracking_uri:
             return self.storage.mlflow_tracking_uri
         return f"sqlite:///{(self.home / 'mlflow.db').resolve()}"

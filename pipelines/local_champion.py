@@ -62,7 +62,7 @@ def read_copy(config: Config, kind: Kind) -> LocalCopy | None:
                 str(pointer),
                 "it cannot be read",
                 expected="version and digest of the local champion",
-                fix="make MLflow reachable and run again, or train again",
+                fix="make MLflow reachable and run again, or run `winback train`",
             )
         ) from error
     return LocalCopy(load_bundle(folder / digest[:16]), version, digest)

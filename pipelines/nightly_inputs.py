@@ -4,13 +4,13 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from features.errors import ArtifactError, DataError, describe
+from features.errors import DataError, describe
 from features.history_reader import HistoryReader
 from features.local_day import local_midnight_us
-from features.spec import FeatureSpec
 from features.warehouse import Warehouse
-from models.bundle import Bundle, stages_digest
+from models.bundle import Bundle
 from pipelines.config import Config
+from pipelines.model_check import check_bundle
 from pipelines.registry import Source, champion
 from scoring.eligibility import required_flags
 from scoring.list_rows import Provenance
@@ -19,7 +19,6 @@ from scoring.scorer import Scorer
 
 CONFIG_HASH_DIGITS = 16
 INPUT_TABLES = ("contacts", "customers", "events")
-_RETRAIN = "run `winback train`, or restore the configuration the model was trained with"
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +128,7 @@ def load_champions(config: Config) -> tuple[ChampionModel, ChampionModel]:
     models = []
     for kind in ("dormancy_risk", "natural_return"):
         bundle, version, source = champion(config, kind)
-        check_bundle(config, bundle)
+        check_bundle(config, bundle, place=f"champion of {kind}")
         models.append(ChampionModel(bundle=bundle, version=version, source=source))
     return models[0], models[1]
 
@@ -140,47 +139,6 @@ def provenance_of(config: Config, models: tuple[ChampionModel, ChampionModel]) -
         model_version=" ".join(model.label for model in models),
         config_digest=config.digest[:CONFIG_HASH_DIGITS],
     )
-
-
-def check_bundle(config: Config, bundle: Bundle) -> None:
-    """Refuse a model that was trained for another configuration.
-
-    Raises
-    ------
-    ArtifactError : names what differs: feature inputs, the ladder, or the label window.
-    """
-    different = _spec_differences(config.feature_spec(), bundle.spec)
-    if bundle.stages_digest != stages_digest(config.stages):
-        different.append("stages")
-    if bundle.gap_days != config.windows.gap_days:
-        different.append(f"windows.gap_days (trained with {bundle.gap_days:g})")
-    if bundle.horizon_days != config.windows.horizon_days:
-        different.append(f"windows.horizon_days (trained with {bundle.horizon_days:g})")
-    if different:
-        raise ArtifactError(
-            describe(
-                f"champion of {bundle.kind}",
-                f"trained for another configuration; different: {', '.join(different)}",
-                expected="a model trained with this winback.toml",
-                fix=_RETRAIN,
-            )
-        )
-
-
-def _spec_differences(configured: FeatureSpec, trained: FeatureSpec) -> list[str]:
-    places = {
-        "event_types": "events.types",
-        "activity": "events.activity",
-        "orders": "events.orders",
-        "refunds": "events.refunds",
-        "channels": "channels",
-        "attributes": "sources.customers.attributes",
-    }
-    return [
-        place
-        for name, place in places.items()
-        if getattr(configured, name) != getattr(trained, name)
-    ]
 
 
 def build_scorer(

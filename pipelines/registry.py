@@ -1,4 +1,4 @@
-"""Models in MLflow: what a training run leaves there, and the champion that serves."""
+"""Models in MLflow: what a training run leaves there."""
 
 import csv
 import json
@@ -6,36 +6,31 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Literal
+from typing import Any
 
-from features.errors import ArtifactError, describe
 from features.manifest import feature_manifest
-from models.bundle import Bundle, Kind, load_bundle, save_bundle
+from models.bundle import save_bundle
+from pipelines.champions import CHAMPION, Source, artifact_path, champion, model_name
 from pipelines.config import Config
-from pipelines.local_champion import keep_copy, read_copy, sound_copy
+from pipelines.local_champion import keep_copy
 from pipelines.plots import draw_plots
-from pipelines.tracking import (
-    TrackingUnreachableError,
-    check_reachable,
-    connect,
-    find_alias,
-    is_registered,
-    sqlite_file,
-)
+from pipelines.promotion import Registration, give_aliases, promote_challengers
+from pipelines.tracking import check_reachable, connect, sqlite_file
 from training.fit import TrainedModel
 from training.ladder import MODEL, ModelReport
 
-__all__ = ["Registration", "TrainingRecord", "champion", "check_reachable", "model_name", "record"]
-
-CHAMPION, CHALLENGER = "champion", "challenger"
-Source = Literal["registry", "local copy", "local copy, store lost"]
-"""Where a champion came from; the last: MLflow answered, but no longer knows the model."""
+__all__ = [
+    "Registration",
+    "Source",
+    "TrainingRecord",
+    "champion",
+    "check_reachable",
+    "model_name",
+    "promote_challengers",
+    "record",
+]
 
 _METRICS_PER_CALL = 500
-
-
-class _NotRegisteredError(ArtifactError):
-    """MLflow answers, but has no model of this name: nothing was trained, or its store is lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,27 +51,11 @@ class TrainingRecord:
     promote: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Registration:
-    """Where a model went: the registered model's name, its new version and that one's alias."""
-
-    kind: Kind
-    model: str
-    version: str
-    alias: str
-    run_id: str
-
-
-def model_name(config: Config, kind: Kind) -> str:
-    """The registered model's name: prefix, then the kind with dashes."""
-    return f"{config.storage.registry_prefix}-{kind.replace('_', '-')}"
-
-
 def record(config: Config, training: TrainingRecord, *, run_name: str) -> tuple[Registration, ...]:
     """Log a training run and register its models.
 
-    A model's first version becomes `champion`. Later ones become `challenger`, unless
-    `promote` moves the champion on purpose.
+    First versions become `champion`. Later ones become `challenger`, unless `promote` moves
+    the champion on purpose or a present champion cannot serve this configuration.
 
     Parameters
     ----------
@@ -104,9 +83,12 @@ def record(config: Config, training: TrainingRecord, *, run_name: str) -> tuple[
             client.log_artifacts(run_id, scratch)
             # Aliases come last: a fault half-way must not leave champions of two runs.
             versions = [_register(config, client, run, model) for model in training.models]
-            registrations = tuple(
-                _give_alias(config, client, model, version, promote=training.promote)
-                for model, version in zip(training.models, versions, strict=True)
+            kinds = [model.bundle.kind for model in training.models]
+            registrations = give_aliases(
+                config,
+                client,
+                dict(zip(kinds, versions, strict=True)),
+                promote=training.promote,
             )
             finished = True
         finally:
@@ -115,102 +97,6 @@ def record(config: Config, training: TrainingRecord, *, run_name: str) -> tuple[
         if registration.alias == CHAMPION:
             keep_copy(config, model.bundle, version=registration.version)
     return registrations
-
-
-def champion(config: Config, kind: Kind) -> tuple[Bundle, str, Source]:
-    """The model that serves: from the registry, or its local copy if MLflow has none to give.
-
-    What the registry gives is checked and kept as the new local copy. The copy serves while
-    MLflow is unreachable, and after its store was lost (it answers, but has no such model).
-    A model without the alias was left so by somebody, and its copy does not serve.
-
-    Parameters
-    ----------
-    config : names the tracking URI and the folder of the local copies.
-    kind : which model.
-
-    Returns
-    -------
-    The bundle, its registered version, and where it came from.
-
-    Raises
-    ------
-    ArtifactError : nothing was trained yet, MLflow is unreachable and there is no copy, or
-        the artefact is not what was registered.
-    """
-    try:
-        if (store := sqlite_file(config)) is not None and not store.is_file():
-            # Connecting would make an empty database and hide that the old one is gone.
-            raise TrackingUnreachableError(f"{store}: no such file")
-        return _from_registry(config, kind)
-    except TrackingUnreachableError as error:
-        copy = read_copy(config, kind)
-        if copy is None:
-            raise ArtifactError(
-                describe(
-                    f"champion of {model_name(config, kind)}",
-                    f"no local copy, and MLflow cannot be asked: {_cause(error)}",
-                    expected="a model that `winback train` registered",
-                    fix="train first with `winback train`, or make MLflow reachable",
-                )
-            ) from error
-        return copy.bundle, copy.version, "local copy"
-    except _NotRegisteredError:
-        copy = read_copy(config, kind)
-        if copy is None:
-            raise
-        return copy.bundle, copy.version, "local copy, store lost"
-
-
-def _cause(error: TrackingUnreachableError) -> str:
-    """What is wrong with MLflow, without the expectation and fix that follow it."""
-    return str(error).partition(". Expected ")[0].rstrip(".")
-
-
-def _from_registry(config: Config, kind: Kind) -> tuple[Bundle, str, Source]:
-    name = model_name(config, kind)
-    with connect(config, patient=False) as client:
-        found = find_alias(client, name, CHAMPION)
-        if found is None:
-            raise _no_champion(client, name)
-        version, digest = str(found.version), found.tags.get("winback.digest", "")
-        copy = sound_copy(config, kind)
-        if copy is not None and (copy.version, copy.digest) == (version, digest):
-            return copy.bundle, version, "registry"
-        with TemporaryDirectory() as scratch:
-            folder = client.download_artifacts(found.run_id, _artifact_path(kind), scratch)
-            bundle = _load_fetched(Path(folder), place=f"{name} version {version}")
-    if bundle.kind != kind or bundle.digest() != digest:
-        raise ArtifactError(
-            describe(
-                f"{name} version {version}",
-                "its artefact is not the one that was registered",
-                expected=f"digest {digest[:12]}, found {bundle.digest()[:12]}",
-                fix="restore the MLflow artifacts, or train again",
-            )
-        )
-    keep_copy(config, bundle, version=version)
-    return bundle, version, "registry"
-
-
-def _no_champion(client: Any, name: str) -> ArtifactError:
-    known = is_registered(client, name)
-    text = describe(
-        f"champion of {name}",
-        "no version in the registry has this alias" if known else "the registry has no such model",
-        expected="a model that `winback train` registered",
-        fix="train first with `winback train`",
-    )
-    return ArtifactError(text) if known else _NotRegisteredError(text)
-
-
-def _load_fetched(folder: Path, *, place: str) -> Bundle:
-    """The bundle in a passing folder; faults name `place`, as the folder will be gone."""
-    try:
-        return load_bundle(folder)
-    except ArtifactError as error:
-        text = str(error).replace(f"{folder}/", f"{place}, ").replace(str(folder), place)
-        raise ArtifactError(text) from error
 
 
 def _experiment(config: Config, client: Any) -> str:
@@ -236,7 +122,7 @@ def _register(config: Config, client: Any, run: Any, model: TrainedModel) -> Any
             raise
     return client.create_model_version(
         name,
-        source=f"{run.info.artifact_uri}/{_artifact_path(kind)}",
+        source=f"{run.info.artifact_uri}/{artifact_path(kind)}",
         run_id=run_id,
         tags={
             "winback.digest": model.bundle.digest(),
@@ -245,21 +131,6 @@ def _register(config: Config, client: Any, run: Any, model: TrainedModel) -> Any
         },
         description="\n".join(model.report.verdicts),
     )
-
-
-def _give_alias(
-    config: Config, client: Any, model: TrainedModel, version: Any, *, promote: bool
-) -> Registration:
-    kind = model.bundle.kind
-    name = model_name(config, kind)
-    first = find_alias(client, name, CHAMPION) is None
-    alias = CHAMPION if first or promote else CHALLENGER
-    client.set_registered_model_alias(name, alias, version.version)
-    return Registration(kind, name, str(version.version), alias, str(version.run_id))
-
-
-def _artifact_path(kind: Kind) -> str:
-    return f"bundles/{kind}"
 
 
 def _log_metrics(client: Any, run_id: str, reports: Sequence[ModelReport]) -> None:
@@ -297,7 +168,7 @@ def _write_artifacts(training: TrainingRecord, folder: Path) -> None:
     (folder / "report.json").write_text(json.dumps(training.report, indent=1) + "\n")
     for model in training.models:
         report = model.report
-        save_bundle(model.bundle, folder / _artifact_path(report.kind))
+        save_bundle(model.bundle, folder / artifact_path(report.kind))
         draw_plots(report, folder / "plots")
         with (folder / f"importance_{report.kind}.csv").open("w", newline="") as file:
             table = csv.writer(file)

@@ -97,6 +97,25 @@ def find_alias(client: Any, model: str, alias: str) -> Any | None:
         raise
 
 
+def check_store(config: Config) -> None:
+    """Refuse a local SQLite store that is gone, which connecting would make anew and empty.
+
+    Raises
+    ------
+    TrackingUnreachableError : there is no such file.
+    """
+    store = sqlite_file(config)
+    if store is not None and not store.is_file():
+        raise TrackingUnreachableError(
+            describe(
+                str(store),
+                "no such file",
+                expected="the MLflow database that `winback train` made",
+                fix="restore it, or run `winback train`",
+            )
+        )
+
+
 def sqlite_file(config: Config) -> Path | None:
     """The file of a local SQLite store; None for any other tracking URI."""
     uri = config.tracking_uri
@@ -118,7 +137,7 @@ def _check_folder(config: Config) -> None:
                 f"there is no folder {store.parent}",
                 expected="an SQLite file in a folder that exists",
                 fix="make the folder, or correct storage.mlflow_tracking_uri (left out, it is an "
-                "SQLite file beside the warehouse)",
+                "SQLite file beside winback.toml)",
             )
         )
 
@@ -159,10 +178,10 @@ def _unreachable(config: Config, error: Exception) -> TrackingUnreachableError:
     return TrackingUnreachableError(
         describe(
             f"MLflow at {shown_uri(config)}",
-            f"it does not work: {_shortened(lines[0])}",
+            f"a request to it failed: {_shortened(lines[0])}",
             expected="a tracking server or database that answers",
             fix="start it, or correct storage.mlflow_tracking_uri (left out, it is an SQLite file "
-            "beside the warehouse)",
+            "beside winback.toml)",
         )
     )
 

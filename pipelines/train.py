@@ -38,7 +38,7 @@ class TrainReport:
     excluded : rows no model learnt from, by reason.
     sampled_share : share of customers kept to stay below training.max_rows.
     models : one report per model.
-    registrations : one per model, in the same order.
+    registrations : one per model, in the same order; a note says why a champion was replaced.
     tracking_uri : where MLflow is, without credentials.
     """
 

@@ -152,9 +152,10 @@ def test_an_unknown_schema_version_is_refused(folder: Path) -> None:
         load_bundle(folder)
 
 
-def test_features_of_another_winback_are_refused(folder: Path) -> None:
+def rewrite_features(folder: Path, change: Callable[[dict[str, object]], None]) -> None:
+    """Change features.json and let the manifest vouch for it."""
     features = json.loads((folder / "features.json").read_text())
-    features["manifest_digest"] = "f" * 64
+    change(features)
     content = json.dumps(features).encode()
     (folder / "features.json").write_bytes(content)
 
@@ -167,6 +168,13 @@ def test_features_of_another_winback_are_refused(folder: Path) -> None:
         }
 
     rewrite(folder, trust)
+
+
+@pytest.mark.parametrize(
+    "change", [{"manifest_digest": "f" * 64}, {"spec": {"moods": [], "vocabulary": []}}]
+)
+def test_features_of_another_winback_are_refused(folder: Path, change: dict[str, object]) -> None:
+    rewrite_features(folder, lambda features: features.update(change))
     with pytest.raises(ArtifactError, match=r"feature manifest that winback .* does not compute"):
         load_bundle(folder)
 

@@ -11,80 +11,26 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
-from small_shop import SPEC, STAGES, TOML, history_of, shop_events
+from registry_home import another, configured, trained_models, training_record
 
 from features.errors import ArtifactError
-from features.local_day import local_midnight_us
-from models.bundle import KINDS, load_bundle, stages_digest
+from models.bundle import KINDS, load_bundle
 from pipelines.config import Config, load_config
-from pipelines.registry import TrainingRecord, champion, record
+from pipelines.registry import champion, record
 from pipelines.tracking import TrackingUnreachableError, check_reachable, connect
-from training.fit import TrainedModel, fit_model
-from training.folds import plan_folds
-from training.panel import build_panel
-from training.plan import LearnerPlan, TrainingPlan
+from training.fit import TrainedModel
 
 
 @pytest.fixture(scope="module")
 def trained() -> tuple[TrainedModel, ...]:
     """Both models of a very small shop."""
-    from datetime import date
-    from zoneinfo import ZoneInfo
-
-    table = shop_events(400)
-    times = table.column("occurred_at").cast("int64").to_numpy()
-    berlin = ZoneInfo("Europe/Berlin")
-    folds = plan_folds(
-        (int(times.min()), int(times.max())),
-        trained_until_us=local_midnight_us(date(2025, 11, 27), berlin),
-        timezone=berlin,
-        windows=(2.0, 30.0),
-        step_days=28,
-        max_cutoffs=2,
-    )
-    panel = build_panel(history_of(table), spec=SPEC, stages=STAGES, folds=folds)
-    plan = TrainingPlan(
-        bootstrap_draws=50, learner=LearnerPlan(max_rounds=10, min_data_in_leaf=20, threads=1)
-    )
-    return tuple(
-        fit_model(
-            kind, panel, spec=SPEC, stages_digest=stages_digest(STAGES), folds=folds, plan=plan
-        )
-        for kind in KINDS
-    )
-
-
-def training_record(models: tuple[TrainedModel, ...], *, promote: bool = False) -> TrainingRecord:
-    return TrainingRecord(
-        models=models,
-        parameters={"config_digest": "d" * 64, "input.events.version": "3"},
-        report={"schema_version": 1},
-        promote=promote,
-    )
-
-
-def another(models: tuple[TrainedModel, ...]) -> tuple[TrainedModel, ...]:
-    """The same models with another training as-of: other digests."""
-    return tuple(
-        replace(model, bundle=replace(model.bundle, trained_until_us=1 + i))
-        for i, model in enumerate(models)
-    )
-
-
-def configured(home: Path, uri: str | None = None) -> Config:
-    home.mkdir(parents=True, exist_ok=True)
-    text = TOML
-    if uri is not None:
-        text = text.replace("[storage]", f'[storage]\nmlflow_tracking_uri = "{uri}"')
-    (home / "winback.toml").write_text(text)
-    return load_config(home)
+    return trained_models()
 
 
 @pytest.fixture(scope="module")

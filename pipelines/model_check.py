@@ -1,0 +1,65 @@
+"""Whether a model serves this configuration: the night's gate, and training's reason to replace."""
+
+from features.errors import ArtifactError, describe
+from features.spec import FeatureSpec
+from models.bundle import Bundle, stages_digest
+from pipelines.config import Config
+
+_RETRAIN = (
+    "run `winback train`, which replaces champions that cannot serve, or restore the "
+    "configuration the model was trained with"
+)
+_PLACES = {
+    "event_types": "events.types",
+    "activity": "events.activity",
+    "orders": "events.orders",
+    "refunds": "events.refunds",
+    "channels": "channels",
+    "attributes": "sources.customers.attributes",
+}
+
+
+def configuration_differences(config: Config, bundle: Bundle) -> tuple[str, ...]:
+    """What differs from the configuration a model was trained with; empty if it can serve.
+
+    Feature inputs, the ladder and the label window decide; money, caps and offers do not.
+    """
+    different = _spec_differences(config.feature_spec(), bundle.spec)
+    if bundle.stages_digest != stages_digest(config.stages):
+        different.append("stages")
+    if bundle.gap_days != config.windows.gap_days:
+        different.append(f"windows.gap_days (trained with {bundle.gap_days:g})")
+    if bundle.horizon_days != config.windows.horizon_days:
+        different.append(f"windows.horizon_days (trained with {bundle.horizon_days:g})")
+    return tuple(different)
+
+
+def check_bundle(config: Config, bundle: Bundle, *, place: str) -> None:
+    """Refuse a model that was trained for another configuration.
+
+    Parameters
+    ----------
+    place : how the error names the model.
+
+    Raises
+    ------
+    ArtifactError : names what differs: feature inputs, the ladder, or the label window.
+    """
+    different = configuration_differences(config, bundle)
+    if different:
+        raise ArtifactError(
+            describe(
+                place,
+                f"trained for another configuration; different: {', '.join(different)}",
+                expected="a model trained with this winback.toml",
+                fix=_RETRAIN,
+            )
+        )
+
+
+def _spec_differences(configured: FeatureSpec, trained: FeatureSpec) -> list[str]:
+    return [
+        place
+        for name, place in _PLACES.items()
+        if getattr(configured, name) != getattr(trained, name)
+    ]
