@@ -79,7 +79,12 @@ def _ingest(
             notes=(
                 *notes,
                 *summary.notes,
-                *hints(summary, request, at_event_time=at_event_time),
+                *hints(
+                    summary,
+                    request,
+                    at_event_time=at_event_time,
+                    no_customers=first_fill and not _has_customers(warehouse),
+                ),
             ),
         )
         if request.dry_run:
@@ -132,6 +137,10 @@ def _open_warehouse(request: IngestRequest) -> Warehouse | None:
         return Warehouse.open(request.root, n_buckets=request.n_buckets, create=not request.dry_run)
     check_new_place(request.root)
     return None
+
+
+def _has_customers(warehouse: Warehouse | None) -> bool:
+    return warehouse is not None and warehouse.table_stats("customers").rows > 0
 
 
 def _sort_out(

@@ -146,12 +146,15 @@ def nothing_new(
     )
 
 
-def hints(summary: IngestSummary, request: IngestRequest, *, at_event_time: bool) -> list[str]:
+def hints(
+    summary: IngestSummary, request: IngestRequest, *, at_event_time: bool, no_customers: bool
+) -> list[str]:
     """What the operator should know about rows that are all sound.
 
     Parameters
     ----------
     at_event_time : rows without arrived_at count as known when they happened.
+    no_customers : the table is filled for the first time, and there are no customer records.
     """
     hints = []
     source = request.source
@@ -165,6 +168,11 @@ def hints(summary: IngestSummary, request: IngestRequest, *, at_event_time: bool
         )
     if summary.accepted == 0 and summary.filtered == summary.rows_in:
         hints.append("`where` left out every row.")
+    if request.kind == "events" and no_customers:
+        hints.append(
+            "No customer records yet: channels that require consent reach nobody until "
+            "`winback ingest customers`."
+        )
     return hints
 
 

@@ -68,7 +68,19 @@ def test_a_where_that_keeps_nothing_is_noted(tmp_path: Path) -> None:
     source = replace(EVENTS, where="customer_id = 'nobody'")
     summary = ingest_text(tmp_path, HEADER + GOOD, events=source)
     assert (summary.accepted, summary.filtered) == (0, 1)
-    assert summary.notes == ("`where` left out every row.",)
+    assert "`where` left out every row." in summary.notes
+
+
+def test_events_before_any_customer_are_noted_once(tmp_path: Path) -> None:
+    note = (
+        "No customer records yet: channels that require consent reach nobody until "
+        "`winback ingest customers`."
+    )
+    first = ingest_text(tmp_path / "a", HEADER + GOOD)
+    second = ingest_text(tmp_path / "a", HEADER + GOOD.replace("1,", "2,", 1), name="b.csv")
+    assert (first.notes, second.notes) == ((note,), ())
+    ingest_text(tmp_path / "b", "customer_id\n1\n", kind="customers")
+    assert ingest_text(tmp_path / "b", HEADER + GOOD, name="b.csv").notes == ()
 
 
 def test_undated_attributes_of_a_first_fill_are_noted(tmp_path: Path) -> None:
