@@ -15,7 +15,7 @@ from features.errors import DataError, UsageError, describe
 from features.source import ContactSource, CustomerSource, EventRules, EventSource
 from features.spec import FeatureSpec
 from features.stage import Stage
-from pipelines.config_faults import nearest_name, non_finite_faults, section_faults
+from pipelines.config_faults import nearest_name, non_finite_faults, one_of, section_faults
 from pipelines.config_rules import rule_faults
 from scoring.policy import Caps, Channel, Experiment, ListRules, Offer
 from training.plan import TrainingPlan
@@ -177,15 +177,24 @@ def load_config(path: Path) -> Config:
     """
     file = path / CONFIG_NAME if path.is_dir() else path
     if not file.is_file():
-        raise UsageError(
-            describe(
-                str(file),
-                "no configuration file",
-                expected="a winback.toml",
-                fix="run `winback init --preset retail`, or pass --config PATH",
-            )
-        )
+        raise _no_configuration(file)
     return parse_config(file.read_bytes(), place=str(file), home=file.resolve().parent)
+
+
+def _no_configuration(file: Path) -> UsageError:
+    """The fault of a file that is not there, or of a folder without winback.toml."""
+    whole = file.resolve()
+    in_folder = file.name == CONFIG_NAME
+    return UsageError(
+        describe(
+            str(whole.parent if in_folder else whole),
+            f"no configuration file {CONFIG_NAME} in this folder"
+            if in_folder
+            else "no configuration file of this name",
+            expected="a configuration that `winback init` wrote",
+            fix="run `winback init --preset retail`, or pass --config FOLDER",
+        )
+    )
 
 
 def parse_config(raw: bytes, *, place: str, home: Path) -> Config:
@@ -232,7 +241,7 @@ def _read_document(raw: bytes, *, place: str) -> dict[str, Any]:
 
 def _validate_sections(document: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
     faults = [
-        f"{key}: unknown key; {nearest_name(key, _SECTIONS)}Expected one of: {', '.join(_SECTIONS)}"
+        f"{key}: unknown key; {one_of(key, tuple(_SECTIONS))}"
         for key in document
         if key not in _SECTIONS
     ]

@@ -32,10 +32,16 @@ def nearest_name(name: str, known: Iterable[str]) -> str:
     return f'did you mean "{close[0]}"? ' if close else ""
 
 
+def one_of(name: str, known: Sequence[str]) -> str:
+    """What was expected in place of an unknown name, with the nearest one if there is one."""
+    hint = nearest_name(name, known)
+    names = ", ".join(known) if known else "none, as none is defined"
+    return f"{hint}Expected one of: {names}" if hint else f"expected one of: {names}"
+
+
 def unknown_name(place: str, name: str, *, known: Sequence[str], noun: str) -> str:
     """The fault of a name that nothing defines."""
-    names = ", ".join(known) if known else "none, as none is defined"
-    return f'{place}: "{name}" is not {noun}; {nearest_name(name, known)}Expected one of: {names}'
+    return f'{place}: "{name}" is not {noun}; {one_of(name, known)}'
 
 
 Path = tuple[str | int, ...]
@@ -109,8 +115,7 @@ def _fault_text(section: str, kind: Any, fault: Any, document: Any) -> str:
     place = key_path((section, *inner), document)
     if fault["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
         known = valid_keys(kind, inner[:-1])
-        hint = nearest_name(str(inner[-1]), known)
-        return f"{place}: unknown key; {hint}Expected one of: {', '.join(known)}"
+        return f"{place}: unknown key; {one_of(str(inner[-1]), known)}"
     if fault["type"] in ("missing", "missing_argument"):
         return f"{place}: missing; expected {_meaning(inner)}"
     if isinstance(fault["input"], dict) and valid_keys(kind, (*inner, 0)):

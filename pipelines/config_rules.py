@@ -98,12 +98,7 @@ def _channel_rules(sections: Sections) -> Iterator[str]:
     sources = sections.get("sources")
     for name, channel in channels.items():
         if sources is not None:
-            yield from _unknown(
-                f"channels.{name}.requires",
-                channel.requires,
-                known=tuple(sources.customers.flags),
-                noun="in sources.customers.flags",
-            )
+            yield from _unmapped_flags(name, channel, known=tuple(sources.customers.flags))
         for span in channel.quiet_hours:
             if not _minutes((span,)):
                 yield (
@@ -120,6 +115,18 @@ def _channel_rules(sections: Sections) -> Iterator[str]:
                     f'channels.{name}.windows: "{span}" lies wholly in quiet_hours; '
                     "expected a time at which sending is allowed"
                 )
+
+
+def _unmapped_flags(name: str, channel: Channel, *, known: tuple[str, ...]) -> Iterator[str]:
+    # No nearest name here: it would be the consent to another channel.
+    for flag in channel.requires:
+        if flag not in known:
+            yield (
+                f'channels.{name}.requires: "{flag}" is not in sources.customers.flags '
+                f"({', '.join(known) or 'which is empty'}); map it in [sources.customers.flags], "
+                f"take it out of `requires`, or delete [channels.{name}] and its name in "
+                "[[stages]].channels"
+            )
 
 
 def _source_rules(sections: Sections) -> Iterator[str]:

@@ -79,9 +79,20 @@ def test_lists_at_an_url_are_refused_instead_of_written_to_a_folder_named_s3() -
         parse_config(text.encode(), place="x", home=Path())
 
 
-def test_missing_file_names_the_fix(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="winback init --preset retail"):
-        load_config(tmp_path)
+def test_a_folder_without_configuration_is_named_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for path in (Path(), Path("winback.toml"), tmp_path):
+        with pytest.raises(UsageError) as caught:
+            load_config(path)
+        assert str(caught.value) == (
+            f"{tmp_path.resolve()}: no configuration file winback.toml in this folder. Expected a "
+            "configuration that `winback init` wrote. Fix: run `winback init --preset retail`, or "
+            "pass --config FOLDER."
+        )
+    with pytest.raises(UsageError, match=r"other\.toml: no configuration file of this name"):
+        load_config(Path("other.toml"))
 
 
 def test_byte_order_mark_is_accepted() -> None:
@@ -196,26 +207,37 @@ def test_an_endless_number_in_a_list_is_one_fault() -> None:
     assert fault == "stages[0] (buyer).silence_days: inf is not valid; expected a finite number"
 
 
-def test_channel_requires_a_known_flag() -> None:
+def test_an_unmapped_flag_is_never_mistaken_for_the_consent_to_another_channel() -> None:
+    """`did you mean "email_consent"?` would have sent text messages without consent."""
     text = (
         MINIMAL
         + """
 [sources.customers.flags]
-sms_consent = "sms_consent"
+email_consent = "email_consent"
 [channels.sms]
 label = "text message"
 cost = 0.1
-requires = ["sms_consnt"]
+requires = ["sms_consent"]
 """
     )
-    fault = only_fault(text)
-    assert fault.startswith('channels.sms.requires: "sms_consnt" is not in sources.customers.flags')
-    assert 'did you mean "sms_consent"?' in fault
+    assert only_fault(text) == (
+        'channels.sms.requires: "sms_consent" is not in sources.customers.flags (email_consent); '
+        "map it in [sources.customers.flags], take it out of `requires`, or delete "
+        "[channels.sms] and its name in [[stages]].channels"
+    )
 
 
 def test_flag_without_any_flags_defined() -> None:
     text = MINIMAL + "[channels.sms]\nlabel = 'text'\ncost = 0.1\nrequires = ['consent']\n"
-    assert "Expected one of: none, as none is defined" in only_fault(text)
+    assert "sources.customers.flags (which is empty); map it" in only_fault(text)
+
+
+def test_names_that_resemble_nothing_continue_the_sentence() -> None:
+    assert "qqqq: unknown key; expected one of: schema_version" in only_fault(
+        MINIMAL + "[qqqq]\nx = 1\n"
+    )
+    fault = only_fault(changed('returns_by = ["purchase"]', 'returns_by = ["zzzz"]'))
+    assert '"zzzz" is not in events.types; expected one of: visit, purchase, refund' in fault
 
 
 @pytest.mark.parametrize(
