@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from features.errors import UsageError
+from pipelines.config import parse_config
 from pipelines.init import PRESETS, preset_config, preset_text, write_config
 from pipelines.simulate.world import WORLDS, reach_of
 
@@ -72,6 +73,17 @@ def test_commented_keys_are_valid_when_uncommented() -> None:
         assert line in text
         text = text.replace(line, line.removeprefix("# "))
     assert tomllib.loads(text)["training"]["as_of"] == "2026-11-01"
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_examples_of_sql_in_comments_are_valid_when_uncommented(preset: str) -> None:
+    text = preset_text(preset)
+    for key, quoted in (("amount", "replace(amount"), ("email_consent", "E-Mail allowed")):
+        (line,) = [line for line in text.splitlines() if line.startswith("# ") and quoted in line]
+        text = re.sub(rf"(?m)^{key} = .*$", "", text).replace(line, line.removeprefix("# "))
+    sources = parse_config(text.encode(), place=preset, home=Path()).sources
+    assert sources.events.amount == "replace(amount, ',', '.')"
+    assert sources.customers.flags["email_consent"] == "\"E-Mail allowed\" = 'yes'"
 
 
 def test_unknown_preset_lists_the_known() -> None:
