@@ -165,7 +165,9 @@ def make_night_home(
     config = load_config(home)
     warehouse = Warehouse.open(config.warehouse_path, n_buckets=N_BUCKETS, create=True)
     warehouse.append("events", small_shop.shop_events() if events is None else events)
-    warehouse.append("customers", table_of("customers", customer_rows() if customers is None else customers))
+    warehouse.append(
+        "customers", table_of("customers", customer_rows() if customers is None else customers)
+    )
     warehouse.append("contacts", table_of("contacts", contacts or contact_rows()))
     return config
 

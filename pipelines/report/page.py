@@ -1,16 +1,20 @@
 """report.html: one self-contained page for the people who use the list."""
 
 from collections import Counter
+from datetime import datetime
+from functools import partial
 from importlib.resources import files as package_files
+from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 from jinja2 import Environment, StrictUndefined
 
 from pipelines.report.charts import stack_bars
-from pipelines.report.summary import NightSummary, utc_text
+from pipelines.report.summary import NightSummary
 from scoring.arms import ARMS
 from scoring.exclusion_words import explain_code
 from scoring.list_files import ListFile
+from scoring.phrases import money_text, number_text
 
 REPORT_NAME = "report.html"
 _TEMPLATE = "report.html.j2"
@@ -24,6 +28,7 @@ _TOP_COLUMNS = (
     "channel",
     "offer",
     "send_at_local",
+    "p_return_natural",
     "uplift",
     "expected_gain",
     "reason_1",
@@ -50,9 +55,11 @@ def build_page(
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters["utc"] = utc_text
+    environment.filters["local"] = partial(_local_text, zone=summary.timezone)
     environment.filters["words"] = explain_code
-    environment.filters["count"] = lambda number: f"{number:,}".replace(",", " ")
+    environment.filters["count"] = number_text
+    environment.filters["amount"] = partial(number_text, decimals=2)
+    environment.filters["money"] = partial(money_text, currency=summary.currency)
     template = environment.from_string(
         package_files("pipelines.report").joinpath(_TEMPLATE).read_text(encoding="utf-8")
     )
@@ -69,6 +76,11 @@ def build_page(
         rows=table.slice(0, _TOP_ROWS).select(list(_TOP_COLUMNS)).to_pylist(),
     )
     return ListFile(REPORT_NAME, page.encode("utf-8"))
+
+
+def _local_text(moment: datetime, *, zone: str) -> str:
+    """2026-11-21 00:00 Europe/Berlin."""
+    return f"{moment.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M} {zone}"
 
 
 def _hours(table: pa.Table) -> list[tuple[str, dict[str, int]]]:
