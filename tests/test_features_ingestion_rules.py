@@ -1,14 +1,17 @@
-"""The contract's page names every rule and every column that exists, and no other rule."""
+"""The contract's page names every rule and column that exists, and its mapping works."""
 
 import re
+import tomllib
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from ingest_home import RULES
+from ingest_home import RULES, ingest_text, stored
 
 from features.contract import KINDS, TABLES, Kind
 from features.ingestion_request import CONTRADICTION
 from features.ingestion_rules import UNREADABLE_RULES, ContractTerms, contract_rules
+from features.source import CustomerSource, EventSource
 
 PAGE = (Path(__file__).parents[1] / "docs" / "event-contract.md").read_text(encoding="utf-8")
 TERMS = ContractTerms(0, RULES, ("email",), ("UTC",), {"ok": "flag_0"}, {"city": "attribute_0"})
@@ -33,3 +36,26 @@ def test_every_column_is_documented(kind: Kind) -> None:
     section = PAGE[start : PAGE.index("\n\n**", start + 1)]
     for column in TABLES[kind].schema.names:
         assert column in section or column == "bucket"
+
+
+def test_the_mapping_at_the_beginning_reads_the_files_beside_it(tmp_path: Path) -> None:
+    sample, mapping = re.findall(r"```(?:text|toml)\n(.*?)```", PAGE, flags=re.DOTALL)[:2]
+    lines = [re.split(r" {3,}", line) for line in sample.splitlines()]
+    customers, events = ("\n".join(column) + "\n" for column in zip(*lines, strict=True))
+    sources = tomllib.loads(mapping)["sources"]
+    ingest_text(
+        tmp_path,
+        customers.encode("cp1252"),
+        kind="customers",
+        customers=CustomerSource(**sources["customers"]),
+        max_reject_share=0.0,
+    )
+    source = EventSource(**sources["events"])
+    ingest_text(tmp_path, events, name="sales.csv", events=source, max_reject_share=0.0)
+    (customer,) = stored(tmp_path, "customers")
+    assert (customer["customer_id"], customer["do_not_contact"]) == ("00017", False)
+    assert customer["signup_at"] == datetime(2021, 5, 2, 22, tzinfo=UTC)
+    assert customer["flags"] == [("email_ok", True)]
+    (event,) = stored(tmp_path)
+    assert (event["amount"], event["order_id"]) == (1234.5, "R-1")
+    assert event["occurred_at"] == datetime(2025, 12, 24, 8, 30, tzinfo=UTC)
