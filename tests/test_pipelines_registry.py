@@ -231,6 +231,7 @@ def test_nobody_listening_is_told_within_seconds_and_without_the_password(tmp_pa
     assert time.monotonic() - begin < 15
     text = str(caught.value)
     assert "MLflow at http://127.0.0.1" in text and "storage.mlflow_tracking_uri" in text
+    assert "a request to it failed: " in text and "beside winback.toml" in text
     assert "secret" not in text
     with pytest.raises(ArtifactError, match="train first"):
         champion(config, "dormancy_risk")

@@ -120,6 +120,24 @@ def test_training_again_is_a_challenger_with_the_same_digest(tmp_path: Path, sto
     assert (bundle.digest(), version) == (digest, "2")
 
 
+def test_nights_go_on_after_a_changed_configuration_and_a_training(
+    tmp_path: Path, store: Path
+) -> None:
+    """They failed for ever: the new models were challengers, and the champion stayed."""
+    config = make_home(tmp_path, shop_events(500), store=store)
+    run_train(config, now=NOW)
+    with (tmp_path / "winback.toml").open("a") as toml:
+        toml.write('[channels.letter]\nlabel = "letter"\ncost = 1.0\n')
+    edited = load_config(tmp_path)
+    day = date(2025, 11, 26)
+    with pytest.raises(ArtifactError, match=r"different: channels.*Fix: run `winback train`"):
+        run_nightly(edited, as_of=day, now=NOW, dry_run=True)
+    report = run_train(edited, now=NOW)
+    assert all("cannot serve; version 2 is" in (one.note or "") for one in report.registrations)
+    assert "cannot serve" in json.dumps(report.to_json())
+    assert run_nightly(edited, as_of=day, now=NOW, dry_run=True).summary.notes
+
+
 def test_no_warehouse(tmp_path: Path) -> None:
     config = make_home(tmp_path / "a", shop_events(3))
     (tmp_path / "b").mkdir()
