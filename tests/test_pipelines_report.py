@@ -149,7 +149,7 @@ def test_no_bars() -> None:
 
 def test_rows_are_cards_on_small_screens_and_wrap_on_wide_ones() -> None:
     text = page()
-    assert "@media (max-width: 820px)" in text
+    assert "@media (max-width: 1000px)" in text
     assert "min-width: 22rem" not in text
     assert "overflow-x" not in text
     assert '<th class="n">Returns<br>alone</th>' in text
