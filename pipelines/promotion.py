@@ -1,7 +1,7 @@
 """Who is champion: aliases of both models move together, so that one run serves a night."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from features.errors import ArtifactError, describe
@@ -28,6 +28,20 @@ class Registration:
     alias: str
     run_id: str
     note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PromotionReport:
+    """The versions that serve from now on, one per model."""
+
+    registrations: tuple[Registration, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON document with a schema version."""
+        return {
+            "schema_version": 1,
+            "registrations": [asdict(one) for one in self.registrations],
+        }
 
 
 @dataclass(frozen=True, slots=True)
