@@ -304,6 +304,15 @@ def train(
     _emit(report, as_json, "pipelines.render:render_training")
 
 
+@app.command(epilog="Example: `winback promote`")
+def promote(config: ConfigPath = Here, as_json: Json = False) -> None:
+    """Let the newest challengers of both models serve from now on."""
+    from pipelines.promotion import PromotionReport, promote_challengers
+
+    report = PromotionReport(promote_challengers(_load(config)))
+    _emit(report, as_json, "pipelines.render:render_promotion")
+
+
 @app.command(epilog="Example: `winback nightly --as-of 2026-11-20`")
 def nightly(
     config: ConfigPath = Here,

@@ -9,6 +9,7 @@ from pipelines.terminal import text_table
 if TYPE_CHECKING:
     from features.ingestion_summary import IngestSummary
     from pipelines.catalogue import FeatureCatalogue
+    from pipelines.promotion import PromotionReport
     from pipelines.simulate import SimulationSummary
     from pipelines.status import WarehouseStatus
     from pipelines.train import TrainReport
@@ -106,12 +107,12 @@ def render_training(report: "TrainReport", console: Console) -> None:
         console.print(f"  strongest features by gain: {strongest}\n")
     for one in report.registrations:
         console.print(f"Registered {one.model} version {one.version} as {one.alias}.")
+        if one.note is not None:
+            console.print(f"  {one.note}")
     console.print(f"MLflow: {report.tracking_uri}", soft_wrap=True)
     challengers = [one for one in report.registrations if one.alias != "champion"]
     if challengers:
-        console.print(
-            "The champion stays as it is. Fix, if you want the new one: `winback train --promote`."
-        )
+        console.print("The champion stays as it is. To serve the new version: `winback promote`.")
 
 
 def _ladder_rows(fold: "FoldReport") -> list[list[str]]:
@@ -129,6 +130,14 @@ def _estimate_text(estimate: "Estimate") -> str:
     if estimate.low is None or estimate.high is None:
         return f"{estimate.value:.3f}"
     return f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]"
+
+
+def render_promotion(report: "PromotionReport", console: Console) -> None:
+    """Which versions are champion now."""
+    for one in report.registrations:
+        console.print(f"{one.model} version {one.version} is {one.alias}.")
+        if one.note is not None:
+            console.print(f"  {one.note}")
 
 
 def render_status(status: "WarehouseStatus", console: Console) -> None:

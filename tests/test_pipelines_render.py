@@ -10,7 +10,8 @@ from test_pipelines_report import SUMMARY
 
 from features.ingestion_summary import IngestSummary
 from pipelines.nightly import NightlyReport
-from pipelines.render import render_ingestion
+from pipelines.promotion import PromotionReport, Registration
+from pipelines.render import render_ingestion, render_promotion
 from pipelines.render_night import render_nightly
 from pipelines.terminal import text_table
 
@@ -101,3 +102,19 @@ def test_a_wide_terminal_shows_all_columns() -> None:
     text = printed(render_nightly, tonight(), width=160)
     for word in (LONG_ID, "repeat_buyer", "voucher_10", "returns alone", "12.3%", "2025-11-20"):
         assert word in text
+
+
+def test_a_promotion_names_versions_and_reasons() -> None:
+    one = Registration(
+        kind="dormancy_risk",
+        model="winback-dormancy-risk",
+        version="2",
+        alias="champion",
+        run_id="r1",
+        note="Version 1 was champion before.",
+    )
+    report = PromotionReport((one,))
+    text = printed(render_promotion, report, width=100)
+    assert "winback-dormancy-risk version 2 is champion." in text
+    assert "Version 1 was champion before." in text
+    assert report.to_json()["registrations"][0]["version"] == "2"
