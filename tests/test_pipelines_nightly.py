@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -23,7 +22,6 @@ from night_home import (
     copy_home,
     customer_rows,
     digests,
-    fit_champions,
     make_night_home,
     night,
     read_list,
@@ -33,33 +31,12 @@ from night_home import (
 from features.errors import ArtifactError, DataError
 from features.warehouse import Warehouse
 from models.bundle import Bundle
-from pipelines import nightly_inputs
 from pipelines.config import Config
 from scoring import publishing
 from scoring.arms import SENT_ARMS
 from scoring.recall_list import check_recall_list
 
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Config:
-    """One warehouse for all tests that only read it."""
-    return make_night_home(tmp_path_factory.mktemp("shop") / "home")
-
-
-@pytest.fixture
-def shop(home: Config, tmp_path: Path) -> Config:
-    """The same shop with a lists folder and decisions of its own."""
-    return copy_home(home, tmp_path / "home")
-
-
-@pytest.fixture(autouse=True)
-def champions(home: Config, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Bundle]]:
-    """Both champions, without MLflow; tests may change them."""
-    bundles = dict(fit_champions(home))
-    monkeypatch.setattr(
-        nightly_inputs, "champion", lambda _config, kind: (bundles[kind], "3", "registry")
-    )
-    yield bundles
+pytestmark = pytest.mark.usefixtures("champions")
 
 
 def test_a_night_writes_a_list_that_keeps_its_contract(shop: Config) -> None:

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,8 +12,6 @@ from night_home import (
     DAY_US,
     copy_home,
     digests,
-    fit_champions,
-    make_night_home,
     night,
     read_list,
 )
@@ -24,27 +21,7 @@ from models.bundle import Bundle
 from pipelines import nightly_inputs
 from pipelines.config import Config
 
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Config:
-    """One warehouse for all tests that only read it."""
-    return make_night_home(tmp_path_factory.mktemp("shop") / "home")
-
-
-@pytest.fixture
-def shop(home: Config, tmp_path: Path) -> Config:
-    """The same shop with a lists folder and decisions of its own."""
-    return copy_home(home, tmp_path / "home")
-
-
-@pytest.fixture(autouse=True)
-def champions(home: Config, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Bundle]]:
-    """Both champions, without MLflow; tests may change them."""
-    bundles = dict(fit_champions(home))
-    monkeypatch.setattr(
-        nightly_inputs, "champion", lambda _config, kind: (bundles[kind], "3", "registry")
-    )
-    yield bundles
+pytestmark = pytest.mark.usefixtures("champions")
 
 
 def test_a_model_that_saw_later_data_is_noted_not_refused(

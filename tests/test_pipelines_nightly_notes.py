@@ -1,6 +1,5 @@
 """What a night tells its readers: notes, and why nobody is listed."""
 
-from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -21,30 +20,9 @@ from night_home import (
 
 from features.warehouse import Warehouse
 from models.bundle import Bundle
-from pipelines import nightly_inputs
 from pipelines.config import Config
 
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Config:
-    """One warehouse for all tests that only read it."""
-    return make_night_home(tmp_path_factory.mktemp("shop") / "home")
-
-
-@pytest.fixture
-def shop(home: Config, tmp_path: Path) -> Config:
-    """The same shop with a lists folder and decisions of its own."""
-    return copy_home(home, tmp_path / "home")
-
-
-@pytest.fixture(autouse=True)
-def champions(home: Config, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Bundle]]:
-    """Both champions, without MLflow; tests may change them."""
-    bundles = dict(fit_champions(home))
-    monkeypatch.setattr(
-        nightly_inputs, "champion", lambda _config, kind: (bundles[kind], "3", "registry")
-    )
-    yield bundles
+pytestmark = pytest.mark.usefixtures("champions")
 
 
 def test_old_data_and_a_future_as_of_are_noted(shop: Config) -> None:
