@@ -93,7 +93,7 @@ def render_nightly(report: "NightlyReport", console: Console) -> None:
         f"{night.contact_cost:,.2f} {night.currency} of contacts."
     )
     for note in night.notes:
-        console.print(f"Note: {note}", style="yellow")
+        console.print(f"Note: {_plain_numbers(note)}", style="yellow")
     console.print(f"{_STATUS_WORDS[report.status]} {report.folder}", soft_wrap=True)
     console.print(f"  {', '.join(report.files)}")
 
@@ -112,8 +112,13 @@ def _list_row(row: "dict[str, object]", *, reasons: int) -> dict[str, object]:
         "send at (local)": str(send_at)[:16].replace("T", " ") if send_at else "not sent",
         "returns alone": f"{row['p_return_natural']:.1%}",
         "gain": f"{row['expected_gain']:.2f}",
-        "why": "; ".join(str(reason) for reason in why if reason),
+        "why": _plain_numbers("; ".join(str(reason) for reason in why if reason)),
     }
+
+
+def _plain_numbers(text: str) -> str:
+    """Thousands set apart as in the terminal's other figures; it breaks lines at spaces."""
+    return text.replace("\u202f", ",")
 
 
 def render_explanation(explanation: "Explanation", console: Console) -> None:
@@ -122,7 +127,7 @@ def render_explanation(explanation: "Explanation", console: Console) -> None:
     if explanation.is_scored and explanation.stage_label is not None:
         console.print(_standing(explanation))
     for reason in explanation.reasons:
-        console.print(f"  - {reason}")
+        console.print(f"  - {_plain_numbers(reason)}")
     if explanation.channels:
         console.print(
             text_table(

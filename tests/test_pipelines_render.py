@@ -58,7 +58,7 @@ def tonight(customer_id: str = LONG_ID) -> NightlyReport:
         "send_at_local": "2025-11-20T18:05:00+01:00",
         "p_return_natural": 0.123,
         "expected_gain": 4.5,
-        "reason_1": "orders far less often than in the half-year before",
+        "reason_1": "orders far less often than in the half-year before, spent 1\u202f187 EUR",
         "reason_2": "last order 93 days ago",
         "reason_3": None,
     }
@@ -100,6 +100,7 @@ def test_a_very_long_id_goes_on_in_the_next_line() -> None:
 
 def test_a_wide_terminal_shows_all_columns() -> None:
     text = printed(render_nightly, tonight(), width=160)
+    assert "1,187 EUR" in " ".join(text.replace("│", " ").split())
     for word in (LONG_ID, "repeat_buyer", "voucher_10", "returns alone", "12.3%", "2025-11-20"):
         assert word in text
 
