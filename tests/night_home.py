@@ -35,32 +35,6 @@ NOW = datetime(2025, 11, 26, 4, 0, tzinfo=UTC)
 AS_OF_US = local_midnight_us(DAY, ZoneInfo("Europe/Berlin"))
 N_BUCKETS = 3
 
-BUSINESS = """
-schema_version = 1
-[business]
-name = "Small Shop"
-timezone = "Europe/Berlin"
-currency = "EUR"
-gross_margin = 0.4
-acquisition_cost = 20.0
-[storage]
-buckets = 3
-[events]
-types = ["visit", "purchase"]
-activity = ["visit", "purchase"]
-orders = ["purchase"]
-[windows]
-gap_days = 2
-horizon_days = 30
-[[stages]]
-name = "buyer"
-label = "has bought"
-entered_by = ["purchase"]
-active_on = ["purchase"]
-returns_by = ["purchase"]
-silence_days = 25
-"""
-
 CHANNELS = """
 [channels.push]
 label = "push message"
@@ -161,7 +135,7 @@ def make_night_home(
 ) -> Config:
     """A folder with winback.toml and a filled warehouse."""
     home.mkdir(parents=True)
-    (home / "winback.toml").write_text(BUSINESS + channels)
+    (home / "winback.toml").write_text(small_shop.BUSINESS + channels)
     config = load_config(home)
     warehouse = Warehouse.open(config.warehouse_path, n_buckets=N_BUCKETS, create=True)
     warehouse.append("events", small_shop.shop_events() if events is None else events)

@@ -35,7 +35,7 @@ STAGES = (
     ),
 )
 
-TOML = """
+BUSINESS = """
 schema_version = 1
 [business]
 name = "Small Shop"
@@ -59,6 +59,11 @@ entered_by = ["purchase"]
 active_on = ["purchase"]
 returns_by = ["purchase"]
 silence_days = 25
+"""
+
+TOML = (
+    BUSINESS
+    + """
 [training]
 max_cutoffs = 4
 min_positives = 20
@@ -68,6 +73,7 @@ max_rounds = 25
 threads = 1
 min_data_in_leaf = 20
 """
+)
 
 
 def shop_events(customers: int = 500, *, days: int = DAYS, seed: int = 1) -> pa.Table:
