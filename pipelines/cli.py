@@ -1,13 +1,12 @@
 """The `winback` command: parse, load the configuration, one call, render."""
 
 import os
-from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from features.errors import UsageError, WinbackError, describe
+from features.errors import WinbackError
 from pipelines.cli_exit import (
     end_after_typer,
     end_with_bug,
@@ -15,10 +14,21 @@ from pipelines.cli_exit import (
     end_with_system_fault,
     end_without_reader,
 )
+from pipelines.cli_models import add_model_commands
+from pipelines.cli_options import (
+    AsOf,
+    ConfigPath,
+    DryRun,
+    Here,
+    Json,
+    emit,
+    load,
+    now,
+    parse_date,
+)
 
 if TYPE_CHECKING:
     from features.contract import Kind
-    from pipelines.config import Config
 
 app = typer.Typer(
     name="winback",
@@ -39,18 +49,6 @@ features_app = typer.Typer(
 app.add_typer(ingest_app, name="ingest")
 app.add_typer(features_app, name="features")
 
-ConfigPath = Annotated[
-    Path,
-    typer.Option(
-        "--config", "-c", envvar="WINBACK_CONFIG", help="winback.toml, or the folder it is in."
-    ),
-]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document to stdout.")]
-AsOf = Annotated[
-    str | None,
-    typer.Option(help="Local date; its midnight is the as-of. Default: today's midnight."),
-]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Do all the work, change nothing.")]
 Paths = Annotated[list[str], typer.Argument(help="Files or globs: CSV, Parquet, JSON lines; .gz.")]
 RejectShare = Annotated[
     float,
@@ -61,7 +59,6 @@ Backfill = Annotated[
     typer.Option("--backfill", help="History, not news: it arrived when it happened."),
 ]
 Preset = Annotated[str, typer.Option(help="retail or lending.")]
-Here = Path()
 
 
 def main() -> None:
@@ -81,44 +78,6 @@ def main() -> None:
         end_with_system_fault(error)
     except Exception as error:  # noqa: BLE001  the one place that may catch everything
         end_with_bug(error)
-
-
-def _load(path: Path) -> "Config":
-    from pipelines.config import load_config
-
-    return load_config(path)
-
-
-def _now() -> datetime:
-    return datetime.now(tz=UTC)
-
-
-def _parse_date(text: str | None, option: str) -> date | None:
-    if text is None:
-        return None
-    try:
-        return date.fromisoformat(text)
-    except ValueError as error:
-        raise UsageError(
-            describe(
-                option,
-                f"{text!r} is not a date",
-                expected="a date such as 2026-11-20",
-                fix="pass the local date whose midnight is meant",
-            )
-        ) from error
-
-
-def _emit(report: Any, as_json: bool, render: str) -> None:
-    from importlib import import_module
-
-    from pipelines.terminal import print_json, result_console
-
-    if as_json:
-        print_json(report.to_json())
-    else:
-        module, function = render.split(":")
-        getattr(import_module(module), function)(report, result_console())
 
 
 @app.callback(invoke_without_command=True)
@@ -177,10 +136,10 @@ def demo(
             customers=customers,
             days=days,
             seed=seed,
-            now=_now(),
+            now=now(),
             progress=progress,
         )
-    _emit(report, as_json, "pipelines.render_night:render_demo")
+    emit(report, as_json, "pipelines.render_night:render_demo")
 
 
 @app.command(epilog="Example: `winback simulate --preset retail --customers 5000 --out raw`")
@@ -199,7 +158,7 @@ def simulate(
     from pipelines.simulate import simulate_app
     from pipelines.terminal import progress_bars
 
-    last_day = _parse_date(end, "--end") or _now().date()
+    last_day = parse_date(end, "--end") or now().date()
     with progress_bars() as progress:
         summary = simulate_app(
             preset,
@@ -210,7 +169,7 @@ def simulate(
             out=out,
             progress=progress,
         )
-    _emit(summary, as_json, "pipelines.render:render_simulation")
+    emit(summary, as_json, "pipelines.render:render_simulation")
 
 
 def _add_ingest_command(kind: "Kind", meaning: str, example: str) -> None:
@@ -226,7 +185,7 @@ def _add_ingest_command(kind: "Kind", meaning: str, example: str) -> None:
         from pipelines.ingest import run_ingest
         from pipelines.terminal import progress_bars
 
-        loaded = _load(config)
+        loaded = load(config)
         with progress_bars() as progress:
             summary = run_ingest(
                 loaded,
@@ -235,10 +194,10 @@ def _add_ingest_command(kind: "Kind", meaning: str, example: str) -> None:
                 dry_run=dry_run,
                 max_reject_share=max_reject_share,
                 backfill=backfill,
-                now=_now(),
+                now=now(),
                 progress=progress,
             )
-        _emit(summary, as_json, "pipelines.render:render_ingestion")
+        emit(summary, as_json, "pipelines.render:render_ingestion")
 
 
 _add_ingest_command(
@@ -259,7 +218,7 @@ def status(config: ConfigPath = Here, as_json: Json = False) -> None:
     """Show the warehouse's tables: versions, rows, span, last ingestion, buckets, files."""
     from pipelines.status import warehouse_status
 
-    _emit(warehouse_status(_load(config)), as_json, "pipelines.render:render_status")
+    emit(warehouse_status(load(config)), as_json, "pipelines.render:render_status")
 
 
 @features_app.command("list", epilog="Example: `winback features list --block rhythm`")
@@ -271,46 +230,7 @@ def features_list(
     """List every feature with its unit and meaning."""
     from pipelines.catalogue import feature_catalogue
 
-    _emit(
-        feature_catalogue(_load(config), block=block), as_json, "pipelines.render:render_features"
-    )
-
-
-@app.command(epilog="Example: `winback train --as-of 2026-10-01`")
-def train(
-    config: ConfigPath = Here,
-    as_of: Annotated[
-        str | None,
-        typer.Option(help="Local date; only what arrived before it is used. Default: all data."),
-    ] = None,
-    promote: Annotated[
-        bool, typer.Option("--promote", help="Make the new versions champion at once.")
-    ] = False,
-    as_json: Json = False,
-) -> None:
-    """Train, judge and register the dormancy-risk and natural-return models."""
-    from pipelines.terminal import progress_bars
-    from pipelines.train import run_train
-
-    loaded = _load(config)
-    with progress_bars() as progress:
-        report = run_train(
-            loaded,
-            as_of=_parse_date(as_of, "--as-of"),
-            promote=promote,
-            progress=progress,
-            now=_now(),
-        )
-    _emit(report, as_json, "pipelines.render:render_training")
-
-
-@app.command(epilog="Example: `winback promote`")
-def promote(config: ConfigPath = Here, as_json: Json = False) -> None:
-    """Let the newest challengers of both models serve from now on."""
-    from pipelines.promotion import PromotionReport, promote_challengers
-
-    report = PromotionReport(promote_challengers(_load(config)))
-    _emit(report, as_json, "pipelines.render:render_promotion")
+    emit(feature_catalogue(load(config), block=block), as_json, "pipelines.render:render_features")
 
 
 @app.command(epilog="Example: `winback nightly --as-of 2026-11-20`")
@@ -327,17 +247,17 @@ def nightly(
     from pipelines.nightly import run_nightly
     from pipelines.terminal import progress_bars
 
-    loaded = _load(config)
+    loaded = load(config)
     with progress_bars() as progress:
         report = run_nightly(
             loaded,
-            as_of=_parse_date(as_of, "--as-of"),
-            now=_now(),
+            as_of=parse_date(as_of, "--as-of"),
+            now=now(),
             force=force,
             dry_run=dry_run,
             progress=progress,
         )
-    _emit(report, as_json, "pipelines.render_night:render_nightly")
+    emit(report, as_json, "pipelines.render_night:render_nightly")
 
 
 @app.command(epilog="Example: `winback explain C000123 --as-of 2026-11-20`")
@@ -352,8 +272,11 @@ def explain(
     """Show why somebody is, or is not, on the recall list."""
     from pipelines.explain import explain as explain_customer
 
-    explanation = explain_customer(_load(config), customer_id, as_of=_parse_date(as_of, "--as-of"))
-    _emit(explanation, as_json, "pipelines.render_night:render_explanation")
+    explanation = explain_customer(load(config), customer_id, as_of=parse_date(as_of, "--as-of"))
+    emit(explanation, as_json, "pipelines.render_night:render_explanation")
+
+
+add_model_commands(app)
 
 
 if __name__ == "__main__":

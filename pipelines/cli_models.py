@@ -1,0 +1,48 @@
+"""Commands of ML engineers: train and promote."""
+
+from typing import Annotated
+
+import typer
+
+from pipelines.cli_options import ConfigPath, Here, Json, emit, load, now, parse_date
+
+
+def train(
+    config: ConfigPath = Here,
+    as_of: Annotated[
+        str | None,
+        typer.Option(help="Local date; only what arrived before it is used. Default: all data."),
+    ] = None,
+    promote: Annotated[
+        bool, typer.Option("--promote", help="Make the new versions champion at once.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Train, judge and register the dormancy-risk and natural-return models."""
+    from pipelines.terminal import progress_bars
+    from pipelines.train import run_train
+
+    loaded = load(config)
+    with progress_bars() as progress:
+        report = run_train(
+            loaded,
+            as_of=parse_date(as_of, "--as-of"),
+            promote=promote,
+            progress=progress,
+            now=now(),
+        )
+    emit(report, as_json, "pipelines.render:render_training")
+
+
+def promote(config: ConfigPath = Here, as_json: Json = False) -> None:
+    """Let the newest challengers of both models serve from now on."""
+    from pipelines.promotion import PromotionReport, promote_challengers
+
+    report = PromotionReport(promote_challengers(load(config)))
+    emit(report, as_json, "pipelines.render:render_promotion")
+
+
+def add_model_commands(app: typer.Typer) -> None:
+    """Give the app these commands, in the order of their use."""
+    app.command(epilog="Example: `winback train --as-of 2026-10-01`")(train)
+    app.command(epilog="Example: `winback promote`")(promote)
