@@ -6,6 +6,7 @@ Sleep ends by itself or because of a contact; leaving is for good.
 """
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
@@ -43,6 +44,20 @@ CATEGORIES = ("home", "garden", "toys", "books", "beauty", "sports", "food", "el
 ALIVE, ASLEEP, GONE = range(3)
 MOST_EVENTS_PER_DAY = 40
 
+
+class Life(NamedTuple):
+    """A customer between two days: what the next day depends on besides the latents.
+
+    `course` is state, steps towards the next order, orders so far, and the day of the last
+    one (or of signing up); `refund` is day (0: none), amount, order and category of the
+    one that is due.
+    """
+
+    course: NDArray[np.int64]
+    mood: NDArray[np.float64]
+    refund: NDArray[np.float64]
+
+
 _STATE, _TURN, _ORDER, _BROWSE, _RETURNS, _UNINSTALL = 0, 1, 2, 3, 4, 5
 _SESSION, _BASKET, _CLICK = 64, 96, 256
 
@@ -67,32 +82,44 @@ def walk_shop(
         if not has_room(log, days * MOST_EVENTS_PER_DAY, days):
             return position
         begin_customer(log, shoppers.first + position, shoppers.device[position])
+        me = shopper_at(shoppers, position)
         mood = new_mood(shoppers.flags[position], shoppers.temper[position])
-        key = customer_key(seed, shoppers.first + position)
-        _live(log, clock, reach, contact_habits, habits, shopper_at(shoppers, position), mood, key)
+        life = begin_life(log, clock, me, mood)
+        luck = (customer_key(seed, shoppers.first + position), me.signup_day, clock.days)
+        live_days(log, clock, reach, contact_habits, habits, me, life, luck)
     return span[1]
 
 
 @njit(cache=True)
-def _live(
+def begin_life(log: Log, clock: Clock, me: Shopper, mood: NDArray[np.float64]) -> Life:
+    """Sign up: a customer's first rows, and the state in which the first day begins."""
+    signup = to_utc(clock, me.zone, me.signup_day, me.signup_second)
+    add_mark(log, signup, SIGNUP)
+    add_change(log, signup, int(mood[FLAGS]))
+    course = np.array([ALIVE, 0, 0, me.signup_day], dtype=np.int64)
+    return Life(course, mood, np.zeros(4, dtype=np.float64))
+
+
+@njit(cache=True)
+def live_days(
     log: Log,
     clock: Clock,
     reach: Reach,
     contact_habits: ContactHabits,
     habits: ShopHabits,
     me: Shopper,
-    mood: NDArray[np.float64],
-    key: np.uint64,
+    life: Life,
+    luck: tuple[np.uint64, int, int],
 ) -> None:
-    """One customer's days from signup to the end."""
-    refund = np.zeros(4, dtype=np.float64)  # day, amount, order, category; day 0: none
-    first_day = me.signup_day
-    signup = to_utc(clock, me.zone, first_day, me.signup_second)
-    add_mark(log, signup, SIGNUP)
-    add_change(log, signup, int(mood[FLAGS]))
+    """Live some days of one customer; `luck` is (the customer's key, first day, day after).
+
+    What the days before have left is read from `life`, which then has these behind it.
+    """
+    key, first_day, end_day = luck
+    mood, refund = life.mood, life.refund
     rich = me.spend > 1.2 * habits.basket
-    state, phase, orders, quiet_since = ALIVE, 0, 0, first_day
-    for day in range(first_day, clock.days):
+    state, phase, orders, quiet_since = life.course
+    for day in range(first_day, end_day):
         today = day_key(key, day)
         fade(mood, contact_habits)
         silent_days = float(day - quiet_since)
@@ -121,7 +148,7 @@ def _live(
         if state == GONE and before != GONE and uniform(today, _UNINSTALL) < 0.5:
             remove_app(log, mood, reach, _moment(clock, me, today, day))
         wish = NO_WISH
-        if day > first_day:
+        if day > me.signup_day:
             wish = wish_contact(mood, contact_habits, silent_days, rich, day, today)
         if wish == NO_WISH:
             continue
@@ -132,6 +159,8 @@ def _live(
             clicked = send(log, clock, mood, contact_habits, reach, choice, place, today)
             if clicked != NEVER:
                 _browse(log, clicked + 5, me.favourite, today, _CLICK)
+    life.course[0], life.course[1] = state, phase
+    life.course[2], life.course[3] = orders, quiet_since
 
 
 @njit(cache=True)
