@@ -134,10 +134,7 @@ def test_collapsing_keeps_every_customer_and_changes_no_likelihood() -> None:
     assert counts.customers == apart.customers == 3_000
     assert counts.returning == np.count_nonzero(found.repeats)
     records = np.stack([counts.repeats, counts.age, counts.last], axis=1)
-    assert (
-        records.tolist() == sorted(set(map(tuple, records.tolist())), key=tuple)
-        or (np.unique(records, axis=0) == records).all()
-    )
+    np.testing.assert_array_equal(records, np.unique(records, axis=0))
     point = np.array([0.5, 20.0, 1.0, 2.0])
     values = [Likelihood.of(which, process="mbg_nbd").evaluate(point) for which in (counts, apart)]
     assert values[0][0] == pytest.approx(values[1][0], rel=1e-12)

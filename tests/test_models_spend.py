@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.stats import betaprime
 
 from features.errors import ArtifactError, DataError
 from models.spend import Spend, fit_spend, spend_from_json
@@ -16,9 +17,7 @@ P, Q, GAMMA = 6.25, 3.74, 15.44
 KNOWN = Spend(P, Q, GAMMA, 0.0, 100, 0, True)
 
 
-def simulated(
-    customers: int, seed: int
-) -> tuple[np.ndarray[tuple[int], np.dtype[np.float64]], ...]:
+def simulated(customers: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Mean values, orders and the true expected values of customers of a known model."""
     rng = np.random.default_rng(seed)
     orders = rng.geometric(0.4, customers).astype(float)
@@ -28,8 +27,6 @@ def simulated(
 
 def log_likelihood(value: np.ndarray, orders: np.ndarray) -> float:
     """At the truth, through the beta distribution that the share of gamma and total has."""
-    from scipy.stats import betaprime
-
     shape = P * orders
     return float(betaprime(shape, Q, scale=GAMMA / orders).logpdf(value).sum())
 
