@@ -18,7 +18,7 @@ AGE_BANDS = ("18-24", "25-34", "35-44", "45-54", "55+")
 ACQUISITION = ("organic", "search", "social", "referral", "affiliate")
 DEVICES = ("android", "ios", "web")
 _STREAMS = 32
-_KEENNESS = np.array([0.25, 0.10, -0.35, 0.35, -0.30])
+KEENNESS = np.array([0.25, 0.10, -0.35, 0.35, -0.30])
 """How much likelier than average a customer of each acquisition channel is to stay (log)."""
 
 
@@ -91,7 +91,7 @@ def gather_people(
     u = population_uniforms(seed, first, count, _STREAMS)
     z = ndtri(u[:, :6])
     acquisition = quantile_codes(u[:, 6], (0.34, 0.24, 0.2, 0.12, 0.1))
-    keen = _KEENNESS[acquisition]
+    keen = KEENNESS[acquisition]
     early = u[:, 7] < early_share
     signup_day = np.where(early, u[:, 8] * days / 4, u[:, 8] * days).astype(np.int64)
     hour_kind = quantile_codes(u[:, 9], (0.2, 0.3, 0.5))
