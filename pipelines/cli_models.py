@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from pipelines.cli_define import define
 from pipelines.cli_options import ConfigPath, Here, Json, emit, load, now, parse_date
 
 
@@ -42,7 +43,31 @@ def promote(config: ConfigPath = Here, as_json: Json = False) -> None:
     emit(report, as_json, "pipelines.render:render_promotion")
 
 
+def audit(
+    config: ConfigPath = Here,
+    as_of: Annotated[
+        str | None,
+        typer.Option(help="Local date of the training to audit. Default: all data."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Look for leaks: features, events and attributes that know what came after their as-of."""
+    from features.errors import GateError
+    from pipelines.audit import run_audit
+    from pipelines.terminal import progress_bars
+
+    loaded = load(config)
+    with progress_bars() as progress:
+        report = run_audit(loaded, as_of=parse_date(as_of, "--as-of"), now=now(), progress=progress)
+    emit(report, as_json, "pipelines.render_audit:render_audit")
+    if not report.audit.clean:
+        # The report is the message; a second one would spoil its JSON.
+        raise typer.Exit(GateError.exit_code)
+
+
 def add_model_commands(app: typer.Typer) -> None:
     """Give the app these commands, in the order of their use."""
+    app.command(epilog="Example: `winback define --html definition.html`")(define)
     app.command(epilog="Example: `winback train --as-of 2026-10-01`")(train)
+    app.command(epilog="Example: `winback audit --as-of 2026-10-01`")(audit)
     app.command(epilog="Example: `winback promote`")(promote)
