@@ -1,0 +1,286 @@
+"""After how many silent days a customer counts as dormant: two proposals and what each means."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.definition_curve import MIN_AT_RISK, ReturnCurve
+
+Float64Array = NDArray[np.float64]
+Int16Array = NDArray[np.int16]
+BoolArray = NDArray[np.bool_]
+
+Source = Literal["return rule", "D-curve", "configured"]
+
+LOST_RATE = 0.02
+"""Below this chance of a return within the horizon a customer counts as lost."""
+
+RECENT_DAYS = 28
+"""The stretch over which new dormant customers per night are counted: four whole weeks."""
+
+_ALL_RETURNS = 0.99
+_LATE_SHARE = 0.1
+"""If more of the returns fall in the last third of the data, the data are too short to tell who
+never returns."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opinion:
+    """One answer to "after how many silent days is a customer dormant?".
+
+    Attributes
+    ----------
+    source : where it comes from.
+    window_days : the answer; null if there is none.
+    earliest_days, latest_days : where the curve's 95 % band crosses the limit; of the return
+        rule only, and null where the band never does.
+    reason : why there is no answer; null if there is one.
+    """
+
+    source: Source
+    window_days: float | None
+    earliest_days: int | None = None
+    latest_days: int | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CostCurve:
+    """The D-curve: J(d) = R(d, inf) + late_cost * d / scale_days, for d = 0, 1, ...
+
+    Attributes
+    ----------
+    late_cost : what waiting `scale_days` costs, in false alarms.
+    scale_days : the day by which 99 % of the returns seen had happened.
+    false_alarm : R(d, inf), the chance that a customer declared dormant returns anyway.
+    waiting : late_cost * d / scale_days.
+    """
+
+    late_cost: float
+    scale_days: int
+    false_alarm: tuple[float, ...]
+    waiting: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class People:
+    """Customers of one stage, today and one horizon ago.
+
+    Attributes
+    ----------
+    silence_days : of those on the stage today.
+    silence_days_then : of those on the stage one horizon ago; null if the data are too short.
+    woke, returned : of the same, whether an event of the stage, or one of its `returns_by`,
+        happened since.
+    """
+
+    silence_days: Float64Array
+    silence_days_then: Float64Array | None
+    woke: BoolArray
+    returned: BoolArray
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What a window would mean; null where the data do not say.
+
+    Attributes
+    ----------
+    silences_reached : silences that lasted so long.
+    return_rate, return_rate_low, return_rate_high : share of those who return within the
+        horizon after it, without our doing anything new.
+    false_alarm_rate : type I error, the share who return at all as far as the data reach.
+    missed_rate, missed : type II error, customers inside the window today who will not
+        return, as a share of those inside and as an expected number.
+    dormant : customers dormant today.
+    new_per_night : those who became dormant in the last 28 days and are still, per night.
+    capacity : contacts per night of the stage's channels; null for no limit.
+    nights : nights to contact all dormant customers once, at full capacity.
+    warning_days : days from dormant to lost.
+    dormant_then : customers dormant one horizon ago.
+    woke_since, returned_since : those of them who have shown a sign of life on the stage
+        since, and who have returned as `returns_by` says.
+    """
+
+    silences_reached: int
+    return_rate: float | None
+    return_rate_low: float | None
+    return_rate_high: float | None
+    false_alarm_rate: float | None
+    missed_rate: float | None
+    missed: float | None
+    dormant: int
+    new_per_night: float
+    capacity: int | None
+    nights: float | None
+    warning_days: float | None
+    dormant_then: int | None
+    woke_since: int | None
+    returned_since: int | None
+
+
+def propose_by_rule(curve: ReturnCurve, q: float) -> Opinion:
+    """The first day d >= 1 with R(d, H) <= q.
+
+    Parameters
+    ----------
+    curve : of all silences of the stage.
+    q : largest chance of return that still counts as dormant, 0 < q < 1.
+
+    References
+    ----------
+    METHODS.md section 1.1.
+    """
+    reason = _no_rule(curve, q)
+    if reason is not None:
+        return Opinion("return rule", None, reason=reason)
+    return Opinion(
+        "return rule",
+        float(_first(curve.rate <= q) or 0),
+        earliest_days=_first(curve.low <= q),
+        latest_days=_first(curve.high <= q),
+    )
+
+
+def _no_rule(curve: ReturnCurve, q: float) -> str | None:
+    horizon = curve.horizon_days
+    if curve.returns == 0:
+        return _no_returns(curve)
+    if not len(curve.rate):
+        return (
+            f"the horizon of {horizon} days is longer than the data: {MIN_AT_RISK} silences or "
+            f"more are followed for {curve.supported_days} days only"
+        )
+    if curve.rate[0] <= q:
+        return (
+            f"already on the day after an event only {curve.rate[0]:.1%} return within "
+            f"{horizon} days: no silence tells those who do"
+        )
+    if curve.rate.min() > q:
+        return (
+            f"after {len(curve.rate) - 1} days of silence, as far as the data reach, still "
+            f"{curve.rate[-1]:.1%} return within {horizon} days"
+        )
+    return None
+
+
+def _no_returns(curve: ReturnCurve) -> str:
+    return (
+        f"none of {curve.silences} silences ended with a return"
+        if curve.silences
+        else "no customer has ever been silent on this stage"
+    )
+
+
+def _first(reached: BoolArray) -> int | None:
+    """The first day from 1 on that a condition holds."""
+    days = np.flatnonzero(reached[1:])
+    return int(days[0]) + 1 if len(days) else None
+
+
+def propose_by_cost(curve: ReturnCurve, late_cost: float) -> tuple[Opinion, CostCurve | None]:
+    """The day on which false alarms and waiting together cost least.
+
+    J(d) = c_false R(d, inf) + c_late d / scale, in units of c_false, the cost of
+    contacting one customer who would have returned anyway. The scale is the day by which
+    99 % of the returns seen had happened, so that both errors run over the same range:
+    declare everybody dormant at once, or wait until next to nobody is declared wrongly.
+
+    Parameters
+    ----------
+    curve : of all silences of the stage.
+    late_cost : c_late / c_false.
+
+    References
+    ----------
+    METHODS.md section 1.2; engineering.indeedblog.com/blog/2020/01/defining-churn.
+    """
+    if curve.returns == 0 or curve.supported_days == 0:
+        return Opinion("D-curve", None, reason=_no_returns(curve)), None
+    share = _returns_by_day(curve)
+    if not _levels_off(curve):
+        last_third = 1.0 - share[curve.supported_days * 2 // 3]
+        reason = (
+            f"returns go on until the data end: {last_third:.0%} of them fall in the last third "
+            f"of {curve.supported_days} days, so who never returns is not known"
+        )
+        return Opinion("D-curve", None, reason=reason), None
+    scale = max(int(np.argmax(share >= _ALL_RETURNS)), 1)
+    false_alarm = curve.returned_ever()
+    waiting = late_cost * np.arange(len(false_alarm)) / scale
+    cost = CostCurve(late_cost, scale, tuple(false_alarm.tolist()), tuple(waiting.tolist()))
+    best = int(np.argmin(false_alarm + waiting))
+    if best == 0:
+        reason = "every day of waiting costs more than the false alarms it avoids"
+        return Opinion("D-curve", None, reason=reason), cost
+    return Opinion("D-curve", float(best)), cost
+
+
+def _returns_by_day(curve: ReturnCurve) -> Float64Array:
+    """Share of all returns that had happened by each day of silence."""
+    gone = 1.0 - curve.survival[-1]
+    if gone <= 0.0:
+        return np.ones(len(curve.survival))
+    return np.asarray((1.0 - curve.survival) / gone)
+
+
+def _levels_off(curve: ReturnCurve) -> bool:
+    """Whether the data reach so far that "does not return in them" means "never"."""
+    late = 1.0 - _returns_by_day(curve)[curve.supported_days * 2 // 3]
+    return bool(curve.returns > 0 and late <= _LATE_SHARE)
+
+
+def lost_after(curve: ReturnCurve) -> int | None:
+    """The first day with R(d, H) below `LOST_RATE`; null where the data do not reach it."""
+    return _first(curve.rate < LOST_RATE)
+
+
+def weigh(
+    window_days: float, curve: ReturnCurve, people: People, *, capacity: int | None
+) -> Meaning:
+    """What it would mean to call customers dormant after so many days.
+
+    Parameters
+    ----------
+    window_days : the window.
+    curve : of all silences of the stage.
+    people : the stage's customers.
+    capacity : contacts per night of the stage's channels; null for no limit.
+    """
+    day, silence = int(window_days), people.silence_days
+    rate = curve.at(day) if curve.returns else None
+    inside = silence[silence < window_days]
+    missed = _expected_gone(inside, curve)
+    dormant = int((silence >= window_days).sum())
+    recent = (silence >= window_days) & (silence - RECENT_DAYS < window_days)
+    lost = lost_after(curve)
+    then = people.silence_days_then
+    was_dormant = None if then is None else then >= window_days
+    return Meaning(
+        silences_reached=int(curve.reached[day]) if day < len(curve.reached) else 0,
+        return_rate=None if rate is None else rate[0],
+        return_rate_low=None if rate is None else rate[1],
+        return_rate_high=None if rate is None else rate[2],
+        false_alarm_rate=(float(curve.returned_ever()[day]) if day < len(curve.survival) else None),
+        missed_rate=missed / len(inside) if missed is not None and len(inside) else None,
+        missed=missed,
+        dormant=dormant,
+        new_per_night=int(recent.sum()) / RECENT_DAYS,
+        capacity=capacity,
+        nights=dormant / capacity if capacity else None,
+        warning_days=None if lost is None else lost - window_days,
+        dormant_then=None if was_dormant is None else int(was_dormant.sum()),
+        woke_since=None if was_dormant is None else int((was_dormant & people.woke).sum()),
+        returned_since=None if was_dormant is None else int((was_dormant & people.returned).sum()),
+    )
+
+
+def _expected_gone(silence_days: Float64Array, curve: ReturnCurve) -> float | None:
+    """How many of these customers will not return, as far as the data reach."""
+    if not _levels_off(curve):
+        return None
+    days = np.minimum(silence_days.astype(np.int64), curve.supported_days)
+    left = curve.survival[days]
+    return float(np.divide(curve.survival[-1], left, out=np.ones(len(left)), where=left > 0).sum())
