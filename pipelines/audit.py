@@ -1,6 +1,6 @@
 """`winback audit`: does anything that models read know what came after its as-of?"""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from time import perf_counter
@@ -29,7 +29,7 @@ from training.leak_audit_future import check_future, take_snapshot
 from training.leak_audit_history import take_customers
 from training.leak_audit_ranking import check_ranking
 from training.leak_audit_records import RecordVersions, count_versions, sum_versions
-from training.leak_audit_split import check_split
+from training.leak_audit_split import check_splits
 from training.leak_audit_times import check_times
 from training.panel import PanelRows, build_panel, concat_rows, customer_hash
 
@@ -41,8 +41,8 @@ SAMPLE_CUSTOMERS = 2_000
 SAMPLE_EVENTS = 400_000
 SAMPLE_AS_OFS = 4
 """What the future is changed for: enough that a feature that peeks is sure to be met."""
-PANEL_ROWS = 200_000
-"""Rows that `winback audit` computes itself; in training the panel is there already."""
+PANEL_ROWS = 150_000
+"""Rows with a label that are looked at, whole customers, per model."""
 MAX_FIX = 3
 
 
@@ -148,7 +148,7 @@ def audit_panel(
     categorical = np.array([feature.kind == "categorical" for feature in manifest])
     cutoffs = _cutoffs(folds)
     settings = _settings(config)
-    total = 3 + 3 * len(KINDS)
+    total = 3 + 4 * len(KINDS)
     checks: list[Check] = []
     progress(TASK, 0, total)
 
@@ -168,18 +168,18 @@ def audit_panel(
     for kind in KINDS:
         part = rows[kind]
         whole = AuditRows(part.values, part.labels, part.cutoff, part.customer)
+        whole = whole.sampled(PANEL_ROWS)
         training = whole.take(cutoffs.training[whole.cutoff])
         add(check_ranking(training, subject=kind, names=names, categorical=categorical))
-        add(
-            check_split(
-                whole,
-                subject=kind,
-                names=names,
-                categorical=categorical,
-                cutoffs=cutoffs,
-                settings=settings,
-            )
-        )
+        for check in check_splits(
+            whole,
+            subject=kind,
+            names=names,
+            categorical=categorical,
+            cutoffs=cutoffs,
+            settings=settings,
+        ):
+            add(check)
         add(
             check_attributes(
                 whole, versions, subject=kind, columns=columns, cutoffs=cutoffs, settings=settings
@@ -248,11 +248,16 @@ def _sampled_histories(reader: HistoryReader, n_buckets: int) -> list[History]:
 
 def _sample(history: History, *, parts: int) -> History:
     """The customers with the lowest hashes, within a part of the sample's limits."""
-    hashes = np.array([customer_hash(name) for name in history.customer_id], dtype=np.uint64)
-    order = np.argsort(hashes, kind="stable")[: SAMPLE_CUSTOMERS // parts]
+    order = _by_hash(history)[: SAMPLE_CUSTOMERS // parts]
     events = np.cumsum(np.diff(history.events.offsets)[order])
     kept = order[events <= max(SAMPLE_EVENTS // parts, int(events[:1].sum()))]
     return take_customers(history, np.sort(kept))
+
+
+def _by_hash(history: History) -> NDArray[np.int64]:
+    """Positions of the customers in an order that says nothing about them."""
+    hashes = np.array([customer_hash(name) for name in history.customer_id], dtype=np.uint64)
+    return np.argsort(hashes, kind="stable")
 
 
 def _count_versions(
@@ -277,24 +282,20 @@ def _count_versions(
 def _sampled_rows(
     config: Config, reader: HistoryReader, n_buckets: int, *, folds: Folds, progress: Progress
 ) -> dict[Kind, PanelRows]:
-    """The panel of as many whole buckets as give enough rows."""
-    pieces: dict[Kind, list[PanelRows]] = {kind: [] for kind in KINDS}
-    for kinds in _panels(config, reader, n_buckets, folds=folds, progress=progress):
-        for kind in KINDS:
-            pieces[kind].append(kinds[kind])
-    return {kind: concat_rows(parts) for kind, parts in pieces.items()}
-
-
-def _panels(
-    config: Config, reader: HistoryReader, n_buckets: int, *, folds: Folds, progress: Progress
-) -> Iterator[dict[Kind, PanelRows]]:
+    """The panel of as many buckets as give enough rows, of large ones a part."""
     task, found = "computing features and labels", 0
+    most = PANEL_ROWS // len(folds.cutoffs)
+    pieces: dict[Kind, list[PanelRows]] = {kind: [] for kind in KINDS}
     for bucket in range(n_buckets):
         progress(task, bucket, n_buckets)
         history = reader.read(bucket)
+        if history.n_customers > most:
+            history = take_customers(history, np.sort(_by_hash(history)[:most]))
         panel = build_panel(history, spec=reader.spec, stages=config.stages, folds=folds)
-        yield panel.rows
-        found += sum(len(part.labels) for part in panel.rows.values())
+        for kind, parts in pieces.items():
+            parts.append(panel.rows[kind])
+            found += len(panel.rows[kind].labels)
         if found >= PANEL_ROWS:
             break
     progress(task, n_buckets, n_buckets)
+    return {kind: concat_rows(parts) for kind, parts in pieces.items()}

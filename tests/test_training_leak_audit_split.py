@@ -9,7 +9,7 @@ from scipy.stats import norm
 from features.kernels.feature import DAY_US
 from models.forest import ForestSettings
 from training.leak_audit import AuditCutoffs, AuditRows, Check
-from training.leak_audit_split import _paired_gap, auc_error, check_split
+from training.leak_audit_split import _paired_gap, auc_error, check_splits
 
 SETTINGS = ForestSettings(
     learning_rate=0.1, min_data_in_leaf=20, max_rounds=30, early_stopping_rounds=30, threads=1
@@ -56,7 +56,7 @@ def checked(rows: AuditRows, **changes: Any) -> Check:
         "cutoffs": CUTOFFS,
         "settings": SETTINGS,
     }
-    return check_split(rows, **{**named, **changes})
+    return check_splits(rows, **{**named, **changes})[0]
 
 
 @pytest.mark.parametrize("seed", range(3))

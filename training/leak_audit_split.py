@@ -1,11 +1,11 @@
-"""Check: a forest does not rank mixed rows much better than later ones."""
+"""Checks: a forest ranks later rows about as well as mixed ones, and not too well."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.forest import ForestSettings, Sample, fit_forest
+from models.forest import Forest, ForestSettings, Sample, fit_forest
 from training.leak_audit import (
     MIN_LABELS,
     AuditCutoffs,
@@ -18,6 +18,10 @@ from training.leak_audit import (
 from training.leak_audit_ranking import ranked_auc
 
 NAME = "random_minus_time_split"
+WHOLE_NAME = "whole_model_auc"
+WHOLE_WARNING, WHOLE_FAILURE = 0.95, 0.98
+"""People are not that predictable: features together know what one of them alone hides."""
+MAX_NAMED = 3
 WARNING_GAP = 0.05
 """A gap above this asks for a look, if its interval excludes 0. Measured without any leak:
 docs/audit.md."""
@@ -28,7 +32,7 @@ N_FOLDS = 2
 _Z = 1.959964
 
 
-def check_split(
+def check_splits(
     rows: AuditRows,
     *,
     subject: str,
@@ -36,8 +40,8 @@ def check_split(
     categorical: BoolArray,
     cutoffs: AuditCutoffs,
     settings: ForestSettings,
-) -> Check:
-    """Compare the AUC on rows split at random with the AUC at the latest cutoff.
+) -> tuple[Check, Check]:
+    """Compare the AUC on rows split at random with that at the latest cutoff; judge the latter.
 
     The random split mixes cutoffs and customers: each half of the rows is ranked, within
     each cutoff, by a forest fitted on the other half. The time split fits the same forest
@@ -67,23 +71,51 @@ def check_split(
         "failure_above": FAILURE_GAP,
     }
     if not (before.has_both_labels and judged.has_both_labels):
-        return Check(
-            NAME,
-            subject,
-            "not checked",
-            f"Fewer than {MIN_LABELS} rows of either label at the latest cutoff or before it.",
-            figures=figures,
+        why = f"Fewer than {MIN_LABELS} rows of either label at the latest cutoff or before it."
+        return (
+            Check(NAME, subject, "not checked", why, figures=figures),
+            Check(WHOLE_NAME, subject, "not checked", why, figures=figures),
         )
     columns = (names, tuple(np.array(names)[categorical].tolist()))
     mixed = rows.take(earlier[rows.cutoff] | (rows.cutoff == last))
     random_scores = cross_fitted_scores(mixed, _row_parts(mixed), columns, settings)
-    time_scores = _fit_and_score(before, judged, columns, settings)
+    forest = _fit(before, columns, settings)
+    time_scores = forest.raw_scores(judged.values, threads=settings.threads)
     latest = mixed.cutoff == last
     everywhere = _overall_gap(mixed, random_scores, judged, time_scores)
     there = _paired_gap(judged.labels == 1, random_scores[latest], time_scores)
     figures |= {**everywhere.figures("gap"), **there.figures("gap_latest")}
     figures |= {"auc_time": round(there.time_auc, 4)}
-    return _verdict(subject, (everywhere, there), figures)
+    return (
+        _verdict(subject, (everywhere, there), figures),
+        _whole_verdict(subject, there.time_auc, len(judged), forest, names),
+    )
+
+
+def _whole_verdict(
+    subject: str, auc: float, n_rows: int, forest: Forest, names: tuple[str, ...]
+) -> Check:
+    gains = forest.gains()
+    best = tuple(names[column] for column in np.argsort(-gains, kind="stable")[:MAX_NAMED])
+    figures: dict[str, float | int | str] = {
+        "auc_time": round(auc, 4),
+        "rows_judged": n_rows,
+        "warning_above": WHOLE_WARNING,
+        "failure_above": WHOLE_FAILURE,
+    }
+    about = f"All features together rank later rows with an AUC of {auc:.3f}"
+    if auc <= WHOLE_WARNING:
+        return Check(WHOLE_NAME, subject, "passed", f"{about}.", figures=figures)
+    return Check(
+        WHOLE_NAME,
+        subject,
+        "failed" if auc > WHOLE_FAILURE else "warning",
+        f"{about}, better than behaviour can be foretold; they rely on {', '.join(best)}.",
+        fix="find out when the columns behind these features are written: what is corrected or "
+        "filled in after the outcome must be left out, or ingested with its true arrived_at",
+        named=best,
+        figures=figures,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +234,8 @@ def cross_fitted_scores(
     scores = np.empty(len(rows))
     for number in range(int(part.max()) + 1):
         inside = part == number
-        scores[inside] = _fit_and_score(rows.take(~inside), rows.take(inside), columns, settings)
+        forest = _fit(rows.take(~inside), columns, settings)
+        scores[inside] = forest.raw_scores(rows.values[inside], threads=settings.threads)
     return scores
 
 
@@ -212,27 +245,23 @@ def _row_parts(rows: AuditRows) -> NDArray[np.int64]:
     return (mixed % np.uint64(N_FOLDS)).astype(np.int64)
 
 
-def _fit_and_score(
+def _fit(
     training: AuditRows,
-    scored: AuditRows,
     columns: tuple[tuple[str, ...], tuple[str, ...]],
     settings: ForestSettings,
-) -> Float64Array:
+) -> Forest:
     # A tenth of the customers tells how many of the few trees are worth keeping.
     stopping = scatter(training.customer) % np.uint64(10) == 0
+    fitting = ~stopping
     if not training.take(stopping).has_both_labels:
-        stopping = np.ones(len(training), dtype=np.bool_)
-        fitting = stopping
-    else:
-        fitting = ~stopping
-    forest = fit_forest(
+        stopping = fitting = np.ones(len(training), dtype=np.bool_)
+    return fit_forest(
         Sample(training.values[fitting], training.labels[fitting]),
         validation=Sample(training.values[stopping], training.labels[stopping]),
         names=columns[0],
         categorical=columns[1],
         settings=settings,
     )
-    return forest.raw_scores(scored.values, threads=settings.threads)
 
 
 def _auc_within_cutoffs(rows: AuditRows, scores: Float64Array) -> tuple[float, float]:
