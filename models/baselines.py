@@ -8,47 +8,21 @@ from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
-from models.calibration import FLOOR, Calibration, fit_calibration
+from models.calibration import FLOOR, Calibration, calibration_from_json, fit_calibration
+from models.customer_value import CustomerValue
 
 Float64Array = NDArray[np.float64]
 Int8Array = NDArray[np.int8]
+
+RECENCY_RULE, RFM_SCORE, RFM_LOGISTIC = "recency rule", "RFM score", "logistic R,F,M"
 
 _QUINTILES = (0.2, 0.4, 0.6, 0.8)
 _LOWEST_SCORE, _HIGHEST_SCORE = 3, 15
 _STAGE_ROWS = 50
 """Rows of either label from which a stage gets a recency curve of its own."""
-
-
-@dataclass(frozen=True, slots=True)
-class CustomerValue:
-    """Recency, frequency and money of n rows, each of shape (n,).
-
-    Attributes
-    ----------
-    stage : position of the customer's stage in the ladder.
-    silence_days : days since the last sign of life on the customer's stage.
-    order_recency_days : days since the last order; NaN for who never ordered.
-    orders : orders so far.
-    spend : money spent so far.
-    """
-
-    stage: NDArray[np.int16]
-    silence_days: Float64Array
-    order_recency_days: Float64Array
-    orders: Float64Array
-    spend: Float64Array
-
-    def take(self, rows: NDArray[Any]) -> "CustomerValue":
-        """The chosen rows, by mask or position."""
-        return CustomerValue(
-            self.stage[rows],
-            self.silence_days[rows],
-            self.order_recency_days[rows],
-            self.orders[rows],
-            self.spend[rows],
-        )
 
 
 class Baseline(Protocol):
@@ -60,6 +34,9 @@ class Baseline(Protocol):
 
     def probabilities(self, value: CustomerValue) -> Float64Array:
         """Probability of label 1, strictly between 0 and 1, shape (n,)."""
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON object that `baseline_from_json` reads back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +50,10 @@ class SilenceCurve:
         """Probabilities, shape (n,)."""
         return self.steps.apply(self.sign * silence_days)
 
+    def to_json(self) -> dict[str, Any]:
+        """A JSON object."""
+        return {"sign": self.sign, "steps": self.steps.to_json()}
+
 
 @dataclass(frozen=True, slots=True)
 class RecencyRule:
@@ -83,7 +64,7 @@ class RecencyRule:
 
     pooled: SilenceCurve
     by_stage: dict[int, SilenceCurve]
-    name: str = "recency rule"
+    name: str = RECENCY_RULE
 
     def probabilities(self, value: CustomerValue) -> Float64Array:
         """The stage's curve at each row's silence."""
@@ -92,6 +73,11 @@ class RecencyRule:
             rows = value.stage == stage
             given[rows] = curve.apply(value.silence_days[rows])
         return given
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON object that `baseline_from_json` reads back."""
+        stages = {str(stage): curve.to_json() for stage, curve in self.by_stage.items()}
+        return {"name": self.name, "pooled": self.pooled.to_json(), "by_stage": stages}
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +88,7 @@ class RfmScore:
     frequency_edges: Float64Array
     money_edges: Float64Array
     rates: Float64Array
-    name: str = "RFM score"
+    name: str = RFM_SCORE
 
     def scores(self, value: CustomerValue) -> NDArray[np.int64]:
         """The sum of the three fifths, 3 (worst) … 15 (best), shape (n,)."""
@@ -116,6 +102,17 @@ class RfmScore:
         """The training rate of each row's score."""
         return _inside(self.rates[self.scores(value) - _LOWEST_SCORE])
 
+    def to_json(self) -> dict[str, Any]:
+        """A JSON object that `baseline_from_json` reads back; null is an edge at infinity."""
+        recency = [edge if np.isfinite(edge) else None for edge in self.recency_edges.tolist()]
+        return {
+            "name": self.name,
+            "recency_edges": recency,
+            "frequency_edges": self.frequency_edges.tolist(),
+            "money_edges": self.money_edges.tolist(),
+            "rates": self.rates.tolist(),
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class RfmLogistic:
@@ -123,13 +120,24 @@ class RfmLogistic:
 
     centre: Float64Array
     scale: Float64Array
-    regression: Any
-    name: str = "logistic R,F,M"
+    slopes: Float64Array
+    intercept: float
+    name: str = RFM_LOGISTIC
 
     def probabilities(self, value: CustomerValue) -> Float64Array:
         """The regression's probabilities."""
         design = (_rfm_design(value) - self.centre) / self.scale
-        return _inside(self.regression.predict_proba(design)[:, 1])
+        return _inside(expit(design @ self.slopes + self.intercept))
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON object that `baseline_from_json` reads back."""
+        return {
+            "name": self.name,
+            "centre": self.centre.tolist(),
+            "scale": self.scale.tolist(),
+            "slopes": self.slopes.tolist(),
+            "intercept": self.intercept,
+        }
 
 
 def fit_baselines(value: CustomerValue, labels: Int8Array) -> tuple[Baseline, ...]:
@@ -149,6 +157,33 @@ def fit_baselines(value: CustomerValue, labels: Int8Array) -> tuple[Baseline, ..
         _fit_rfm_score(value, labels),
         _fit_rfm_logistic(value, labels),
     )
+
+
+def baseline_from_json(document: dict[str, Any]) -> Baseline:
+    """Read a baseline back.
+
+    Raises
+    ------
+    KeyError, TypeError, ValueError : the object is not one that `Baseline.to_json` writes.
+    """
+
+    def array(name: str) -> Float64Array:
+        values = [np.inf if value is None else value for value in document[name]]
+        return np.asarray(values, dtype=np.float64)
+
+    def curve(part: dict[str, Any]) -> SilenceCurve:
+        return SilenceCurve(float(part["sign"]), calibration_from_json(part["steps"]))
+
+    if document["name"] == RECENCY_RULE:
+        stages = {int(stage): curve(part) for stage, part in document["by_stage"].items()}
+        return RecencyRule(curve(document["pooled"]), stages)
+    if document["name"] == RFM_SCORE:
+        edges = [array(f"{what}_edges") for what in ("recency", "frequency", "money")]
+        return RfmScore(edges[0], edges[1], edges[2], array("rates"))
+    if document["name"] == RFM_LOGISTIC:
+        parts = array("centre"), array("scale"), array("slopes")
+        return RfmLogistic(*parts, float(document["intercept"]))
+    raise ValueError(f"no baseline of the name {document['name']!r}")
 
 
 def _fit_recency_rule(value: CustomerValue, labels: Int8Array) -> RecencyRule:
@@ -189,7 +224,7 @@ def _fit_rfm_logistic(value: CustomerValue, labels: Int8Array) -> RfmLogistic:
     scale[scale == 0] = 1.0
     regression = LogisticRegression(max_iter=500)
     regression.fit((design - centre) / scale, labels)
-    return RfmLogistic(centre, scale, regression)
+    return RfmLogistic(centre, scale, regression.coef_[0], float(regression.intercept_[0]))
 
 
 def _edges(quantity: Float64Array) -> Float64Array:

@@ -1,8 +1,9 @@
 """The served artefact: a folder of text files whose every byte is checked before use.
 
 Nothing of winback's own classes is pickled, so a bundle outlives any refactoring:
-model.txt (LightGBM's text), calibration.json, features.json (specification and feature
-manifest), metrics.json and manifest.json (sizes and SHA-256 of the others, what it is).
+model.txt (LightGBM's text), ladder.json (the other rungs, calibrations, which one serves),
+features.json (specification and feature manifest), metrics.json and manifest.json (sizes
+and SHA-256 of the others, what it is).
 """
 
 import hashlib
@@ -21,18 +22,19 @@ from features.errors import ArtifactError, describe
 from features.manifest import feature_manifest, manifest_digest
 from features.spec import FeatureSpec
 from features.stage import Stage
-from models.calibration import Calibration, calibration_from_json
-from models.forest import Forest, read_forest
+from models.customer_value import CustomerValue
+from models.forest import read_forest
+from models.ladder import Ladder, ladder_from_json
 
 Float64Array = NDArray[np.float64]
 Float32Array = NDArray[np.float32]
 
-BUNDLE_SCHEMA = 1
+BUNDLE_SCHEMA = 2
 Kind = Literal["dormancy_risk", "natural_return"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 _MANIFEST = "manifest.json"
-_PARTS = ("calibration.json", "features.json", "metrics.json", "model.txt")
+_PARTS = ("features.json", "ladder.json", "metrics.json", "model.txt")
 _RETRAIN = (
     "run `winback train`, which replaces champions that cannot serve, or restore the bundle "
     "from a backup"
@@ -51,7 +53,7 @@ class Bundle:
     stages_digest : `stages_digest` of the ladder that labels and populations came from.
     gap_days, horizon_days : the label window.
     trained_until_us : the training as-of; nothing that arrived at or after it was read.
-    forest, calibration : the model.
+    ladder : the forecasters and which of them serves.
     metrics : figures of the training report, JSON values only.
     winback_version : the version that wrote it.
     """
@@ -62,8 +64,7 @@ class Bundle:
     gap_days: float
     horizon_days: float
     trained_until_us: int
-    forest: Forest
-    calibration: Calibration
+    ladder: Ladder
     metrics: dict[str, Any]
     winback_version: str
 
@@ -72,12 +73,15 @@ class Bundle:
         """Column names that `predict` expects, in order."""
         return tuple(feature.name for feature in feature_manifest(self.spec))
 
-    def predict(self, values: Float32Array, *, threads: int = 0) -> Float64Array:
+    def predict(
+        self, values: Float32Array, value: CustomerValue, *, threads: int = 0
+    ) -> Float64Array:
         """Calibrated probabilities of label 1, strictly between 0 and 1, shape (n,).
 
         Parameters
         ----------
         values : feature matrix rows, shape (n, F), columns as in `feature_names`.
+        value : what the rungs below the forest read of the same rows.
         threads : LightGBM threads; 0 is its default.
 
         Raises
@@ -85,12 +89,15 @@ class Bundle:
         ArtifactError : the matrix has another number of columns.
         """
         self._check_width(values)
-        return self.calibration.apply(self.forest.raw_scores(values, threads=threads))
+        return self.ladder.predict(values, value, threads=threads)
 
     def contributions(self, values: Float32Array, *, threads: int = 0) -> Float64Array:
-        """Each feature's part of the log-odds before calibration, shape (n, F)."""
+        """Each feature's part of the forest's log-odds, shape (n, F).
+
+        The forest explains, whichever rung serves: it was fitted on the same labels.
+        """
         self._check_width(values)
-        return self.forest.contributions(values, threads=threads)
+        return self.ladder.forest.contributions(values, threads=threads)
 
     def digest(self) -> str:
         """Hex SHA-256 over all files: equal models have equal digests."""
@@ -187,8 +194,10 @@ def load_bundle(folder: Path) -> Bundle:
         gap_days=float(manifest["gap_days"]),
         horizon_days=float(manifest["horizon_days"]),
         trained_until_us=int(manifest["trained_until_us"]),
-        forest=read_forest(contents["model.txt"].decode("utf-8")),
-        calibration=calibration_from_json(json.loads(contents["calibration.json"])),
+        ladder=ladder_from_json(
+            json.loads(contents["ladder.json"]),
+            read_forest(contents["model.txt"].decode("utf-8")),
+        ),
         metrics=json.loads(contents["metrics.json"]),
         winback_version=str(manifest["winback_version"]),
     )
@@ -201,10 +210,10 @@ def _contents(bundle: Bundle) -> dict[str, bytes]:
         "features": [asdict(feature) for feature in feature_manifest(bundle.spec)],
     }
     return {
-        "calibration.json": _json_bytes(bundle.calibration.to_json()),
         "features.json": _json_bytes(features),
+        "ladder.json": _json_bytes(bundle.ladder.to_json()),
         "metrics.json": _json_bytes(bundle.metrics),
-        "model.txt": bundle.forest.text.encode("utf-8"),
+        "model.txt": bundle.ladder.forest.text.encode("utf-8"),
     }
 
 

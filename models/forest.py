@@ -1,5 +1,6 @@
 """The boosted forest behind both models: fitted deterministically, kept as LightGBM's own text."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,8 @@ Float64Array = NDArray[np.float64]
 Float32Array = NDArray[np.float32]
 Int8Array = NDArray[np.int8]
 
+_LEAVES, _SMALLEST_LEAF = 60, 20
+
 
 @dataclass(frozen=True, slots=True)
 class ForestSettings:
@@ -23,24 +26,32 @@ class ForestSettings:
     min_data_in_leaf: int = 200
     feature_fraction: float = 0.3
     bagging_fraction: float = 0.8
-    lambda_l2: float = 50.0
+    lambda_l2: float = 20.0
+    extra_trees: bool = True
     max_rounds: int = 1000
     early_stopping_rounds: int = 40
     threads: int = 2
     seed: int = 20260101
 
-    def parameters(self) -> dict[str, Any]:
-        """LightGBM's parameters, with every source of chance seeded."""
+    def parameters(self, rows: int | None = None) -> dict[str, Any]:
+        """LightGBM's parameters for so many rows, with every source of chance seeded.
+
+        A leaf never needs more than a sixtieth of the rows, or small shops would get stumps.
+        """
+        leaf = self.min_data_in_leaf
+        if rows is not None:
+            leaf = min(leaf, max(rows // _LEAVES, _SMALLEST_LEAF))
         return {
             "objective": "binary",
             "metric": "binary_logloss",
             "learning_rate": self.learning_rate,
             "num_leaves": self.num_leaves,
-            "min_data_in_leaf": self.min_data_in_leaf,
+            "min_data_in_leaf": leaf,
             "feature_fraction": self.feature_fraction,
             "bagging_fraction": self.bagging_fraction,
             "bagging_freq": 1,
             "lambda_l2": self.lambda_l2,
+            "extra_trees": self.extra_trees,
             "max_bin": 255,
             "num_threads": self.threads,
             "seed": self.seed,
@@ -52,10 +63,18 @@ class ForestSettings:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """Rows to learn from: `values` has shape (n, F), NaN is missing; `labels` (n,) is 0 or 1."""
+    """Rows to learn from.
+
+    Attributes
+    ----------
+    values : shape (n, F), NaN is missing.
+    labels : 0 or 1, shape (n,).
+    offset : log-odds known beside the features, which the trees add to, shape (n,); None: 0.
+    """
 
     values: Float32Array
     labels: Int8Array
+    offset: Float64Array | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,14 +114,16 @@ class Forest:
 def fit_forest(
     training: Sample,
     *,
-    validation: Sample,
+    validation: Sample | None = None,
     names: tuple[str, ...],
     categorical: tuple[str, ...] = (),
     settings: ForestSettings,
+    watch: Sequence[Callable[[Any], None]] = (),
 ) -> Forest:
-    """Boost trees on `training` until log loss on the later `validation` stops falling.
+    """Boost trees until log loss on the later `validation` rows stops falling.
 
-    The same inputs and settings give the same text, byte for byte.
+    Without validation rows all `settings.max_rounds` are boosted. The same inputs and
+    settings give the same text, byte for byte.
 
     Parameters
     ----------
@@ -110,29 +131,34 @@ def fit_forest(
     names : column names of `values`, in order.
     categorical : the columns that hold codes, not quantities.
     settings : learner settings.
+    watch : further LightGBM callbacks, which may stop a hopeless fit.
 
     References
     ----------
     METHODS.md section 1: no class weights and no resampling, which would spoil calibration.
     """
-    parameters = settings.parameters()
+    parameters = settings.parameters(len(training.labels))
     fitting = lgb.Dataset(
         training.values,
         label=training.labels,
+        init_score=training.offset,
         feature_name=list(names),
         categorical_feature=list(categorical),
         params=parameters,
         free_raw_data=True,
     )
-    stopping = lgb.Dataset(validation.values, label=validation.labels, reference=fitting)
-    booster = lgb.train(
-        parameters,
-        fitting,
-        num_boost_round=settings.max_rounds,
-        valid_sets=[stopping],
-        callbacks=[lgb.early_stopping(settings.early_stopping_rounds, verbose=False)],
-    )
-    rounds = max(1, int(booster.best_iteration))
+    stopping: dict[str, Any] = {}
+    if validation is not None:
+        later = lgb.Dataset(
+            validation.values,
+            label=validation.labels,
+            init_score=validation.offset,
+            reference=fitting,
+        )
+        early = lgb.early_stopping(settings.early_stopping_rounds, verbose=False)
+        stopping = {"valid_sets": [later], "callbacks": [early, *watch]}
+    booster = lgb.train(parameters, fitting, num_boost_round=settings.max_rounds, **stopping)
+    rounds = max(1, int(booster.best_iteration)) if stopping else None
     # Read back from text, so the forest just judged is the very one that is served.
     return read_forest(booster.model_to_string(num_iteration=rounds))
 

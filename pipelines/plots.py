@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from training.ladder import MODEL, ModelReport
+from training.ladder import ModelReport
 
 _TITLES = {"dormancy_risk": "Dormancy risk", "natural_return": "Natural return"}
 _MODEL_COLOUR, _GUIDE_COLOUR = "#1f5fa8", "#8a8a8a"
@@ -55,7 +55,7 @@ def _draw_calibration(report: ModelReport, axes: Any) -> None:
     curves = report.curves
     top = max(*curves.predicted, *curves.observed, 0.01) * 1.05
     axes.plot([0, top], [0, top], color=_GUIDE_COLOUR, linewidth=1, label="ideal")
-    axes.plot(curves.predicted, curves.observed, "o-", color=_MODEL_COLOUR, label=MODEL)
+    axes.plot(curves.predicted, curves.observed, "o-", color=_MODEL_COLOUR, label=report.shipped)
     axes.set_xlabel("predicted probability (mean of bins of equal mass)")
     axes.set_ylabel("observed rate")
     axes.set_title(f"calibration, out of time from {report.test.days[0]}")
@@ -66,7 +66,9 @@ def _draw_lift(report: ModelReport, axes: Any) -> None:
     curves = report.curves
     axes.plot([0, 1], [0, 1], color=_GUIDE_COLOUR, linewidth=1, label="by chance")
     for name, captured in curves.captured.items():
-        style = {"color": _MODEL_COLOUR, "linewidth": 2} if name == MODEL else {"linewidth": 1}
+        style = (
+            {"color": _MODEL_COLOUR, "linewidth": 2} if name == report.shipped else {"linewidth": 1}
+        )
         axes.plot(curves.shares, captured, label=name, **style)
     axes.set_xlabel("share of customers, highest probability first")
     axes.set_ylabel("share of all positives among them")

@@ -17,7 +17,7 @@ from pipelines.plots import draw_plots
 from pipelines.promotion import Registration, give_aliases, promote_challengers
 from pipelines.tracking import check_reachable, connect, sqlite_file
 from training.fit import TrainedModel
-from training.ladder import MODEL, ModelReport
+from training.ladder import ModelReport
 
 __all__ = [
     "Registration",
@@ -149,7 +149,7 @@ def _figures(report: ModelReport) -> list[tuple[str, float]]:
         place = f"{report.kind}/{fold.fold}"
         figures += [(f"{place}/rows", float(fold.rows)), (f"{place}/base_rate", fold.base_rate)]
         for rung in fold.ladder:
-            who = "lightgbm" if rung.name == MODEL else _slug(rung.name)
+            who = _slug(rung.name)
             for metric, estimate in rung.metrics.items():
                 ends = {"": estimate.value, ".low": estimate.low, ".high": estimate.high}
                 figures += [

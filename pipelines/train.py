@@ -1,5 +1,6 @@
 """`winback train`: from the warehouse to two judged and registered models."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
 from typing import Any
@@ -8,20 +9,22 @@ from zoneinfo import ZoneInfo
 from features.history_reader import HistoryReader, learn_vocabulary
 from features.local_day import local_midnight_us
 from features.progress import Progress, silent
-from features.spec import FeatureSpec
 from features.warehouse import Warehouse
-from models.bundle import KINDS, installed_version, stages_digest
+from models.bundle import KINDS, Kind, installed_version, stages_digest
 from pipelines.config import Config
 from pipelines.engine import iterate_buckets
 from pipelines.observation import known_span, training_date
 from pipelines.registry import Registration, TrainingRecord, record
 from pipelines.tracking import check_reachable, shown_uri
-from training.fit import TrainedModel, check_counts, fit_model
+from training.fit import Material, TrainedModel, check_counts, fit_model
 from training.folds import Folds, last_midnight, plan_folds
 from training.ladder import ModelReport
+from training.level_fit import fit_processes
+from training.levels import CUSTOMERS, LevelRows, collect_levels, concat_levels, level_as_ofs
 from training.panel import Exclusions, Panel, PanelCollector, build_panel
+from training.plan import TrainingPlan
 
-REPORT_SCHEMA = 1
+REPORT_SCHEMA = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,18 +105,21 @@ def run_train(
     plan, timezone = config.training, ZoneInfo(config.business.timezone)
     until = training_date(config, as_of, now=now, version=inputs["events"])
     until_us = local_midnight_us(until, timezone)
+    span = known_span(config, until=until, until_us=until_us, version=inputs["events"])
     folds = plan_folds(
-        known_span(config, until=until, until_us=until_us, version=inputs["events"]),
+        span,
         trained_until_us=until_us,
         timezone=timezone,
         windows=(config.windows.gap_days, config.windows.horizon_days),
         step_days=plan.step_days,
-        max_cutoffs=plan.max_cutoffs,
+        most=(plan.max_cutoffs, plan.validation_cutoffs),
     )
-    spec = learn_vocabulary(warehouse, config.feature_spec(), until_us, versions=inputs)
-    panel = _collect_panel(config, warehouse, inputs, spec=spec, folds=folds, progress=progress)
+    material = collect_material(
+        config, warehouse, inputs, folds=folds, first_us=span[0], progress=progress
+    )
+    panel = material.panel
     check_counts(panel, folds, min_positives=plan.min_positives)
-    trained = _fit_models(config, panel, spec=spec, folds=folds, progress=progress)
+    trained = fit_models(material, plan=plan, progress=progress)
     report = TrainReport(
         as_of=until,
         observed_until=last_midnight(folds.observed_until_us, timezone),
@@ -142,51 +148,84 @@ def run_train(
     return replace(report, registrations=registrations)
 
 
-def _collect_panel(
+def collect_material(
     config: Config,
     warehouse: Warehouse,
     inputs: dict[str, int],
     *,
-    spec: FeatureSpec,
     folds: Folds,
-    progress: Progress,
-) -> Panel:
-    reader = HistoryReader(warehouse, spec=spec, versions=inputs)
+    first_us: int,
+    progress: Progress = silent,
+) -> Material:
+    """Read all that the models of a run are fitted from.
 
-    def panel_of(bucket: int) -> tuple[int, Panel]:
+    Parameters
+    ----------
+    config : the configuration.
+    warehouse : open.
+    inputs : Delta version of each table.
+    folds : the run's cutoffs; attribute values are learnt from what the test cutoff knows.
+    first_us : first occurred_at known to the run.
+    progress : told after each bucket.
+    """
+    spec = learn_vocabulary(warehouse, config.feature_spec(), folds.test_us, versions=inputs)
+    reader = HistoryReader(warehouse, spec=spec, versions=inputs)
+    timezone = ZoneInfo(config.business.timezone)
+    as_ofs = level_as_ofs(folds, first_us=first_us, timezone=timezone)
+    at_most = -(-CUSTOMERS // warehouse.n_buckets)
+
+    def rows_of(bucket: int) -> tuple[int, Panel, LevelRows]:
         history = reader.read(bucket)
-        return bucket, build_panel(history, spec=spec, stages=config.stages, folds=folds)
+        panel = build_panel(history, spec=spec, stages=config.stages, folds=folds)
+        levels = collect_levels(
+            history,
+            spec=spec,
+            stages=config.stages,
+            folds=folds,
+            as_ofs=as_ofs,
+            at_most=at_most,
+        )
+        return bucket, panel, levels
 
     collector = PanelCollector(config.training.max_rows)
-    panels = iterate_buckets(
-        panel_of,
+    levels = []
+    found = iterate_buckets(
+        rows_of,
         range(warehouse.n_buckets),
         threads=config.training.learner.threads,
         progress=progress,
         task="computing features and labels",
     )
-    for bucket, panel in panels:
+    for bucket, panel, level_rows in found:
         collector.add(bucket, panel)
-    return collector.collect()
+        levels.append(level_rows)
+    rows = concat_levels(levels)
+    progress("fitting purchase processes", 0, 1)
+    processes = fit_processes(rows)
+    progress("fitting purchase processes", 1, 1)
+    return Material(
+        panel=collector.collect(),
+        folds=folds,
+        levels=rows,
+        processes=processes,
+        spec=spec,
+        stages_digest=stages_digest(config.stages),
+    )
 
 
-def _fit_models(
-    config: Config, panel: Panel, *, spec: FeatureSpec, folds: Folds, progress: Progress
+def fit_models(
+    material: Material,
+    *,
+    plan: TrainingPlan,
+    kinds: Sequence[Kind] = KINDS,
+    progress: Progress = silent,
 ) -> tuple[TrainedModel, ...]:
+    """Fit and judge the models of a run, one after the other."""
     trained = []
-    for done, kind in enumerate(KINDS):
-        progress("fitting and judging models", done, len(KINDS))
-        trained.append(
-            fit_model(
-                kind,
-                panel,
-                spec=spec,
-                stages_digest=stages_digest(config.stages),
-                folds=folds,
-                plan=config.training,
-            )
-        )
-    progress("fitting and judging models", len(KINDS), len(KINDS))
+    for done, kind in enumerate(kinds):
+        progress("fitting and judging models", done, len(kinds))
+        trained.append(fit_model(kind, material, plan=plan))
+    progress("fitting and judging models", len(kinds), len(kinds))
     return tuple(trained)
 
 

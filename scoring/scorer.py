@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -10,10 +11,12 @@ from numpy.typing import NDArray
 from features.history import History
 from features.history_reader import HistoryReader, read_columns
 from features.matrix import FeatureMatrix, build_matrix
+from features.return_counts import ReturnCounts, count_returns
 from features.stage import Stage
 from features.stage_state import NO_STAGE, StageStates, stage_states
 from features.warehouse import Warehouse
 from models.bundle import Bundle
+from models.customer_value import customer_values
 from scoring.pressure import count_contacts
 from scoring.reachability import PROFILE_COLUMNS, Reachability, read_reachability
 from scoring.reasons import Circumstances, give_reasons, learn_words
@@ -71,7 +74,8 @@ class Scorer:
         view = self.view(bucket)
         states = view.states
         risk, natural = self._matrix(view, self.risk), self._matrix(view, self.natural)
-        p_dormant, p_natural = self._probabilities(states, risk, natural)
+        returns = count_returns(view.history, self.stages, spec=self.natural.spec, states=states)
+        p_dormant, p_natural = self._probabilities(states, returns, risk, natural)
         ids = view.customer_id
         contacts = count_contacts(
             view.history.contacts, n_channels=len(self.risk.spec.channels), as_of_us=self.as_of_us
@@ -180,19 +184,26 @@ class Scorer:
         return parts, natural
 
     def _probabilities(
-        self, states: StageStates, risk: FeatureMatrix, natural: FeatureMatrix
+        self,
+        states: StageStates,
+        counts: ReturnCounts,
+        risk: FeatureMatrix,
+        natural: FeatureMatrix,
     ) -> tuple[Float64Array, Float64Array]:
         p_dormant = np.full(len(states.stage), np.nan)
         p_natural = np.full(len(states.stage), np.nan)
         recalled = np.array([stage.silence_days is not None for stage in self.stages])
         awake = (states.stage != NO_STAGE) & recalled[states.stage] & ~states.dormant
+
+        def predicted(bundle: Bundle, matrix: FeatureMatrix, rows: NDArray[np.bool_]) -> Any:
+            value = customer_values(matrix, states, counts, rows)
+            return bundle.predict(matrix.values[rows], value, threads=self.threads)
+
         if awake.any():
-            p_dormant[awake] = self.risk.predict(risk.values[awake], threads=self.threads)
+            p_dormant[awake] = predicted(self.risk, risk, awake)
             p_natural[awake] = 1.0 - p_dormant[awake]
         if states.dormant.any():
-            p_natural[states.dormant] = self.natural.predict(
-                natural.values[states.dormant], threads=self.threads
-            )
+            p_natural[states.dormant] = predicted(self.natural, natural, states.dormant)
         return p_dormant, p_natural
 
     def _reach(self, bucket: int, ids: pa.Array) -> Reachability:

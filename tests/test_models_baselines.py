@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from models.baselines import CustomerValue, fit_baselines
+from models.baselines import fit_baselines
+from models.customer_value import CustomerValue
 
 
 def world(n: int, seed: int) -> tuple[CustomerValue, np.ndarray]:

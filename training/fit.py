@@ -1,56 +1,75 @@
-"""One model from panel to bundle: fit, stop, calibrate, judge."""
+"""One model from panel to bundle: fit, stop, stack, calibrate, judge."""
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import logit
+from scipy.special import expit, logit
 
 from features.errors import DataError, describe
 from features.manifest import feature_manifest
 from features.spec import FeatureSpec
-from models.baselines import Baseline, fit_baselines
+from models.baselines import fit_baselines
 from models.bundle import KINDS, Bundle, Kind, installed_version
-from models.calibration import ISOTONIC_POSITIVES, Calibration, choose_method, fit_calibration
+from models.calibration import choose_method
 from models.forest import Forest, ForestSettings, Sample, fit_forest
+from models.ladder import FOREST, STACK, Ladder, stacked
+from models.purchase_rung import PURCHASE_PROCESS
 from training.folds import FoldName, Folds
-from training.ladder import MODEL, FoldReport, ModelReport, judge_fold, trace_curves
+from training.ladder import FoldReport, ModelReport, judge_fold, trace_curves
+from training.level_fit import Level, Levels, Processes
+from training.levels import LevelRows
 from training.panel import Panel, PanelRows
 from training.plan import TrainingPlan
+from training.stack import calibrate_rungs, choose_rung, cross_fitted_losses, fit_weights
 
 Float64Array = NDArray[np.float64]
 
 FOLDS: tuple[FoldName, ...] = get_args(FoldName)
+JUDGED: tuple[FoldName, ...] = ("training", "validation", "test")
+REFITTED: tuple[FoldName, ...] = ("training", "between", "validation")
 _DAY_US = 86_400_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class TrainedModel:
-    """A bundle ready to be saved, and the report on it."""
+    """A bundle ready to be saved, the ladder as it was judged, and the report on it."""
 
     bundle: Bundle
+    judged: Ladder
     report: ModelReport
 
 
 @dataclass(frozen=True, slots=True)
+class Material:
+    """What all models of a run are fitted from.
+
+    Attributes
+    ----------
+    panel, folds : rows and cutoffs.
+    levels, processes : level rows, and the purchase processes fitted on them.
+    spec : specification the panel was built with.
+    stages_digest : `models.bundle.stages_digest` of the ladder of stages.
+    """
+
+    panel: Panel
+    folds: Folds
+    levels: LevelRows
+    processes: Processes
+    spec: FeatureSpec
+    stages_digest: str
+
+
+@dataclass(frozen=True, slots=True)
 class _Fitted:
-    """What gives probabilities: the forest and the baselines, all calibrated alike."""
+    """A ladder as of the test cutoff, and what was found on the way."""
 
-    forest: Forest
-    calibration: Calibration
-    calibration_rows: int
-    baselines: tuple[tuple[Baseline, Calibration], ...]
-
-    def probabilities(self, rows: PanelRows, *, threads: int) -> dict[str, Float64Array]:
-        """By forecaster, baselines first, the model under `MODEL` last."""
-        given = {
-            baseline.name: calibration.apply(logit(baseline.probabilities(rows.value)))
-            for baseline, calibration in self.baselines
-        }
-        raw = self.forest.raw_scores(rows.values, threads=threads)
-        return {**given, MODEL: self.calibration.apply(raw)}
+    ladder: Ladder
+    level: Level
+    rows: int
+    method: str
+    selection: dict[str, float]
 
 
 def check_counts(panel: Panel, folds: Folds, *, min_positives: int) -> None:
@@ -63,7 +82,7 @@ def check_counts(panel: Panel, folds: Folds, *, min_positives: int) -> None:
     lacking: list[str] = []
     for kind in KINDS:
         counts = []
-        for name in FOLDS:
+        for name in JUDGED:
             labels = panel.fold(kind, name, folds).labels
             positives = int(np.count_nonzero(labels))
             counts.append((name, positives, len(labels) - positives))
@@ -84,143 +103,176 @@ def check_counts(panel: Panel, folds: Folds, *, min_positives: int) -> None:
         )
 
 
-def fit_model(
-    kind: Kind,
-    panel: Panel,
-    *,
-    spec: FeatureSpec,
-    stages_digest: str,
-    folds: Folds,
-    plan: TrainingPlan,
-) -> TrainedModel:
-    """Fit one model and judge it out of time beside the baselines.
+def fit_model(kind: Kind, material: Material, *, plan: TrainingPlan) -> TrainedModel:
+    """Fit one ladder of forecasters and judge it out of time.
 
-    The forest is boosted on the training fold and stopped on the validation fold, which
-    also calibrates it: two halves of it, by customer hash, if each half has 2,000 rows of
-    either label, else the same rows twice. Baselines are fitted and calibrated on the same
-    rows, so the comparison is of forecasts, not of calibration data. The test fold, later than
-    both and purged from them, is only judged. What was judged is what is served; nothing is
-    refitted.
+    The forest is boosted on the training fold and stopped on the validation fold, where
+    the stack's weights and the calibrations are fitted too. Forest and baselines are then
+    fitted anew on all cutoffs before the test cutoff, the forest with the rounds found. The
+    test fold, later than all of them and purged from them, is only judged. What is served
+    is what was judged, but for level and purchase processes, which are brought up to the
+    training as-of: they follow from orders alone.
 
     Parameters
     ----------
     kind : which model.
-    panel : all rows; see `check_counts`.
-    spec : specification the panel was built with.
-    stages_digest : `models.bundle.stages_digest` of the ladder.
-    folds : the panel's cutoffs.
+    material : see `check_counts`.
     plan : learner settings, calibration wish, bootstrap draws.
 
     References
     ----------
     METHODS.md section 1.5 to 1.7.
     """
-    training = panel.fold(kind, "training", folds)
-    validation = panel.fold(kind, "validation", folds)
-    stopping, calibrating = split_validation(validation)
-    manifest = feature_manifest(spec)
-    names = tuple(feature.name for feature in manifest)
-    forest = fit_forest(
-        Sample(training.values, training.labels),
-        validation=Sample(stopping.values, stopping.labels),
-        names=names,
-        categorical=tuple(f.name for f in manifest if f.kind == "categorical"),
-        settings=ForestSettings(**asdict(plan.learner)),
-    )
-    fitted = _calibrate(forest, training, calibrating, plan=plan)
-    test = panel.fold(kind, "test", folds)
-    report = _report(kind, fitted, (training, validation, test), names, folds=folds, plan=plan)
+    folds = material.folds
+    levels = Levels(kind, material.levels, material.processes, folds, folds.test_us)
+    fitted = _fit_ladder(kind, material, levels, plan=plan)
+    report = _report(kind, fitted, material, plan=plan)
+    until = folds.trained_until_us
+    served = Levels(kind, material.levels, material.processes, folds, until)
+    ladder = replace(fitted.ladder, level=served.forecast(until).value, purchase=served.rung(until))
     bundle = Bundle(
         kind=kind,
-        spec=spec,
-        stages_digest=stages_digest,
+        spec=material.spec,
+        stages_digest=material.stages_digest,
         gap_days=folds.gap_us / _DAY_US,
         horizon_days=folds.horizon_us / _DAY_US,
-        trained_until_us=folds.trained_until_us,
-        forest=forest,
-        calibration=fitted.calibration,
+        trained_until_us=until,
+        ladder=ladder,
         metrics=report.to_json(),
         winback_version=installed_version(),
     )
-    return TrainedModel(bundle, report)
+    return TrainedModel(bundle, fitted.ladder, report)
 
 
-def _calibrate(
-    forest: Forest, training: PanelRows, rows: PanelRows, *, plan: TrainingPlan
-) -> _Fitted:
-    """Fit the baselines, then calibrate them on the very rows that calibrate the forest.
+def _fit_ladder(kind: Kind, material: Material, levels: Levels, *, plan: TrainingPlan) -> _Fitted:
+    panel, folds, threads = material.panel, material.folds, plan.learner.threads
+    training, validation = (
+        panel.fold(kind, "training", folds),
+        panel.fold(kind, "validation", folds),
+    )
+    offsets = np.array([levels.at(int(as_of)) for as_of in folds.as_ofs])
+    base = base_log_odds(training, offsets)
+    settings = ForestSettings(**asdict(plan.learner))
+    first = _boost(
+        sample(training, offsets, base),
+        sample(validation, offsets, base),
+        material.spec,
+        settings=settings,
+    )
+    raw = {
+        one.name: logit(one.probabilities(validation.value))
+        for one in fit_baselines(training.value, training.labels)
+    }
+    raw[PURCHASE_PROCESS] = _purchase_log_odds(levels, validation, folds)
+    raw[FOREST] = base + first.raw_scores(validation.values, threads=threads)
+    offset, labels = offsets[validation.cutoff], validation.labels
+    method = choose_method(labels, plan.calibration)
+    losses = cross_fitted_losses(raw, labels, offset, customers=validation.customer, method=method)
+    weights = fit_weights(raw, labels, offset)
+    raw[STACK] = stacked(raw, weights)
+    calibrations = calibrate_rungs(raw, labels, offset, method=method)
+    everything = panel.fold(kind, REFITTED, folds)
+    last = _boost(
+        sample(everything, offsets, base),
+        None,
+        material.spec,
+        settings=replace(settings, max_rounds=first.rounds),
+    )
+    level = levels.forecast(folds.test_us)
+    ladder = Ladder(
+        baselines=fit_baselines(everything.value, everything.labels),
+        purchase=levels.rung(folds.test_us),
+        forest=last,
+        forest_base=base,
+        weights=weights,
+        calibrations=calibrations,
+        level=level.value,
+        shipped=choose_rung(losses, validation.customer),
+    )
+    means = {name: float(loss.mean()) for name, loss in losses.items()}
+    return _Fitted(ladder, level, len(labels), method, means)
 
-    When base rates move between folds the later calibration is worth more than the model;
-    a baseline without it would lose for the wrong reason.
-    """
-    method = choose_method(rows.labels, plan.calibration)
-    baselines = []
-    for one in fit_baselines(training.value, training.labels):
-        raw = logit(one.probabilities(rows.value))
-        baselines.append((one, fit_calibration(raw, rows.labels, method=method)))
-    raw = forest.raw_scores(rows.values, threads=plan.learner.threads)
-    calibration = fit_calibration(raw, rows.labels, method=method)
-    return _Fitted(forest, calibration, len(rows.labels), tuple(baselines))
+
+def base_log_odds(rows: PanelRows, offsets: Float64Array) -> float:
+    """The constant that, with each cutoff's level, makes the mean forecast right."""
+    offset, wanted, base = offsets[rows.cutoff], float(rows.labels.mean()), 0.0
+    for _ in range(50):
+        p = expit(base + offset)
+        step = float((p.mean() - wanted) / (p * (1 - p)).mean())
+        base -= float(np.clip(step, -1.0, 1.0))
+        if abs(step) < 1e-10:
+            break
+    return base
 
 
-def split_validation(rows: PanelRows) -> tuple[PanelRows, PanelRows]:
-    """Rows that stop the boosting and rows that calibrate.
-
-    Disjoint halves by customer hash if both allow an isotonic calibration, else all rows
-    twice: with few rows a better calibration is worth more than its full independence
-    of one chosen number of rounds.
-    """
-    first = (rows.customer >> np.uint64(8)) % np.uint64(2) == 0
-    halves = rows.take(first), rows.take(~first)
-    for half in halves:
-        positives = int(np.count_nonzero(half.labels))
-        if min(positives, len(half.labels) - positives) < ISOTONIC_POSITIVES:
-            return rows, rows
-    return halves
+def sample(rows: PanelRows, offsets: Float64Array, base: float) -> Sample:
+    """Rows as the forest learns from them, beside their cutoff's level and the base."""
+    return Sample(rows.values, rows.labels, offsets[rows.cutoff] + base)
 
 
-def _report(
-    kind: Kind,
-    fitted: _Fitted,
-    parts: Sequence[PanelRows],
-    names: tuple[str, ...],
-    *,
-    folds: Folds,
-    plan: TrainingPlan,
-) -> ModelReport:
-    reports = []
-    for position, (name, rows) in enumerate(zip(FOLDS, parts, strict=True)):
-        probabilities = fitted.probabilities(rows, threads=plan.learner.threads)
-        customers, numbered = np.unique(rows.customer, return_inverse=True)
-        # The fit has seen the training labels: an interval there would mean nothing.
-        draws = 0 if name == "training" else plan.bootstrap_draws
-        ladder, differences = judge_fold(
-            probabilities,
-            rows.labels,
-            customers=np.asarray(numbered, dtype=np.int64),
-            draws=draws,
-            rng=np.random.default_rng([plan.learner.seed, KINDS.index(kind), position]),
+def _boost(
+    training: Sample, validation: Sample | None, spec: FeatureSpec, *, settings: ForestSettings
+) -> Forest:
+    manifest = feature_manifest(spec)
+    return fit_forest(
+        training,
+        validation=validation,
+        names=tuple(feature.name for feature in manifest),
+        categorical=tuple(f.name for f in manifest if f.kind == "categorical"),
+        settings=settings,
+    )
+
+
+def _purchase_log_odds(levels: Levels, rows: PanelRows, folds: Folds) -> Float64Array:
+    """MBG/NBD at each row's own cutoff, with what was visible there."""
+    raw = np.empty(len(rows.labels))
+    for position in np.unique(rows.cutoff).tolist():
+        chosen = rows.cutoff == position
+        rung = levels.rung(int(folds.as_ofs[position]))
+        raw[chosen] = rung.log_odds(rows.value.take(chosen))
+    return raw
+
+
+def _report(kind: Kind, fitted: _Fitted, material: Material, *, plan: TrainingPlan) -> ModelReport:
+    panel, folds, ladder = material.panel, material.folds, fitted.ladder
+    names = tuple(feature.name for feature in feature_manifest(material.spec))
+    test = panel.fold(kind, "test", folds)
+    probabilities = ladder.probabilities(test.values, test.value, threads=plan.learner.threads)
+    _, numbered = np.unique(test.customer, return_inverse=True)
+    rungs, differences = judge_fold(
+        probabilities,
+        test.labels,
+        shipped=ladder.shipped,
+        customers=np.asarray(numbered, dtype=np.int64),
+        draws=plan.bootstrap_draws,
+        rng=np.random.default_rng([plan.learner.seed, KINDS.index(kind)]),
+    )
+    reports = [
+        FoldReport(
+            fold=name,
+            days=tuple(cutoff.day for cutoff in folds.of(name)),
+            rows=len(rows.labels),
+            customers=len(np.unique(rows.customer)),
+            positives=int(np.count_nonzero(rows.labels)),
+            ladder=rungs if name == "test" else (),
+            differences=differences if name == "test" else (),
         )
-        reports.append(
-            FoldReport(
-                fold=name,
-                days=tuple(cutoff.day for cutoff in folds.of(name)),
-                rows=len(rows.labels),
-                customers=len(customers),
-                positives=int(np.count_nonzero(rows.labels)),
-                in_sample=name != "test",
-                ladder=ladder,
-                differences=differences if name == "test" else (),
-            )
-        )
+        for name in FOLDS
+        if len(folds.of(name))
+        for rows in (panel.fold(kind, name, folds),)
+    ]
     return ModelReport(
         kind=kind,
         folds=tuple(reports),
-        rounds=fitted.forest.rounds,
-        calibration=fitted.calibration.method,
-        calibration_rows=fitted.calibration_rows,
-        importance=_importance(fitted.forest, names),
-        curves=trace_curves(probabilities, parts[-1].labels),
+        rounds=ladder.forest.rounds,
+        calibration=fitted.method,
+        calibration_rows=fitted.rows,
+        shipped=ladder.shipped,
+        weights=ladder.weights,
+        selection=fitted.selection,
+        level=fitted.level,
+        importance=_importance(ladder.forest, names),
+        curves=trace_curves(probabilities, test.labels, shipped=ladder.shipped),
     )
 
 

@@ -29,13 +29,13 @@ def returned(
     stages: Sequence[Stage],
     rows: tuple[Int64Array, Int64Array, Int16Array],
     window: tuple[int, int],
-    known_before_us: int,
+    known_before_us: Int64Array,
 ) -> BoolArray:
     """Whether each row's customer came back inside the label window.
 
     A return is an event that the row's stage counts as return, with
     as_of + gap <= occurred_at < as_of + gap + horizon, among those that had arrived
-    before `known_before_us`: training must not know more than its own as-of allows.
+    before `known_before_us`: a model must not know more than its own as-of allows.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ def returned(
     rows : position of the customer in `history`, as-of (us, UTC) and position of the stage
         in the ladder (-1: none, never a return) of each row; each of shape (n,).
     window : gap and horizon in microseconds.
-    known_before_us : the training as-of (us, UTC).
+    known_before_us : what had not arrived before it does not count (us, UTC), shape (n,).
 
     Returns
     -------
@@ -70,7 +70,7 @@ def returned(
             stage.astype(np.int64),
             window[0],
             window[1],
-            known_before_us,
+            known_before_us.astype(np.int64),
         )
     )
 
@@ -87,7 +87,7 @@ def _returned(  # noqa: PLR0913, PLR0917
     stage: Int64Array,
     gap: int,
     horizon: int,
-    known_before: int,
+    known_before: Int64Array,
 ) -> BoolArray:
     found = np.zeros(len(customer), dtype=np.bool_)
     for row in range(len(customer)):
@@ -99,7 +99,7 @@ def _returned(  # noqa: PLR0913, PLR0917
         event = first + np.searchsorted(occurred_at[first:last], begin)
         while event < last and occurred_at[event] < end:
             kind = event_type[event]
-            if kind >= 0 and counts[stage[row], kind] and arrived_at[event] < known_before:
+            if kind >= 0 and counts[stage[row], kind] and arrived_at[event] < known_before[row]:
                 found[row] = True
                 break
             event += 1

@@ -1,4 +1,4 @@
-"""The ladder: the model beside every baseline, and what may be said about the difference."""
+"""The ladder judged: the rung that serves beside every other, and what may be said of it."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -8,7 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.bundle import Kind
+from models.ladder import FOREST
+from models.purchase_rung import PURCHASE_PROCESS
 from training.folds import FoldName
+from training.level_fit import Level
 from training.metrics import (
     LOWER_IS_BETTER,
     METRICS,
@@ -23,7 +26,6 @@ Float64Array = NDArray[np.float64]
 Int8Array = NDArray[np.int8]
 Int64Array = NDArray[np.int64]
 
-MODEL = "LightGBM, calibrated"
 VERDICT_METRIC = "log_loss"
 COMPARED = ("log_loss", "auc", "average_precision", "brier")
 
@@ -40,8 +42,9 @@ class Rung:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Model minus baseline on the same customers, and what the interval allows to say."""
+    """The rung that serves minus another one on the same customers, and what may be said."""
 
+    shipped: str
     baseline: str
     metric: str
     estimate: Estimate
@@ -54,13 +57,12 @@ class FoldReport:
 
     Attributes
     ----------
-    fold : "training", "validation" or "test".
+    fold : "training", "between", "validation" or "test".
     days : local dates of its cutoffs, earliest first.
     rows, customers, positives : their numbers.
-    in_sample : the model or its calibration has seen these labels, so only the test
-        fold's figures are evidence.
-    ladder : the baselines, then the model.
-    differences : model minus each baseline; empty for in-sample folds.
+    ladder : all rungs, the simplest first; of the test fold only: whatever the models or
+        their calibrations have seen is no evidence.
+    differences : the rung that serves minus each other one, of the test fold only.
     """
 
     fold: FoldName
@@ -68,7 +70,6 @@ class FoldReport:
     rows: int
     customers: int
     positives: int
-    in_sample: bool
     ladder: tuple[Rung, ...]
     differences: tuple[Difference, ...]
 
@@ -97,13 +98,31 @@ class Curves:
 
 @dataclass(frozen=True, slots=True)
 class ModelReport:
-    """All that training found out about one model."""
+    """All that training found out about one model.
+
+    Attributes
+    ----------
+    kind : which model.
+    folds : earliest first.
+    rounds : trees of the forest.
+    calibration, calibration_rows : the method, and the validation rows it was fitted on.
+    shipped : the rung that serves.
+    weights : of forest and purchase process in the stack.
+    selection : cross-fitted log loss of every rung on the validation fold.
+    level : the prior shift expected at the test cutoff.
+    importance : features' shares of the forest's gain, largest first.
+    curves : calibration and captured share on the test fold.
+    """
 
     kind: Kind
     folds: tuple[FoldReport, ...]
     rounds: int
     calibration: str
     calibration_rows: int
+    shipped: str
+    weights: tuple[float, float]
+    selection: dict[str, float]
+    level: Level
     importance: tuple[tuple[str, float], ...]
     curves: Curves
 
@@ -128,6 +147,10 @@ class ModelReport:
             "rounds": self.rounds,
             "calibration": self.calibration,
             "calibration_rows": self.calibration_rows,
+            "shipped": self.shipped,
+            "stack_weights": {FOREST: self.weights[0], PURCHASE_PROCESS: self.weights[1]},
+            "validation_log_loss": self.selection,
+            "level": {"value": self.level.value, "rule": self.level.rule},
             "folds": [_fold_json(fold) for fold in self.folds],
             "verdicts": list(self.verdicts),
             "importance": [{"feature": name, "gain_share": g} for name, g in self.importance],
@@ -142,6 +165,7 @@ def judge_fold(
     probabilities: dict[str, Float64Array],
     labels: Int8Array,
     *,
+    shipped: str,
     customers: Int64Array,
     draws: int,
     rng: np.random.Generator,
@@ -150,8 +174,9 @@ def judge_fold(
 
     Parameters
     ----------
-    probabilities : by forecaster, the model under `MODEL`; each of shape (n,).
+    probabilities : by rung, each of shape (n,).
     labels : 0 or 1, shape (n,); both occur.
+    shipped : the rung that the others are compared with.
     customers : number of the row's customer, 0 …, shape (n,).
     draws : bootstrap draws; 0 gives neither intervals nor differences.
     rng : source of chance.
@@ -169,9 +194,9 @@ def judge_fold(
     if draws == 0:
         return ladder, ()
     differences = tuple(
-        _difference(name, metric, judged[MODEL], one)
+        _difference((shipped, name), metric, judged[shipped], one)
         for name, one in judged.items()
-        if name != MODEL
+        if name != shipped
         for metric in COMPARED
     )
     return ladder, differences
@@ -195,12 +220,14 @@ def verdict_text(difference: Difference) -> str:
         "worse": f"worse than the {difference.baseline}",
         "not proven yet": f"not proven yet to be better than the {difference.baseline}",
     }
-    return f"{MODEL}: {says[difference.verdict]} ({figures})"
+    return f"{difference.shipped}: {says[difference.verdict]} ({figures})"
 
 
-def trace_curves(probabilities: dict[str, Float64Array], labels: Int8Array) -> Curves:
-    """Calibration of the model and captured share of every forecaster."""
-    p = probabilities[MODEL]
+def trace_curves(
+    probabilities: dict[str, Float64Array], labels: Int8Array, *, shipped: str
+) -> Curves:
+    """Calibration of the rung that serves and captured share of every rung."""
+    p = probabilities[shipped]
     bins = equal_mass_bins(p)
     filled = np.flatnonzero(np.bincount(bins))
     rows = np.bincount(bins)[filled]
@@ -221,10 +248,12 @@ def _captured(p: Float64Array, labels: Int8Array, shares: Float64Array) -> tuple
     return tuple(np.interp(shares, rows, found / found[-1]).tolist())
 
 
-def _difference(name: str, metric: str, model: Judgement, baseline: Judgement) -> Difference:
+def _difference(
+    names: tuple[str, str], metric: str, model: Judgement, baseline: Judgement
+) -> Difference:
     estimate = model.minus(baseline, metric)
     lower = metric in LOWER_IS_BETTER
-    return Difference(name, metric, estimate, verdict_of(estimate, lower_is_better=lower))
+    return Difference(*names, metric, estimate, verdict_of(estimate, lower_is_better=lower))
 
 
 def _fold_json(fold: FoldReport) -> dict[str, Any]:
@@ -235,7 +264,6 @@ def _fold_json(fold: FoldReport) -> dict[str, Any]:
         "customers": fold.customers,
         "positives": fold.positives,
         "base_rate": fold.base_rate,
-        "in_sample": fold.in_sample,
         "ladder": [
             {
                 "name": rung.name,

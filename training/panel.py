@@ -1,6 +1,5 @@
 """The panel: one row per customer and cutoff, split into the two populations and sampled."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,12 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.history import History
-from features.matrix import FeatureMatrix, build_matrix
+from features.history_sample import customer_hashes
+from features.matrix import build_matrix
+from features.return_counts import count_returns
 from features.spec import FeatureSpec
 from features.stage import Stage
-from features.stage_state import NO_STAGE, StageStates, stage_states
-from models.baselines import CustomerValue
+from features.stage_state import NO_STAGE, stage_states
 from models.bundle import KINDS, Kind
+from models.customer_value import CustomerValue, concat_values, customer_values
 from training.folds import FoldName, Folds
 from training.labels import returned
 
@@ -24,11 +25,6 @@ Int16Array = NDArray[np.int16]
 Int8Array = NDArray[np.int8]
 UInt64Array = NDArray[np.uint64]
 BoolArray = NDArray[np.bool_]
-
-ORDER_RECENCY = "recency_days_order"
-ORDERS = "orders_lifetime"
-SPEND = "spend_lifetime"
-"""The columns of the feature matrix that the baselines are made of."""
 
 _SAMPLE_STEP = 0.8
 
@@ -95,9 +91,10 @@ class Panel:
     excluded: Exclusions
     sampled_share: float = 1.0
 
-    def fold(self, kind: Kind, name: FoldName, folds: Folds) -> PanelRows:
-        """The rows of one population at the cutoffs of one fold."""
-        inside = np.array([cutoff.fold == name for cutoff in folds.cutoffs])
+    def fold(self, kind: Kind, names: FoldName | Sequence[FoldName], folds: Folds) -> PanelRows:
+        """The rows of one population at the cutoffs of one or more folds."""
+        wanted = (names,) if isinstance(names, str) else tuple(names)
+        inside = np.array([cutoff.fold in wanted for cutoff in folds.cutoffs])
         rows = self.rows[kind]
         return rows.take(inside[rows.cutoff])
 
@@ -129,12 +126,13 @@ def build_panel(
         stages=stages,
         rows=(matrix.customer.astype(np.int64), matrix.as_of, states.stage),
         window=(folds.gap_us, folds.horizon_us),
-        known_before_us=folds.trained_until_us,
+        known_before_us=label_knowledge(matrix.as_of, folds),
     )
+    counts = count_returns(history, stages, spec=spec, states=states)
     staged = states.stage != NO_STAGE
     counted = np.array([stage.silence_days is not None for stage in stages])
     recalled = staged & counted[states.stage]
-    hashes = np.array([customer_hash(name) for name in history.customer_id], dtype=np.uint64)
+    hashes = customer_hashes(history)
     dormant = recalled & states.dormant
     at_risk = recalled & ~states.dormant
 
@@ -144,7 +142,7 @@ def build_panel(
             labels=label[chosen].astype(np.int8),
             cutoff=np.searchsorted(folds.as_ofs, matrix.as_of[chosen]).astype(np.int16),
             customer=hashes[matrix.customer[chosen]],
-            value=_customer_value(matrix, states, chosen),
+            value=customer_values(matrix, states, counts, chosen),
         )
 
     return Panel(
@@ -159,22 +157,14 @@ def build_panel(
     )
 
 
-def customer_hash(customer_id: str) -> int:
-    """64 bits of the id's MD5, other bits than those that choose its bucket."""
-    return int.from_bytes(hashlib.md5(customer_id.encode(), usedforsecurity=False).digest()[4:12])
+def label_knowledge(as_of: Int64Array, folds: Folds) -> Int64Array:
+    """Before which arrival each row's label is known: us, UTC, shape (n,).
 
-
-def _customer_value(matrix: FeatureMatrix, states: StageStates, chosen: BoolArray) -> CustomerValue:
-    def column(name: str) -> NDArray[np.float64]:
-        return np.asarray(matrix.column(name)[chosen], dtype=np.float64)
-
-    return CustomerValue(
-        stage=states.stage[chosen],
-        silence_days=states.silence_days[chosen],
-        order_recency_days=column(ORDER_RECENCY),
-        orders=column(ORDERS),
-        spend=column(SPEND),
-    )
+    What the test cutoff judges must not have learnt from what arrived after it; the test
+    rows themselves are judged by all that the run knows.
+    """
+    closed = as_of + folds.gap_us + folds.horizon_us <= folds.test_us
+    return np.where(closed, folds.test_us, folds.trained_until_us)
 
 
 class PanelCollector:
@@ -226,17 +216,10 @@ class PanelCollector:
 
 def concat_rows(pieces: Sequence[PanelRows]) -> PanelRows:
     """Rows of several pieces, one after the other."""
-    values = [piece.value for piece in pieces]
     return PanelRows(
         values=np.concatenate([piece.values for piece in pieces]),
         labels=np.concatenate([piece.labels for piece in pieces]),
         cutoff=np.concatenate([piece.cutoff for piece in pieces]),
         customer=np.concatenate([piece.customer for piece in pieces]),
-        value=CustomerValue(
-            stage=np.concatenate([value.stage for value in values]),
-            silence_days=np.concatenate([value.silence_days for value in values]),
-            order_recency_days=np.concatenate([value.order_recency_days for value in values]),
-            orders=np.concatenate([value.orders for value in values]),
-            spend=np.concatenate([value.spend for value in values]),
-        ),
+        value=concat_values([piece.value for piece in pieces]),
     )

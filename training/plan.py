@@ -23,7 +23,8 @@ class LearnerPlan:
     min_data_in_leaf: Annotated[int, Field(ge=1)] = 200
     feature_fraction: Annotated[float, Field(gt=0, le=1)] = 0.3
     bagging_fraction: Annotated[float, Field(gt=0, le=1)] = 0.8
-    lambda_l2: Annotated[float, Field(ge=0)] = 50.0
+    lambda_l2: Annotated[float, Field(ge=0)] = 20.0
+    extra_trees: bool = True
     max_rounds: Annotated[int, Field(ge=1, le=10_000)] = 1000
     early_stopping_rounds: Annotated[int, Field(ge=1)] = 40
     threads: Annotated[int, Field(ge=1, le=256)] = 2
@@ -39,6 +40,7 @@ class TrainingPlan:
     as_of : local date; training reads only what had arrived before it. Null: all data.
     step_days : distance between training cutoffs.
     max_cutoffs : at most this many training cutoffs, the latest first.
+    validation_cutoffs : at most this many; fewer where the history is short.
     min_positives : fewest positives (and negatives) a fold may have.
     max_rows : panel rows above this are sampled by customer hash.
     calibration : isotonic needs 2,000 positives, so "auto" picks it only from there on.
@@ -48,6 +50,7 @@ class TrainingPlan:
     as_of: str | None = None
     step_days: Annotated[int, Field(ge=1, le=365)] = 28
     max_cutoffs: Annotated[int, Field(ge=1, le=60)] = 8
+    validation_cutoffs: Annotated[int, Field(ge=1, le=12)] = 3
     min_positives: Annotated[int, Field(ge=10)] = 50
     max_rows: Annotated[int, Field(ge=1000)] = 2_000_000
     calibration: Literal["auto", "isotonic", "platt"] = "auto"

@@ -1,0 +1,253 @@
+"""Levels fitted and forecast: per-stage purchase processes, offsets of cutoffs, seasons."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit
+
+from models.bundle import Kind
+from models.calibration import fit_logistic_line
+from models.purchase_counts import collapse_counts
+from models.purchase_process import PurchaseProcess, fit_process
+from models.purchase_rung import PurchaseRung, StageLine, return_log_odds
+from training.folds import Folds
+from training.labels import DAY_US
+from training.levels import STEP_DAYS, LevelRows, early_us
+
+Float64Array = NDArray[np.float64]
+Int64Array = NDArray[np.int64]
+Int8Array = NDArray[np.int8]
+BoolArray = NDArray[np.bool_]
+
+YEAR_US = 364 * DAY_US
+"""A year in whole weeks, so that weekdays meet."""
+
+DRIFT = 0.5
+"""How much of this year's difference from last year is expected to stay."""
+
+_NEAR_US = 10 * DAY_US
+_PAIRS = 2.0
+_MOST_OFFSET = 6.0
+
+Processes = Mapping[int, Mapping[int, PurchaseProcess]]
+"""By as-of (us, UTC), then by position of the stage in the ladder."""
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """An offset of all log-odds, how it came about, and the offsets seen before.
+
+    Attributes
+    ----------
+    value : log-odds to add at the as-of.
+    rule : "season" (last year's level, moved by half of this year's difference),
+        "persistence" (the last level, as far as levels have lasted) or "none".
+    seen : shrunken levels by as-of, log-odds.
+    """
+
+    value: float
+    rule: Literal["season", "persistence", "none"]
+    seen: Mapping[int, float]
+
+
+@dataclass(frozen=True, slots=True)
+class _Offset:
+    value: float
+    variance: float
+
+
+def fit_processes(rows: LevelRows) -> Processes:
+    """MBG/NBD of every stage at every as-of, on all of its customers, dormant or not.
+
+    No label is needed: a process fitted at an as-of knows what was visible there.
+    """
+    found: dict[int, dict[int, PurchaseProcess]] = {}
+    for as_of in np.unique(rows.as_of).tolist():
+        at = rows.take(rows.as_of == as_of)
+        found[as_of] = {}
+        for stage in np.unique(at.stage).tolist():
+            chosen = at.take((at.stage == stage) & (at.age_days >= 0))
+            if len(chosen.stage) and chosen.age_days.max() > 0:
+                counts = collapse_counts(chosen.repeats, chosen.last_days, chosen.age_days)
+                found[as_of][stage] = fit_process(counts, process="mbg_nbd")
+    return found
+
+
+class Levels:
+    """The levels of one population at all cutoffs whose windows a model may know.
+
+    Parameters
+    ----------
+    kind : whose label.
+    rows : sampled customers at the level cutoffs.
+    processes : from `fit_processes`.
+    folds : gap and horizon.
+    known_until_us : only cutoffs whose window has ended by then are used.
+    """
+
+    def __init__(
+        self, kind: Kind, rows: LevelRows, processes: Processes, folds: Folds, known_until_us: int
+    ) -> None:
+        risk = kind == "dormancy_risk"
+        self._sign: Literal[-1, 1] = -1 if risk else 1
+        self._rows = rows.take(rows.recalled & (rows.dormant != risk))
+        self._processes = processes
+        self._folds = folds
+        self._until = known_until_us
+        self._lines, self._offsets = self._measure(early=False)
+        _, self._early = self._measure(early=True)
+
+    def rung(self, as_of_us: int) -> PurchaseRung:
+        """MBG/NBD with the parameters of an as-of and the lines of all known cutoffs."""
+        base = self._lines.get(-1, (0.0, 0.0))[1]
+        by_stage = {
+            stage: StageLine(self._processes.get(as_of_us, {}).get(stage), slope, intercept)
+            for stage, (slope, intercept) in self._lines.items()
+            if stage >= 0
+        }
+        return PurchaseRung(self._sign, self._horizon_days(early=False), by_stage, base)
+
+    def at(self, as_of_us: int) -> float:
+        """The shrunken level seen at a cutoff, or between its neighbours; 0 if none is known."""
+        seen = _shrunken(self._offsets)
+        if not seen:
+            return 0.0
+        times = np.array(sorted(seen), dtype=np.float64)
+        return float(np.interp(as_of_us, times, [seen[int(t)] for t in times]))
+
+    def forecast(self, as_of_us: int) -> Level:
+        """The level expected at an as-of, from cutoffs whose windows ended before it.
+
+        With a year of levels: that of a year ago, plus `DRIFT` times the difference between
+        the latest early level and its own of a year ago. Else the last level as far as
+        levels a window apart have agreed, shrunken to 0 for few pairs.
+        """
+        seen = _shrunken(self._offsets)
+        if not seen:
+            return Level(0.0, "none", seen)
+        mean = float(np.mean(list(seen.values())))
+        last_year = _near(seen, as_of_us - YEAR_US)
+        if last_year is not None:
+            early = _shrunken(self._early)
+            drift = 0.0
+            if early:
+                latest = max(early)
+                then = _near(early, latest - YEAR_US)
+                drift = 0.0 if then is None else early[latest] - then
+            return Level(last_year + DRIFT * drift, "season", seen)
+        reach = self._folds.gap_us + self._folds.horizon_us
+        lasting = _persistence({at: v - mean for at, v in seen.items()}, reach)
+        return Level(mean + lasting * (seen[max(seen)] - mean), "persistence", seen)
+
+    def _horizon_days(self, *, early: bool) -> float:
+        return (early_us(self._folds) if early else self._folds.horizon_us) / DAY_US
+
+    def _measure(self, *, early: bool) -> tuple[dict[int, tuple[float, float]], dict[int, _Offset]]:
+        """Lines by stage (-1: all stages, intercept only), then each cutoff's offset."""
+        horizon_us = early_us(self._folds) if early else self._folds.horizon_us
+        closed = self._rows.as_of + self._folds.gap_us + horizon_us <= self._until
+        rows = self._rows.take(closed)
+        back = rows.back_early if early else rows.back
+        labels = (back if self._sign > 0 else ~back).astype(np.int8)
+        if len(labels) == 0:
+            return {}, {}
+        raw = self._raw(rows, self._horizon_days(early=early))
+        lines = {-1: (0.0, _rate_log_odds(labels))}
+        score = np.full(len(labels), lines[-1][1])
+        for stage in np.unique(rows.stage).tolist():
+            chosen = rows.stage == stage
+            lines[stage] = _fit_line(raw[chosen], labels[chosen])
+            score[chosen] = lines[stage][1] + lines[stage][0] * raw[chosen]
+        offsets = {
+            as_of: _solve_offset(score[rows.as_of == as_of], labels[rows.as_of == as_of])
+            for as_of in np.unique(rows.as_of).tolist()
+        }
+        return lines, offsets
+
+    def _raw(self, rows: LevelRows, horizon_days: float) -> Float64Array:
+        """Log-odds of the label by each cutoff's own processes; 0 where there is none."""
+        raw = np.zeros(len(rows.stage))
+        for as_of in np.unique(rows.as_of).tolist():
+            for stage, process in self._processes.get(as_of, {}).items():
+                chosen = np.flatnonzero((rows.as_of == as_of) & (rows.stage == stage))
+                if len(chosen):
+                    counts = (
+                        rows.repeats[chosen],
+                        rows.last_days[chosen],
+                        rows.age_days[chosen],
+                    )
+                    raw[chosen] = return_log_odds(process, counts, horizon_days=horizon_days)
+        return self._sign * raw
+
+
+def _fit_line(raw: Float64Array, labels: Int8Array) -> tuple[float, float]:
+    """Slope and intercept, the slope not below 0; a constant score has none."""
+    if np.ptp(raw) > 0:
+        slope, intercept = fit_logistic_line(raw, labels)
+        if slope > 0:
+            return slope, intercept
+    return 0.0, _rate_log_odds(labels)
+
+
+def _rate_log_odds(labels: Int8Array) -> float:
+    """Log-odds of the rate with half a row added to either label."""
+    positives = float(np.count_nonzero(labels))
+    return float(np.log((positives + 0.5) / (len(labels) - positives + 0.5)))
+
+
+def _solve_offset(score: Float64Array, labels: Int8Array) -> _Offset:
+    """The offset that makes the forecasts' sum right, and its variance.
+
+    Half a row of either label is added, so that a cutoff of one label has one too.
+    """
+    wanted = float(np.count_nonzero(labels)) + 0.5
+    mean = float(expit(score).mean())
+    share = wanted / (len(labels) + 1.0)
+    offset = float(np.log(share / (1 - share)) - np.log(mean / (1 - mean)))
+    for _ in range(50):
+        p = expit(score + offset)
+        slope = float((p * (1 - p)).sum()) + 1e-9
+        step = float(p.sum() + share - wanted) / slope
+        offset = float(np.clip(offset - np.clip(step, -1, 1), -_MOST_OFFSET, _MOST_OFFSET))
+        if abs(step) < 1e-10:
+            break
+    return _Offset(offset, 1.0 / slope)
+
+
+def _shrunken(offsets: Mapping[int, _Offset]) -> dict[int, float]:
+    """Offsets drawn to their mean by their own uncertainty (empirical Bayes)."""
+    if not offsets:
+        return {}
+    values = np.array([one.value for one in offsets.values()])
+    variances = np.array([one.variance for one in offsets.values()])
+    mean = float(np.average(values, weights=1.0 / variances))
+    between = max(float(np.mean((values - mean) ** 2 - variances)), 0.0)
+    kept = between / (between + variances)
+    return dict(zip(offsets, (mean + kept * (values - mean)).tolist(), strict=True))
+
+
+def _near(seen: Mapping[int, float], as_of_us: int) -> float | None:
+    """Mean of the levels within ten days of an instant; None if there is none."""
+    found = [value for at, value in seen.items() if abs(at - as_of_us) <= _NEAR_US]
+    return float(np.mean(found)) if found else None
+
+
+def _persistence(seen: Mapping[int, float], apart_us: int) -> float:
+    """Which share of a level is still there one window later, 0 … 1."""
+    half = STEP_DAYS * DAY_US / 2
+    pairs = [
+        (one, other)
+        for at, one in seen.items()
+        for later, other in seen.items()
+        if abs(later - at - apart_us) <= half
+    ]
+    spread = sum(one * one for one, _ in pairs)
+    if spread == 0:
+        return 0.0
+    # Windows that overlap are not independent pairs.
+    independent = len(pairs) * STEP_DAYS * DAY_US / apart_us
+    slope = sum(one * other for one, other in pairs) / spread
+    return float(np.clip(slope * independent / (independent + _PAIRS), 0.0, 1.0))
