@@ -1,5 +1,6 @@
 """A column filled in for old rows only shows in the random split; drift does not fail."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from scipy.stats import norm
 from features.kernels.feature import DAY_US
 from models.forest import ForestSettings
 from training.leak_audit import AuditCutoffs, AuditRows, Check
+from training.leak_audit_ranking import check_ranking
 from training.leak_audit_split import _paired_gap, auc_error, check_splits
 
 SETTINGS = ForestSettings(
@@ -84,6 +86,39 @@ def test_behaviour_that_turns_round_is_drift_and_named_so() -> None:
     check = checked(panel(leak="turned round"))
     assert check.verdict != "passed"
     assert check.fix is not None
+
+
+def test_columns_that_tell_together_what_none_tells_alone_are_named() -> None:
+    rng = np.random.default_rng(4)
+    rows = panel()
+    copies = 2.0 * rows.labels[:, None] + rng.normal(size=(len(rows), 6))
+    values = np.column_stack([rows.values, copies]).astype(np.float32)
+    names = ("a", "b", "c", *(f"copy_{number}" for number in range(6)))
+    named: dict[str, Any] = {
+        "subject": "dormancy_risk",
+        "names": names,
+        "categorical": np.zeros(9, dtype=np.bool_),
+    }
+    leaky = replace(rows, values=values)
+    alone = check_ranking(leaky, **named)
+    assert alone.verdict == "passed"
+    gap, whole = check_splits(leaky, cutoffs=CUTOFFS, settings=SETTINGS, **named)
+    assert gap.verdict == "passed"
+    assert whole.verdict == "failed"
+    assert all(name.startswith("copy_") for name in whole.named)
+    assert whole.fix is not None
+
+
+def test_a_sound_model_is_not_too_good() -> None:
+    named: dict[str, Any] = {"subject": "dormancy_risk", "names": ("a", "b", "c")}
+    _, whole = check_splits(
+        panel(),
+        categorical=np.zeros(3, dtype=np.bool_),
+        cutoffs=CUTOFFS,
+        settings=SETTINGS,
+        **named,
+    )
+    assert whole.verdict == "passed"
 
 
 def test_a_single_cutoff_cannot_be_split_in_time() -> None:
