@@ -9,6 +9,7 @@ import numpy as np
 
 from features.errors import UsageError, describe
 from features.history_reader import HistoryReader
+from features.history_sample import customer_hashes
 from features.local_day import local_midnight_us
 from features.progress import Progress, silent
 from features.warehouse import Warehouse
@@ -24,7 +25,6 @@ from training.definition_silence import Calendar
 from training.definition_snapshot import AsOfs, Snapshot, find_cuts, join_snapshots, observe
 from training.definition_walk import walk
 from training.folds import last_midnight
-from training.panel import customer_hash
 
 REPORT_SCHEMA = 1
 
@@ -227,10 +227,9 @@ class _Reading:
             silences, *_ = walk(
                 history, spec=reader.spec, stages=stages, as_of_us=until_us, days=days
             )
-            keys = np.array([customer_hash(name) for name in history.customer_id], dtype=np.uint64)
             counts = SilenceCounts.empty(counted, n_days)
             cells = cells_of(silences, cuts)
-            count_silences(silences, cells, keys=keys, share=share, into=counts)
+            count_silences(silences, cells, keys=customer_hashes(history), share=share, into=counts)
             return counts
 
         total = SilenceCounts.empty(counted, n_days)

@@ -115,7 +115,7 @@ def run_train(
         most=(plan.max_cutoffs, plan.validation_cutoffs),
     )
     material = collect_material(
-        config, warehouse, inputs, folds=folds, first_us=span[0], progress=progress
+        config, warehouse, inputs, folds=folds, first_us=span[0], end_us=until_us, progress=progress
     )
     panel = material.panel
     check_counts(panel, folds, min_positives=plan.min_positives)
@@ -155,6 +155,7 @@ def collect_material(
     *,
     folds: Folds,
     first_us: int,
+    end_us: int,
     progress: Progress = silent,
 ) -> Material:
     """Read all that the models of a run are fitted from.
@@ -166,12 +167,13 @@ def collect_material(
     inputs : Delta version of each table.
     folds : the run's cutoffs; attribute values are learnt from what the test cutoff knows.
     first_us : first occurred_at known to the run.
+    end_us : the last instant a level is forecast for.
     progress : told after each bucket.
     """
     spec = learn_vocabulary(warehouse, config.feature_spec(), folds.test_us, versions=inputs)
     reader = HistoryReader(warehouse, spec=spec, versions=inputs)
     timezone = ZoneInfo(config.business.timezone)
-    as_ofs = level_as_ofs(folds, first_us=first_us, timezone=timezone)
+    as_ofs = level_as_ofs(folds, first_us=first_us, end_us=end_us, timezone=timezone)
     at_most = -(-CUSTOMERS // warehouse.n_buckets)
 
     def rows_of(bucket: int) -> tuple[int, Panel, LevelRows]:

@@ -29,14 +29,19 @@ GAPS, GAPS_SQUARED, CUSTOMERS, SUMS, BETWEEN, WITHIN = range(6)
 
 
 class Rules(NamedTuple):
-    """The ladder as flags; shape (n_stages, n_event_types) but `counted`, (n_stages,).
+    """The ladder as flags; shape (n_stages, n_event_types) but `counted` and `order`.
 
-    `counted` marks the stages whose silences are of interest: those with `silence_days`.
+    Attributes
+    ----------
+    entered_by, active_on : as the stages say.
+    signs : what ends a silence: `entered_by`, `active_on` and `returns_by`.
+    counted : shape (n_stages,), stages whose silences are of interest: with `silence_days`.
+    order : shape (n_event_types,), types that carry value.
     """
 
     entered_by: BoolArray
     active_on: BoolArray
-    returns_by: BoolArray
+    signs: BoolArray
     counted: BoolArray
     order: BoolArray
 
@@ -46,7 +51,12 @@ class Rules(NamedTuple):
         return cls(
             entered_by=np.array([spec.flags(stage.entered_by) for stage in stages]),
             active_on=np.array([spec.flags(stage.active_on) for stage in stages]),
-            returns_by=np.array([spec.flags(stage.returns_by) for stage in stages]),
+            signs=np.array(
+                [
+                    spec.flags((*stage.entered_by, *stage.active_on, *stage.returns_by))
+                    for stage in stages
+                ]
+            ),
             counted=np.array([stage.silence_days is not None for stage in stages]),
             order=spec.flags(spec.orders),
         )
@@ -59,6 +69,7 @@ class Silences(NamedTuple):
     ----------
     customer : int32, position in the history.
     stage : int16, position in the ladder.
+    begun : int32, position in the calendar of the day of the event that began it.
     days : int32, days from the day of the last event to the day of the next, at least 1; for
         a silence that was still going on, the whole days it had lasted, at least 0.
     ended : bool, whether an event of the stage ended it.
@@ -69,6 +80,7 @@ class Silences(NamedTuple):
 
     customer: Int32Array
     stage: Int16Array
+    begun: Int32Array
     days: Int32Array
     ended: BoolArray
     typical_days: Float64Array

@@ -104,6 +104,7 @@ def _follow_up(
     begin = as_ofs.now if as_ofs.horizon_ago is None else as_ofs.horizon_ago
     customer = np.arange(history.n_customers, dtype=np.int64)
     rows = (customer, np.full(len(customer), begin, dtype=np.int64), then.stage)
+    known_before = np.full(len(customer), as_ofs.now, dtype=np.int64)
     any_sign = [
         replace(one, returns_by=(*one.entered_by, *one.active_on, *one.returns_by))
         for one in stages
@@ -115,7 +116,7 @@ def _follow_up(
             stages=ladder,
             rows=rows,
             window=(0, as_ofs.now - begin),
-            known_before_us=as_ofs.now,
+            known_before_us=known_before,
         )
         for ladder in (any_sign, stages)
     )

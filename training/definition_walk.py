@@ -35,10 +35,6 @@ Float64Array = NDArray[np.float64]
 Int64Array = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 
-_STAGE, _ENTERED, _SINCE, _BEGUN, _BROKEN_DAYS, _BROKEN_STAGE, _ROWS = range(7)
-"""Entries of a customer's `place` during the walk: the stage, when it was entered, when the
-silence began as an instant and as a day, which silence ended then, and rows told so far."""
-
 
 class _Source(NamedTuple):
     """What the walk reads. `last_day` is the last day silence can be seen on."""
@@ -90,6 +86,7 @@ def walk(
     silences = Silences(
         customer=np.empty(room, dtype=np.int32),
         stage=np.empty(room, dtype=np.int16),
+        begun=np.empty(room, dtype=np.int32),
         days=np.empty(room, dtype=np.int32),
         ended=np.empty(room, dtype=np.bool_),
         typical_days=np.empty(room),
@@ -115,12 +112,105 @@ def walk(
     told = Silences(
         customer=silences.customer[:rows],
         stage=silences.stage[:rows],
+        begun=silences.begun[:rows],
         days=silences.days[:rows],
         ended=silences.ended[:rows],
-        typical_days=silences.typical_days[:rows],
+        typical_days=np.exp(silences.typical_days[:rows]),
         spend=silences.spend[:rows],
     )
     return told, standing, rhythm, by_day
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _walk(
+    source: _Source,
+    silences: Silences,
+    standing: Standing,
+    rhythm: tuple[Float64Array, Float64Array],
+    by_day: Int64Array,
+) -> int:
+    gaps = np.empty((len(source.rules.counted), 3))
+    rows = 0
+    for i in range(len(source.events.offsets) - 1):
+        gaps[:] = 0.0
+        first = rows
+        rows = _cut(source, (i, rows), gaps, silences, standing, by_day)
+        if standing.seen[i]:
+            _add_money(source, (i, first, rows), silences, standing)
+            _add_rhythm(gaps, rhythm)
+    return rows
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _cut(  # noqa: PLR0915  one loop: calls inside it would double its time
+    source: _Source,
+    position: tuple[int, int],
+    gaps: Float64Array,
+    silences: Silences,
+    standing: Standing,
+    by_day: Int64Array,
+) -> int:
+    """Cut one customer's events into silences; returns the next free row."""
+    i, row = position
+    events, rules, midnights, as_of = source.events, source.rules, source.midnights, source.as_of
+    stage, entered, since, day, begun = NO_STAGE, NO_TIME, NO_TIME, 0, 0
+    broken_days, broken_stage = NO_GAP, NO_STAGE
+    for e in range(events.offsets[i], events.offsets[i + 1]):
+        time = events.occurred_at[e]
+        if time >= as_of:
+            break
+        if events.arrived_at[e] >= as_of:
+            continue
+        standing.seen[i] = True
+        if time < midnights[day] or time >= midnights[day + 1]:
+            day = _day_of(time, midnights)
+        by_day[day] += 1
+        code = events.event_type[e]
+        step = source.milestone[code]
+        moves = step != NO_STAGE and (stage == NO_STAGE or time > entered or step >= stage)
+        stays = stage != NO_STAGE and rules.signs[stage, code]
+        if not (stays or (moves and step != stage)):
+            continue
+        length = day - begun if stage != NO_STAGE else 0
+        if length > 0 and rules.counted[stage]:
+            silences.customer[row] = i
+            silences.stage[row] = stage
+            silences.begun[row] = begun
+            silences.days[row] = length if stays else length - 1
+            silences.ended[row] = stays
+            silences.typical_days[row] = gaps[stage, 1] / gaps[stage, 0]
+            row += 1
+            if stays:
+                log_length = np.log(length)
+                gaps[stage, 0] += 1.0
+                gaps[stage, 1] += log_length
+                gaps[stage, 2] += log_length * log_length
+        if length > 0 or stage == NO_STAGE:
+            broke = stays and length > 0
+            broken_days = length if broke else NO_GAP
+            broken_stage = stage if broke else NO_STAGE
+        if moves:
+            stage, entered, since = step, time, time
+        elif rules.active_on[stage, code]:
+            since = time
+        begun = day
+    if stage == NO_STAGE:
+        return row
+    standing.stage[i] = stage
+    standing.silence_days[i] = (as_of - since) / DAY_US
+    standing.gaps[i] = gaps[stage, 0]
+    standing.log_mean[i] = gaps[stage, 1] / gaps[stage, 0]
+    standing.broken_days[i] = broken_days
+    standing.broken_stage[i] = broken_stage
+    if rules.counted[stage]:
+        silences.customer[row] = i
+        silences.stage[row] = stage
+        silences.begun[row] = begun
+        silences.days[row] = max(source.last_day - begun, 0)
+        silences.ended[row] = False
+        silences.typical_days[row] = standing.log_mean[i]
+        row += 1
+    return row
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -135,163 +225,36 @@ def _day_of(time: int, midnights: Int64Array) -> int:
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _walk(
-    source: _Source,
-    silences: Silences,
-    standing: Standing,
-    rhythm: tuple[Float64Array, Float64Array],
-    by_day: Int64Array,
-) -> int:
-    place = np.empty(_ROWS + 1, dtype=np.int64)
-    gaps = np.empty((len(source.rules.counted), 3))
-    # Order amounts between two moving ends: next detail to add, to drop, and their sum.
-    window = np.empty(3)
-    rows = 0
-    for i in range(len(source.events.offsets) - 1):
-        place[_STAGE], place[_BROKEN_STAGE], place[_BROKEN_DAYS] = NO_STAGE, NO_STAGE, NO_GAP
-        place[_ENTERED], place[_SINCE], place[_BEGUN] = NO_TIME, NO_TIME, 0
-        place[_ROWS] = rows
-        gaps[:] = 0.0
-        window[0], window[1], window[2] = source.details.offsets[i], source.details.offsets[i], 0.0
-        for e in range(source.events.offsets[i], source.events.offsets[i + 1]):
-            if source.events.occurred_at[e] >= source.as_of:
-                break
-            if source.events.arrived_at[e] < source.as_of:
-                standing.seen[i] = True
-                day = _day_of(source.events.occurred_at[e], source.midnights)
-                by_day[day] += 1
-                _follow(source, (i, e, day), (place, gaps, window), silences)
-        if standing.seen[i]:
-            _stand(source, i, (place, gaps, window), silences, standing)
-            _add_rhythm(gaps, rhythm)
-        rows = place[_ROWS]
-    return rows
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def _follow(
-    source: _Source,
-    event: tuple[int, int, int],
-    state: tuple[Int64Array, Float64Array, Float64Array],
-    silences: Silences,
+def _add_money(
+    source: _Source, position: tuple[int, int, int], silences: Silences, standing: Standing
 ) -> None:
-    """Let one event end a silence, begin one, or move the customer along the ladder."""
-    customer, e, day = event
-    place, gaps, _ = state
-    rules, stage = source.rules, place[_STAGE]
-    time, code = source.events.occurred_at[e], source.events.event_type[e]
-    step = source.milestone[code]
-    moves = step != NO_STAGE and (stage == NO_STAGE or time > place[_ENTERED] or step >= stage)
-    stays = stage != NO_STAGE and (
-        rules.active_on[stage, code] or rules.returns_by[stage, code] or step == stage
-    )
-    if not (stays or (moves and step != stage)):
-        return
-    length = day - place[_BEGUN] if stage != NO_STAGE else 0
-    if length > 0 and rules.counted[stage]:
-        _tell(source, (customer, length if stays else length - 1, stays), state, silences)
-        if stays:
-            gaps[stage, 0] += 1.0
-            gaps[stage, 1] += np.log(length)
-            gaps[stage, 2] += np.log(length) ** 2
-    if length > 0 or stage == NO_STAGE:
-        broke = stays and length > 0
-        place[_BROKEN_DAYS] = length if broke else NO_GAP
-        place[_BROKEN_STAGE] = stage if broke else NO_STAGE
-    if moves:
-        place[_STAGE], place[_ENTERED], place[_SINCE] = step, time, time
-    elif rules.active_on[stage, code]:
-        place[_SINCE] = time
-    place[_BEGUN] = day
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def _stand(
-    source: _Source,
-    customer: int,
-    state: tuple[Int64Array, Float64Array, Float64Array],
-    silences: Silences,
-    standing: Standing,
-) -> None:
-    """Tell of the silence that is still going on, and where the customer stands."""
-    place, gaps, window = state
-    stage = place[_STAGE]
-    if stage != NO_STAGE:
-        if source.rules.counted[stage]:
-            open_days = max(source.last_day - place[_BEGUN], 0)
-            _tell(source, (customer, open_days, False), state, silences)
-        standing.stage[customer] = stage
-        standing.silence_days[customer] = (source.as_of - place[_SINCE]) / DAY_US
-        standing.gaps[customer] = gaps[stage, 0]
-        standing.broken_days[customer] = place[_BROKEN_DAYS]
-        standing.broken_stage[customer] = place[_BROKEN_STAGE]
-        if gaps[stage, 0] > 0.0:
-            standing.log_mean[customer] = gaps[stage, 1] / gaps[stage, 0]
-    standing.spend[customer] = _spend(source, source.as_of, window, customer)
-    standing.order_days[customer] = _order_days(source, customer)
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def _tell(
-    source: _Source,
-    what: tuple[int, int, bool],
-    state: tuple[Int64Array, Float64Array, Float64Array],
-    silences: Silences,
-) -> None:
-    customer, days, ended = what
-    place, gaps, window = state
-    row, stage = place[_ROWS], place[_STAGE]
-    silences.customer[row] = customer
-    silences.stage[row] = stage
-    silences.days[row] = days
-    silences.ended[row] = ended
-    known = gaps[stage, 0] > 0.0
-    silences.typical_days[row] = np.exp(gaps[stage, 1] / gaps[stage, 0]) if known else np.nan
-    begun_until = source.midnights[place[_BEGUN] + 1]
-    silences.spend[row] = _spend(source, begun_until, window, customer)
-    place[_ROWS] += 1
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def _spend(source: _Source, end_us: int, window: Float64Array, customer: int) -> float:
-    """Order amounts of the days before `end_us`, which never goes back for a customer."""
-    times, end = source.details.occurred_at, source.details.offsets[customer + 1]
-    add, drop, total = int(window[0]), int(window[1]), window[2]
-    while add < end and times[add] < end_us:
-        total += _amount(source, add)
-        add += 1
-    while drop < add and times[drop] < end_us - SPEND_DAYS * DAY_US:
-        total -= _amount(source, drop)
-        drop += 1
-    window[0], window[1], window[2] = add, drop, total
-    # What rounding leaves of sums that went back to nothing is no spend.
-    return float(max(round(total, 6), 0.0))
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def _amount(source: _Source, row: int) -> float:
-    details = source.details
-    counts = (
-        source.rules.order[details.event_type[row]]
-        and details.occurred_at[row] < source.as_of
-        and details.arrived_at[row] < source.as_of
-        and not np.isnan(details.amount[row])
-    )
-    return float(details.amount[row]) if counts else 0.0
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def _order_days(source: _Source, customer: int) -> int:
-    details, days, open_day = source.details, 0, -1
-    for d in range(details.offsets[customer], details.offsets[customer + 1]):
-        time = details.occurred_at[d]
-        if time >= source.as_of or time < source.as_of - FREQUENCY_DAYS * DAY_US:
-            continue
-        if source.rules.order[details.event_type[d]] and details.arrived_at[d] < source.as_of:
-            day = _day_of(time, source.midnights)
-            days += day != open_day
-            open_day = day
-    return days
+    """Order amounts of the year up to each silence's first day, and of the last year."""
+    i, first, rows = position
+    details, is_order, as_of = source.details, source.rules.order, source.as_of
+    add = drop = details.offsets[i]
+    total, open_day = 0.0, -1
+    for row in range(first, rows + 1):
+        end_us = source.midnights[silences.begun[row] + 1] if row < rows else as_of
+        while add < details.offsets[i + 1] and details.occurred_at[add] < end_us:
+            if is_order[details.event_type[add]] and details.arrived_at[add] < as_of:
+                amount = details.amount[add]
+                total += 0.0 if np.isnan(amount) else amount
+                if details.occurred_at[add] >= as_of - FREQUENCY_DAYS * DAY_US:
+                    day = _day_of(details.occurred_at[add], source.midnights)
+                    standing.order_days[i] += day != open_day
+                    open_day = day
+            add += 1
+        while drop < add and details.occurred_at[drop] < end_us - SPEND_DAYS * DAY_US:
+            if is_order[details.event_type[drop]] and details.arrived_at[drop] < as_of:
+                amount = details.amount[drop]
+                total -= 0.0 if np.isnan(amount) else amount
+            drop += 1
+        # What rounding leaves of sums that went back to nothing is no spend.
+        spend = max(np.round(total, 6), 0.0)
+        if row < rows:
+            silences.spend[row] = spend
+        else:
+            standing.spend[i] = spend
 
 
 @njit(nogil=True, cache=True, error_model="numpy")

@@ -12,7 +12,7 @@ from features.manifest import feature_manifest
 from features.spec import FeatureSpec
 from models.baselines import fit_baselines
 from models.bundle import KINDS, Bundle, Kind, installed_version
-from models.calibration import choose_method
+from models.calibration import Method, choose_method
 from models.forest import Forest, ForestSettings, Sample, fit_forest
 from models.ladder import FOREST, STACK, Ladder, stacked
 from models.purchase_rung import PURCHASE_PROCESS
@@ -62,13 +62,21 @@ class Material:
 
 
 @dataclass(frozen=True, slots=True)
-class _Fitted:
-    """A ladder as of the test cutoff, and what was found on the way."""
+class FittedLadder:
+    """A ladder as of the test cutoff, and what was found on the way.
+
+    Attributes
+    ----------
+    ladder : knows nothing that arrived at or after the test cutoff.
+    level : forecast for the test cutoff.
+    method, rows : of calibration, and the validation rows behind it.
+    selection : cross-fitted log loss of every rung on the validation fold.
+    """
 
     ladder: Ladder
     level: Level
+    method: Method
     rows: int
-    method: str
     selection: dict[str, float]
 
 
@@ -124,8 +132,7 @@ def fit_model(kind: Kind, material: Material, *, plan: TrainingPlan) -> TrainedM
     METHODS.md section 1.5 to 1.7.
     """
     folds = material.folds
-    levels = Levels(kind, material.levels, material.processes, folds, folds.test_us)
-    fitted = _fit_ladder(kind, material, levels, plan=plan)
+    fitted = fit_ladder(kind, material, plan=plan)
     report = _report(kind, fitted, material, plan=plan)
     until = folds.trained_until_us
     served = Levels(kind, material.levels, material.processes, folds, until)
@@ -144,8 +151,10 @@ def fit_model(kind: Kind, material: Material, *, plan: TrainingPlan) -> TrainedM
     return TrainedModel(bundle, fitted.ladder, report)
 
 
-def _fit_ladder(kind: Kind, material: Material, levels: Levels, *, plan: TrainingPlan) -> _Fitted:
+def fit_ladder(kind: Kind, material: Material, *, plan: TrainingPlan) -> FittedLadder:
+    """Fit all rungs on what the test cutoff knows; see `fit_model`."""
     panel, folds, threads = material.panel, material.folds, plan.learner.threads
+    levels = Levels(kind, material.levels, material.processes, folds, folds.test_us)
     training, validation = (
         panel.fold(kind, "training", folds),
         panel.fold(kind, "validation", folds),
@@ -190,7 +199,7 @@ def _fit_ladder(kind: Kind, material: Material, levels: Levels, *, plan: Trainin
         shipped=choose_rung(losses, validation.customer),
     )
     means = {name: float(loss.mean()) for name, loss in losses.items()}
-    return _Fitted(ladder, level, len(labels), method, means)
+    return FittedLadder(ladder, level, method, len(labels), means)
 
 
 def base_log_odds(rows: PanelRows, offsets: Float64Array) -> float:
@@ -233,7 +242,9 @@ def _purchase_log_odds(levels: Levels, rows: PanelRows, folds: Folds) -> Float64
     return raw
 
 
-def _report(kind: Kind, fitted: _Fitted, material: Material, *, plan: TrainingPlan) -> ModelReport:
+def _report(
+    kind: Kind, fitted: FittedLadder, material: Material, *, plan: TrainingPlan
+) -> ModelReport:
     panel, folds, ladder = material.panel, material.folds, fitted.ladder
     names = tuple(feature.name for feature in feature_manifest(material.spec))
     test = panel.fold(kind, "test", folds)

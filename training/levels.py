@@ -84,21 +84,22 @@ def early_us(folds: Folds) -> int:
     return max(folds.horizon_us // EARLY_SHARE, DAY_US)
 
 
-def level_as_ofs(folds: Folds, *, first_us: int, timezone: ZoneInfo) -> Int64Array:
+def level_as_ofs(folds: Folds, *, first_us: int, end_us: int, timezone: ZoneInfo) -> Int64Array:
     """At which as-ofs levels are measured: the panel's, and a grid back to the beginning.
 
     Parameters
     ----------
     folds : the run's cutoffs.
     first_us : first occurred_at known to the run.
+    end_us : the last instant a level is forecast for: the test cutoff or the training as-of.
     timezone : of the business.
 
     Returns
     -------
-    Ascending as-ofs (us, UTC), the test cutoff's and the training as-of's among them.
+    Ascending as-ofs (us, UTC); the cutoffs and `end_us` are among them.
     """
     history_us = min(folds.gap_us + folds.horizon_us, 60 * DAY_US)
-    end = last_midnight(folds.trained_until_us, timezone)
+    end = last_midnight(end_us, timezone)
     grid = []
     while True:
         end -= timedelta(days=STEP_DAYS)
@@ -106,7 +107,7 @@ def level_as_ofs(folds: Folds, *, first_us: int, timezone: ZoneInfo) -> Int64Arr
         if as_of - history_us < first_us:
             break
         grid.append(as_of)
-    return np.unique([*grid, *folds.as_ofs, folds.trained_until_us])
+    return np.unique([*grid, *folds.as_ofs, end_us])
 
 
 def collect_levels(
