@@ -70,6 +70,7 @@ class Silences(NamedTuple):
     customer : int32, position in the history.
     stage : int16, position in the ladder.
     begun : int32, position in the calendar of the day of the event that began it.
+    begun : int32, position in the calendar of the day of the event that began it.
     days : int32, days from the day of the last event to the day of the next, at least 1; for
         a silence that was still going on, the whole days it had lasted, at least 0.
     ended : bool, whether an event of the stage ended it.
