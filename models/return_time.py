@@ -96,6 +96,7 @@ class ReturnCurves:
         width = np.diff(self.edges_days)[bins]
         with np.errstate(invalid="ignore", divide="ignore"):
             days = self.edges_days[bins] + width * (target - before) / (after - before)
+        days = np.minimum(days, self.edges_days[bins + 1])
         return np.where(reached.any(axis=1), days, np.nan)
 
     def interval(self, level: float = LEVEL) -> tuple[Float64Array, Float64Array]:
