@@ -12,6 +12,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from features.local_day import local_midnight_us
+from features.value_tier import tier_names
 from scoring.arms import ARMS, GHOST, assignment_propensity
 from scoring.gain import NORMAL_95, shifted_probability
 from scoring.night import Night, NightPolicy, customer_zones
@@ -21,7 +22,6 @@ from scoring.recall_list import (
     PROBABILITY_DECIMALS,
     PROPENSITY_DECIMALS,
     SCHEMA,
-    VALUE_TIERS,
     check_recall_list,
 )
 from scoring.scored import ScoredCustomers
@@ -124,14 +124,7 @@ def value_tiers(scored: ScoredCustomers, *, quantile: float) -> NDArray[np.objec
 
     High means above the given quantile over all scored customers.
     """
-    spend, orders = np.nan_to_num(scored.yearly_spend), np.nan_to_num(scored.yearly_orders)
-    if not len(spend):
-        return np.array([], dtype=object)
-    high_value = spend > np.quantile(spend, quantile)
-    high_frequency = orders > np.quantile(orders, quantile)
-    names = np.array(VALUE_TIERS, dtype=object)
-    tiers: NDArray[np.object_] = names[2 * high_value + high_frequency]
-    return tiers
+    return tier_names(scored.yearly_spend, scored.yearly_orders, quantile=quantile)
 
 
 def _action_columns(night: Night, places: Int64Array) -> dict[str, Any]:

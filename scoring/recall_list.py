@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from features.errors import ArtifactError, describe
+from features.value_tier import VALUE_TIERS
 from scoring.arms import ARMS, SENT_ARMS
 
 BoolArray = NDArray[np.bool_]
@@ -16,12 +17,6 @@ BoolArray = NDArray[np.bool_]
 SCHEMA_VERSION = 1
 TIME = pa.timestamp("us", tz="UTC")
 EVIDENCE = ("rules", "response", "uplift")
-VALUE_TIERS = (
-    "low value, low frequency",
-    "low value, high frequency",
-    "high value, low frequency",
-    "high value, high frequency",
-)
 
 PROBABILITY_DECIMALS = 6
 PROPENSITY_DECIMALS = 9

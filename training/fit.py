@@ -20,6 +20,7 @@ from training.folds import FoldName, Folds
 from training.ladder import FoldReport, ModelReport, judge_fold, trace_curves
 from training.level_fit import Level, Levels, Processes
 from training.levels import LevelRows
+from training.metrics import draw_customers
 from training.panel import Panel, PanelRows
 from training.plan import TrainingPlan
 from training.stack import calibrate_rungs, choose_rung, cross_fitted_losses, fit_weights
@@ -59,6 +60,11 @@ class Material:
     processes: Processes
     spec: FeatureSpec
     stages_digest: str
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """Names of the columns of the panel's values."""
+        return tuple(feature.name for feature in feature_manifest(self.spec))
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,7 +252,6 @@ def _report(
     kind: Kind, fitted: FittedLadder, material: Material, *, plan: TrainingPlan
 ) -> ModelReport:
     panel, folds, ladder = material.panel, material.folds, fitted.ladder
-    names = tuple(feature.name for feature in feature_manifest(material.spec))
     test = panel.fold(kind, "test", folds)
     probabilities = ladder.probabilities(test.values, test.value, threads=plan.learner.threads)
     _, numbered = np.unique(test.customer, return_inverse=True)
@@ -254,9 +259,11 @@ def _report(
         probabilities,
         test.labels,
         shipped=ladder.shipped,
-        customers=np.asarray(numbered, dtype=np.int64),
-        draws=plan.bootstrap_draws,
-        rng=np.random.default_rng([plan.learner.seed, KINDS.index(kind)]),
+        counts=draw_customers(
+            np.asarray(numbered, dtype=np.int64),
+            draws=plan.bootstrap_draws,
+            rng=np.random.default_rng([plan.learner.seed, KINDS.index(kind)]),
+        ),
     )
     reports = [
         FoldReport(
@@ -282,7 +289,7 @@ def _report(
         weights=ladder.weights,
         selection=fitted.selection,
         level=fitted.level,
-        importance=_importance(ladder.forest, names),
+        importance=_importance(ladder.forest, material.feature_names),
         curves=trace_curves(probabilities, test.labels, shipped=ladder.shipped),
     )
 

@@ -1,5 +1,6 @@
 """The ladder judged: the rung that serves beside every other, and what may be said of it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Literal
@@ -15,16 +16,15 @@ from training.level_fit import Level
 from training.metrics import (
     LOWER_IS_BETTER,
     METRICS,
+    CountArray,
     Estimate,
     Judgement,
-    draw_customers,
     equal_mass_bins,
     judge,
 )
 
 Float64Array = NDArray[np.float64]
 Int8Array = NDArray[np.int8]
-Int64Array = NDArray[np.int64]
 
 VERDICT_METRIC = "log_loss"
 COMPARED = ("log_loss", "auc", "average_precision", "brier")
@@ -166,9 +166,7 @@ def judge_fold(
     labels: Int8Array,
     *,
     shipped: str,
-    customers: Int64Array,
-    draws: int,
-    rng: np.random.Generator,
+    counts: CountArray,
 ) -> tuple[tuple[Rung, ...], tuple[Difference, ...]]:
     """Measure every forecaster on the same rows and the same resampled customers.
 
@@ -177,21 +175,18 @@ def judge_fold(
     probabilities : by rung, each of shape (n,).
     labels : 0 or 1, shape (n,); both occur.
     shipped : the rung that the others are compared with.
-    customers : number of the row's customer, 0 …, shape (n,).
-    draws : bootstrap draws; 0 gives neither intervals nor differences.
-    rng : source of chance.
+    counts : of `draw_customers`; no draws give neither intervals nor differences.
 
     References
     ----------
     METHODS.md section 1: paired differences on resampled customers.
     """
-    counts = draw_customers(customers, draws=draws, rng=rng)
     judged = {name: judge(p, labels, counts=counts) for name, p in probabilities.items()}
     ladder = tuple(
         Rung(name, {metric: one.estimate(metric) for metric in METRICS})
         for name, one in judged.items()
     )
-    if draws == 0:
+    if len(counts) == 0:
         return ladder, ()
     differences = tuple(
         _difference((shipped, name), metric, judged[shipped], one)
@@ -264,24 +259,32 @@ def _fold_json(fold: FoldReport) -> dict[str, Any]:
         "customers": fold.customers,
         "positives": fold.positives,
         "base_rate": fold.base_rate,
+        **judged_json(fold.ladder, fold.differences),
+    }
+
+
+def judged_json(rungs: Sequence[Rung], differences: Sequence[Difference]) -> dict[str, Any]:
+    """Rungs and differences as JSON."""
+    return {
         "ladder": [
             {
                 "name": rung.name,
-                "metrics": {name: _estimate_json(one) for name, one in rung.metrics.items()},
+                "metrics": {name: estimate_json(one) for name, one in rung.metrics.items()},
             }
-            for rung in fold.ladder
+            for rung in rungs
         ],
         "differences": [
             {
                 "baseline": one.baseline,
                 "metric": one.metric,
-                "estimate": _estimate_json(one.estimate),
+                "estimate": estimate_json(one.estimate),
                 "verdict": one.verdict,
             }
-            for one in fold.differences
+            for one in differences
         ],
     }
 
 
-def _estimate_json(estimate: Estimate) -> dict[str, float | None]:
+def estimate_json(estimate: Estimate) -> dict[str, float | None]:
+    """A figure with its interval as JSON."""
     return {"value": estimate.value, "low": estimate.low, "high": estimate.high}
