@@ -263,7 +263,11 @@ def weigh(
         return_rate=None if rate is None else rate[0],
         return_rate_low=None if rate is None else rate[1],
         return_rate_high=None if rate is None else rate[2],
-        false_alarm_rate=(float(curve.returned_ever()[day]) if day < len(curve.survival) else None),
+        false_alarm_rate=(
+            float(curve.returned_ever()[day])
+            if day < len(curve.survival) and _levels_off(curve)
+            else None
+        ),
         missed_rate=missed / len(inside) if missed is not None and len(inside) else None,
         missed=missed,
         dormant=dormant,
