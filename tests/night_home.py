@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import small_shop
+from small_ladder import ladder_of
 
 from features.bucket import bucket_of
 from features.contract import TABLES
@@ -183,8 +184,7 @@ def _bundles(
             gap_days=2.0,
             horizon_days=30.0,
             trained_until_us=AS_OF_US,
-            forest=forest,
-            calibration=Calibration("platt", slope=0.8, intercept=-1.0),
+            ladder=ladder_of(forest, calibration=Calibration("platt", slope=0.8, intercept=-1.0)),
             metrics={},
             winback_version="0.1.0",
         )

@@ -6,15 +6,15 @@ from functools import cache
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from small_shop import SPEC, STAGES, TOML, history_of, shop_events
+from small_material import material_of
+from small_shop import TOML, history_of, shop_events
 
 from features.local_day import local_midnight_us
-from models.bundle import KINDS, stages_digest
+from models.bundle import KINDS
 from pipelines.config import Config, load_config
 from pipelines.registry import TrainingRecord
 from training.fit import TrainedModel, fit_model
 from training.folds import plan_folds
-from training.panel import build_panel
 from training.plan import LearnerPlan, TrainingPlan
 
 
@@ -30,18 +30,13 @@ def trained_models() -> tuple[TrainedModel, ...]:
         timezone=berlin,
         windows=(2.0, 30.0),
         step_days=28,
-        max_cutoffs=2,
+        most=(2, 1),
     )
-    panel = build_panel(history_of(table), spec=SPEC, stages=STAGES, folds=folds)
+    material = material_of(history_of(table), folds=folds)
     plan = TrainingPlan(
         bootstrap_draws=50, learner=LearnerPlan(max_rounds=10, min_data_in_leaf=20, threads=1)
     )
-    return tuple(
-        fit_model(
-            kind, panel, spec=SPEC, stages_digest=stages_digest(STAGES), folds=folds, plan=plan
-        )
-        for kind in KINDS
-    )
+    return tuple(fit_model(kind, material, plan=plan) for kind in KINDS)
 
 
 def training_record(models: tuple[TrainedModel, ...], *, promote: bool = False) -> TrainingRecord:

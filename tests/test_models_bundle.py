@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from small_ladder import ladder_of, random_value
 
 from features.errors import ArtifactError
 from features.manifest import feature_manifest
@@ -15,8 +16,8 @@ from features.spec import FeatureSpec
 from features.stage import Stage
 from models import bundle as bundles
 from models.bundle import Bundle, load_bundle, save_bundle, stages_digest
-from models.calibration import Calibration
 from models.forest import ForestSettings, Sample, fit_forest
+from models.ladder import RUNGS, STACK
 
 SPEC = FeatureSpec(
     event_types=("visit", "purchase"),
@@ -47,8 +48,7 @@ def bundle() -> Bundle:
         gap_days=2.0,
         horizon_days=30.0,
         trained_until_us=1_700_000_000_000_000,
-        forest=forest,
-        calibration=Calibration("platt", slope=0.9, intercept=-0.1),
+        ladder=ladder_of(forest, shipped=STACK, level=0.3),
         metrics={"auc": 0.8},
         winback_version="0.1.0",
     )
@@ -67,19 +67,33 @@ def matrix(n: int) -> np.ndarray:
 
 def test_a_loaded_bundle_is_the_saved_one(bundle: Bundle, folder: Path) -> None:
     again = load_bundle(folder)
-    assert replace(again, forest=bundle.forest) == bundle
+    assert replace(again, ladder=bundle.ladder) == bundle
     assert again.digest() == bundle.digest()
-    np.testing.assert_array_equal(again.predict(matrix(50)), bundle.predict(matrix(50)))
+    p = again.predict(matrix(50), random_value(50))
+    np.testing.assert_array_equal(p, bundle.predict(matrix(50), random_value(50)))
     assert again.contributions(matrix(3)).shape == (3, len(again.feature_names))
-    p = again.predict(matrix(50))
     assert (p > 0).all() and (p < 1).all()
+
+
+@pytest.mark.parametrize("shipped", RUNGS)
+def test_whichever_rung_serves_it_is_the_same_after_loading(
+    bundle: Bundle, tmp_path: Path, shipped: str
+) -> None:
+    other = replace(bundle, ladder=replace(bundle.ladder, shipped=shipped))
+    save_bundle(other, tmp_path / "other")
+    again = load_bundle(tmp_path / "other")
+    assert again.ladder.shipped == shipped
+    value = random_value(40)
+    p = again.predict(matrix(40), value)
+    np.testing.assert_array_equal(p, other.predict(matrix(40), value))
+    np.testing.assert_allclose(p, other.ladder.probabilities(matrix(40), value)[shipped])
 
 
 def test_the_folder_holds_text_only(folder: Path) -> None:
     names = sorted(file.name for file in folder.iterdir())
     assert names == [
-        "calibration.json",
         "features.json",
+        "ladder.json",
         "manifest.json",
         "metrics.json",
         "model.txt",
@@ -100,7 +114,7 @@ def test_an_existing_folder_is_not_overwritten(bundle: Bundle, folder: Path) -> 
 
 
 @pytest.mark.parametrize(
-    "name", ["manifest.json", "model.txt", "calibration.json", "features.json", "metrics.json"]
+    "name", ["manifest.json", "model.txt", "ladder.json", "features.json", "metrics.json"]
 )
 def test_a_missing_file_is_named(folder: Path, name: str) -> None:
     (folder / name).unlink()
@@ -109,7 +123,7 @@ def test_a_missing_file_is_named(folder: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["manifest.json", "model.txt", "calibration.json", "features.json", "metrics.json"]
+    "name", ["manifest.json", "model.txt", "ladder.json", "features.json", "metrics.json"]
 )
 def test_every_changed_byte_is_noticed(folder: Path, name: str) -> None:
     whole = (folder / name).read_bytes()
@@ -146,23 +160,26 @@ def rewrite(folder: Path, change: Callable[[dict[str, object]], None]) -> None:
     (folder / "manifest.json").write_text(json.dumps(manifest))
 
 
-def test_an_unknown_schema_version_is_refused(folder: Path) -> None:
-    rewrite(folder, lambda manifest: manifest.update(schema_version=99))
-    with pytest.raises(ArtifactError, match="schema version 99 is not known"):
+@pytest.mark.parametrize("schema", [1, 99])
+def test_an_unknown_schema_version_is_refused(folder: Path, schema: int) -> None:
+    """Schema 1 held one calibrated forest, and is not read any more."""
+    rewrite(folder, lambda manifest: manifest.update(schema_version=schema))
+    fault = rf"schema version {schema} is not known.*schema version 2.*run `winback train`"
+    with pytest.raises(ArtifactError, match=fault):
         load_bundle(folder)
 
 
-def rewrite_features(folder: Path, change: Callable[[dict[str, object]], None]) -> None:
-    """Change features.json and let the manifest vouch for it."""
-    features = json.loads((folder / "features.json").read_text())
-    change(features)
-    content = json.dumps(features).encode()
-    (folder / "features.json").write_bytes(content)
+def rewrite_part(folder: Path, name: str, change: Callable[[dict[str, object]], None]) -> None:
+    """Change one of the files and let the manifest vouch for it."""
+    document = json.loads((folder / name).read_text())
+    change(document)
+    content = json.dumps(document).encode()
+    (folder / name).write_bytes(content)
 
     def trust(manifest: dict[str, object]) -> None:
         files = manifest["files"]
         assert isinstance(files, dict)
-        files["features.json"] = {
+        files[name] = {
             "bytes": len(content),
             "sha256": hashlib.sha256(content).hexdigest(),
         }
@@ -174,14 +191,31 @@ def rewrite_features(folder: Path, change: Callable[[dict[str, object]], None]) 
     "change", [{"manifest_digest": "f" * 64}, {"spec": {"moods": [], "vocabulary": []}}]
 )
 def test_features_of_another_winback_are_refused(folder: Path, change: dict[str, object]) -> None:
-    rewrite_features(folder, lambda features: features.update(change))
+    rewrite_part(folder, "features.json", lambda features: features.update(change))
     with pytest.raises(ArtifactError, match=r"feature manifest that winback .* does not compute"):
+        load_bundle(folder)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"shipped": "oracle"},
+        {"calibrations": {}},
+        {"weights": {"LightGBM": -0.1, "MBG/NBD": 0.5}},
+        {"purchase": None},
+        {"baselines": []},
+        {"level": None},
+    ],
+)
+def test_a_ladder_that_cannot_serve_is_refused(folder: Path, change: dict[str, object]) -> None:
+    rewrite_part(folder, "ladder.json", lambda ladder: ladder.update(change))
+    with pytest.raises(ArtifactError, match=r"ladder\.json.*not a ladder of forecasters"):
         load_bundle(folder)
 
 
 def test_a_matrix_of_another_width_is_refused(bundle: Bundle) -> None:
     with pytest.raises(ArtifactError, match="feature columns"):
-        bundle.predict(matrix(3)[:, :-1])
+        bundle.predict(matrix(3)[:, :-1], random_value(3))
 
 
 def test_stages_digest_follows_what_models_depend_on() -> None:

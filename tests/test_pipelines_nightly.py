@@ -165,10 +165,8 @@ def test_a_list_of_that_day_that_differs_is_refused_unless_forced(
 ) -> None:
     first = night(shop)
     before = digests(first.folder)
-    calibration = champions["natural_return"].calibration
-    champions["natural_return"] = replace(
-        champions["natural_return"], calibration=replace(calibration, intercept=-0.5)
-    )
+    ladder = replace(champions["natural_return"].ladder, level=0.5)
+    champions["natural_return"] = replace(champions["natural_return"], ladder=ladder)
     with pytest.raises(ArtifactError, match=r"files differ .*recall_list.csv.*--force"):
         night(shop)
     assert digests(first.folder) == before

@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 from small_shop import SPEC, STAGES, START_US, events_table, history_of, shop_events
 
+from features.history_sample import customer_hash
 from features.local_day import local_midnight_us
 from features.stage import Stage
 from models.bundle import KINDS
 from training.folds import Cutoff, Folds
 from training.labels import DAY_US
-from training.panel import Panel, PanelCollector, build_panel, customer_hash
+from training.panel import Panel, PanelCollector, build_panel
 
 BERLIN = ZoneInfo("Europe/Berlin")
 

@@ -1,0 +1,49 @@
+"""All that models are fitted from, of one bucket of the small shop."""
+
+from collections.abc import Sequence
+from zoneinfo import ZoneInfo
+
+import numpy as np
+from small_shop import SPEC, STAGES
+
+from features.history import History
+from features.spec import FeatureSpec
+from features.stage import Stage
+from models.bundle import stages_digest
+from training.fit import Material
+from training.folds import Folds
+from training.level_fit import fit_processes
+from training.levels import collect_levels, level_as_ofs
+from training.panel import build_panel
+
+BERLIN = ZoneInfo("Europe/Berlin")
+
+
+def material_of(
+    history: History,
+    *,
+    folds: Folds,
+    spec: FeatureSpec = SPEC,
+    stages: Sequence[Stage] = STAGES,
+    at_most: int = 10_000,
+) -> Material:
+    """The panel, the level rows and the purchase processes of one history."""
+    first_us = int(np.min(history.events.occurred_at))
+    levels = collect_levels(
+        history,
+        spec=spec,
+        stages=stages,
+        folds=folds,
+        as_ofs=level_as_ofs(
+            folds, first_us=first_us, end_us=folds.trained_until_us, timezone=BERLIN
+        ),
+        at_most=at_most,
+    )
+    return Material(
+        panel=build_panel(history, spec=spec, stages=stages, folds=folds),
+        folds=folds,
+        levels=levels,
+        processes=fit_processes(levels),
+        spec=spec,
+        stages_digest=stages_digest(stages),
+    )
