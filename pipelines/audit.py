@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from time import perf_counter
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 from features.errors import GateError, describe
 from features.history import History
 from features.history_reader import HistoryReader, learn_vocabulary
-from features.local_day import local_midnight_us
+from features.history_sample import customer_hashes, lowest_hashes, select_customers
 from features.manifest import block_columns, feature_manifest
 from features.progress import Progress, silent
 from features.spec import FeatureSpec
@@ -21,17 +20,16 @@ from features.warehouse import Warehouse
 from models.bundle import KINDS, Kind
 from models.forest import ForestSettings
 from pipelines.config import Config
-from pipelines.observation import known_span, training_date
-from training.folds import Folds, plan_folds
+from pipelines.observation import plan_run
+from training.folds import Folds
 from training.leak_audit import AuditCutoffs, AuditRows, Check, LeakAudit
 from training.leak_audit_attributes import AttributeColumns, check_attributes, check_versions
 from training.leak_audit_future import check_future, take_snapshot
-from training.leak_audit_history import take_customers
 from training.leak_audit_ranking import check_ranking
 from training.leak_audit_records import RecordVersions, count_versions, sum_versions
 from training.leak_audit_split import check_splits
 from training.leak_audit_times import check_times
-from training.panel import PanelRows, build_panel, concat_rows, customer_hash
+from training.panel import PanelRows, build_panel, concat_rows
 
 REPORT_SCHEMA = 1
 TASK = "auditing for leaks"
@@ -96,17 +94,9 @@ def run_audit(
     """
     warehouse = Warehouse.open(config.warehouse_path, n_buckets=config.storage.buckets)
     inputs = warehouse.versions()
-    until = training_date(config, as_of, now=now, version=inputs["events"])
-    until_us = local_midnight_us(until, ZoneInfo(config.business.timezone))
-    folds = plan_folds(
-        known_span(config, until=until, until_us=until_us, version=inputs["events"]),
-        trained_until_us=until_us,
-        timezone=ZoneInfo(config.business.timezone),
-        windows=(config.windows.gap_days, config.windows.horizon_days),
-        step_days=config.training.step_days,
-        max_cutoffs=config.training.max_cutoffs,
-    )
-    spec = learn_vocabulary(warehouse, config.feature_spec(), until_us, versions=inputs)
+    dates = plan_run(config, as_of, now=now, version=inputs["events"])
+    folds = dates.folds
+    spec = learn_vocabulary(warehouse, config.feature_spec(), folds.test_us, versions=inputs)
     reader = HistoryReader(warehouse, spec=spec, versions=inputs)
     rows = _sampled_rows(config, reader, warehouse.n_buckets, folds=folds, progress=progress)
     start = perf_counter()
@@ -114,7 +104,7 @@ def run_audit(
         config, reader, rows, n_buckets=warehouse.n_buckets, folds=folds, progress=progress
     )
     return AuditReport(
-        as_of=until,
+        as_of=dates.until,
         inputs=inputs,
         rows={kind: len(part.labels) for kind, part in rows.items()},
         seconds=perf_counter() - start,
@@ -215,7 +205,7 @@ def require_clean(audit: LeakAudit) -> None:
 def _cutoffs(folds: Folds) -> AuditCutoffs:
     return AuditCutoffs(
         as_ofs=folds.as_ofs,
-        training=np.array([cutoff.fold == "training" for cutoff in folds.cutoffs]),
+        training=np.array([cutoff.fold != "test" for cutoff in folds.cutoffs]),
         reach_us=folds.gap_us + folds.horizon_us,
     )
 
@@ -229,6 +219,7 @@ def _settings(config: Config) -> ForestSettings:
         min_data_in_leaf=50,
         max_rounds=50,
         early_stopping_rounds=50,
+        extra_trees=False,
         threads=learner.threads,
         seed=learner.seed,
     )
@@ -248,16 +239,10 @@ def _sampled_histories(reader: HistoryReader, n_buckets: int) -> list[History]:
 
 def _sample(history: History, *, parts: int) -> History:
     """The customers with the lowest hashes, within a part of the sample's limits."""
-    order = _by_hash(history)[: SAMPLE_CUSTOMERS // parts]
+    order = np.argsort(customer_hashes(history), kind="stable")[: SAMPLE_CUSTOMERS // parts]
     events = np.cumsum(np.diff(history.events.offsets)[order])
     kept = order[events <= max(SAMPLE_EVENTS // parts, int(events[:1].sum()))]
-    return take_customers(history, np.sort(kept))
-
-
-def _by_hash(history: History) -> NDArray[np.int64]:
-    """Positions of the customers in an order that says nothing about them."""
-    hashes = np.array([customer_hash(name) for name in history.customer_id], dtype=np.uint64)
-    return np.argsort(hashes, kind="stable")
+    return select_customers(history, np.sort(kept))
 
 
 def _count_versions(
@@ -289,8 +274,7 @@ def _sampled_rows(
     for bucket in range(n_buckets):
         progress(task, bucket, n_buckets)
         history = reader.read(bucket)
-        if history.n_customers > most:
-            history = take_customers(history, np.sort(_by_hash(history)[:most]))
+        history = select_customers(history, lowest_hashes(customer_hashes(history), most))
         panel = build_panel(history, spec=reader.spec, stages=config.stages, folds=folds)
         for kind, parts in pieces.items():
             parts.append(panel.rows[kind])

@@ -1,4 +1,4 @@
-"""Commands of ML engineers: train and promote."""
+"""Commands of ML engineers: define, train, audit, backtest and promote."""
 
 from typing import Annotated
 
@@ -17,6 +17,9 @@ def train(
     promote: Annotated[
         bool, typer.Option("--promote", help="Make the new versions champion at once.")
     ] = False,
+    audit: Annotated[
+        bool, typer.Option("--audit/--no-audit", help="Look for leaks first; stop at one.")
+    ] = True,
     as_json: Json = False,
 ) -> None:
     """Train, judge and register the dormancy-risk and natural-return models."""
@@ -29,6 +32,7 @@ def train(
             loaded,
             as_of=parse_date(as_of, "--as-of"),
             promote=promote,
+            audit=audit,
             progress=progress,
             now=now(),
         )
@@ -65,9 +69,46 @@ def audit(
         raise typer.Exit(GateError.exit_code)
 
 
+def backtest(
+    config: ConfigPath = Here,
+    origins: Annotated[int, typer.Option(min=1, help="How many trainings to judge.")] = 6,
+    step_days: Annotated[int, typer.Option(min=1, help="Days between origins.")] = 28,
+    last_origin: Annotated[
+        str | None,
+        typer.Option(help="Local date of the latest origin. Default: the latest fully observed."),
+    ] = None,
+    horizon: Annotated[
+        float | None,
+        typer.Option(min=1, help="Days in which a return counts. Default: windows.horizon_days."),
+    ] = None,
+    as_of: Annotated[
+        str | None,
+        typer.Option(help="Local date; only outcomes known before it count. Default: all data."),
+    ] = None,
+    track: Annotated[bool, typer.Option("--mlflow/--no-mlflow", help="Log to MLflow.")] = True,
+    as_json: Json = False,
+) -> None:
+    """Train at several dates in the past and judge each by what came afterwards."""
+    from pipelines.backtest import BacktestPlan, run_backtest
+    from pipelines.terminal import progress_bars
+
+    loaded = load(config)
+    with progress_bars() as progress:
+        report = run_backtest(
+            loaded,
+            BacktestPlan(origins, step_days, parse_date(last_origin, "--last-origin"), horizon),
+            as_of=parse_date(as_of, "--as-of"),
+            track=track,
+            now=now(),
+            progress=progress,
+        )
+    emit(report, as_json, "pipelines.render_backtest:render_backtest")
+
+
 def add_model_commands(app: typer.Typer) -> None:
     """Give the app these commands, in the order of their use."""
     app.command(epilog="Example: `winback define --html definition.html`")(define)
     app.command(epilog="Example: `winback train --as-of 2026-10-01`")(train)
     app.command(epilog="Example: `winback audit --as-of 2026-10-01`")(audit)
+    app.command(epilog="Example: `winback backtest --origins 8 --horizon 90`")(backtest)
     app.command(epilog="Example: `winback promote`")(promote)

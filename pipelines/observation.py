@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from features.arrow_columns import time_values
 from features.errors import DataError, describe
 from features.history_reader import read_columns
+from features.local_day import local_midnight_us
 from features.warehouse import Warehouse
 from pipelines.config import Config
 from pipelines.engine import map_buckets
-from training.folds import last_midnight
+from training.folds import Folds, last_midnight, plan_folds
 
 Int64Array = NDArray[np.int64]
 Found = TypeVar("Found")
@@ -30,6 +31,52 @@ class _Span:
     first_stored_us: int | None
     first_us: int | None
     last_us: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class RunDates:
+    """What a training run may know, and which cutoffs follow from it.
+
+    Attributes
+    ----------
+    until, until_us : the training as-of, as local date and as its midnight (us, UTC).
+    first_us : first occurred_at among the events known before it.
+    folds : the cutoffs.
+    """
+
+    until: date
+    until_us: int
+    first_us: int
+    folds: Folds
+
+
+def plan_run(config: Config, as_of: date | None, *, now: datetime, version: int) -> RunDates:
+    """Lay out a training run.
+
+    Parameters
+    ----------
+    config : the configuration.
+    as_of : local date of the training; null as in `training_date`.
+    now : the present instant.
+    version : Delta version of the events table.
+
+    Raises
+    ------
+    DataError : no event is known before the as-of, or the history is too short.
+    """
+    plan, timezone = config.training, ZoneInfo(config.business.timezone)
+    until = training_date(config, as_of, now=now, version=version)
+    until_us = local_midnight_us(until, timezone)
+    span = known_span(config, until=until, until_us=until_us, version=version)
+    folds = plan_folds(
+        span,
+        trained_until_us=until_us,
+        timezone=timezone,
+        windows=(config.windows.gap_days, config.windows.horizon_days),
+        step_days=plan.step_days,
+        most=(plan.max_cutoffs, plan.validation_cutoffs),
+    )
+    return RunDates(until, until_us, span[0], folds)
 
 
 def training_date(config: Config, as_of: date | None, *, now: datetime, version: int) -> date:

@@ -2,7 +2,6 @@
 
 import csv
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,7 +14,7 @@ from pipelines.config import Config
 from pipelines.local_champion import keep_copy
 from pipelines.plots import draw_plots
 from pipelines.promotion import Registration, give_aliases, promote_challengers
-from pipelines.tracking import check_reachable, connect, sqlite_file
+from pipelines.tracking import check_reachable, connect, experiment_id, log_metrics, metric_word
 from training.fit import TrainedModel
 from training.ladder import ModelReport
 
@@ -29,8 +28,6 @@ __all__ = [
     "promote_challengers",
     "record",
 ]
-
-_METRICS_PER_CALL = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +69,15 @@ def record(config: Config, training: TrainingRecord, *, run_name: str) -> tuple[
     TrackingUnreachableError : MLflow failed; the run there is marked as failed.
     """
     with connect(config) as client, TemporaryDirectory() as scratch:
-        run = client.create_run(_experiment(config, client), run_name=run_name)
+        run = client.create_run(experiment_id(config, client), run_name=run_name)
         run_id = str(run.info.run_id)
         finished = False
         try:
             for name, value in training.parameters.items():
                 client.log_param(run_id, name, value[:6000])
-            _log_metrics(client, run_id, [model.report for model in training.models])
+            figures = [pair for model in training.models for pair in _figures(model.report)]
+            log_metrics(client, run_id, figures)
+            _log_audit(client, run_id, training.report.get("audit"))
             _write_artifacts(training, Path(scratch))
             client.log_artifacts(run_id, scratch)
             # Aliases come last: a fault half-way must not leave champions of two runs.
@@ -97,17 +96,6 @@ def record(config: Config, training: TrainingRecord, *, run_name: str) -> tuple[
         if registration.alias == CHAMPION:
             keep_copy(config, model.bundle, version=registration.version)
     return registrations
-
-
-def _experiment(config: Config, client: Any) -> str:
-    name = config.storage.mlflow_experiment
-    found = client.get_experiment_by_name(name)
-    if found is not None:
-        return str(found.experiment_id)
-    store = sqlite_file(config)
-    # MLflow's default for SQLite is ./mlruns of whichever folder the command ran in.
-    location = (store.parent / "mlartifacts").resolve().as_uri() if store is not None else None
-    return str(client.create_experiment(name, artifact_location=location))
 
 
 def _register(config: Config, client: Any, run: Any, model: TrainedModel) -> Any:
@@ -133,15 +121,6 @@ def _register(config: Config, client: Any, run: Any, model: TrainedModel) -> Any
     )
 
 
-def _log_metrics(client: Any, run_id: str, reports: Sequence[ModelReport]) -> None:
-    from mlflow.entities import Metric
-
-    figures = [pair for report in reports for pair in _figures(report)]
-    for start in range(0, len(figures), _METRICS_PER_CALL):
-        part = figures[start : start + _METRICS_PER_CALL]
-        client.log_batch(run_id, metrics=[Metric(name, value, 0, 0) for name, value in part])
-
-
 def _figures(report: ModelReport) -> list[tuple[str, float]]:
     """Metric names and values: kind/fold/forecaster/metric, with .low and .high."""
     figures = []
@@ -149,7 +128,7 @@ def _figures(report: ModelReport) -> list[tuple[str, float]]:
         place = f"{report.kind}/{fold.fold}"
         figures += [(f"{place}/rows", float(fold.rows)), (f"{place}/base_rate", fold.base_rate)]
         for rung in fold.ladder:
-            who = _slug(rung.name)
+            who = metric_word(rung.name)
             for metric, estimate in rung.metrics.items():
                 ends = {"": estimate.value, ".low": estimate.low, ".high": estimate.high}
                 figures += [
@@ -160,12 +139,24 @@ def _figures(report: ModelReport) -> list[tuple[str, float]]:
     return figures
 
 
-def _slug(name: str) -> str:
-    return "".join(c if c.isalnum() else "_" for c in name.lower())
+def _log_audit(client: Any, run_id: str, audit: dict[str, Any] | None) -> None:
+    """The leak audit's figures as audit/check/model/figure; the findings are in audit.json."""
+    if audit is None:
+        return
+    figures = {f"audit/{name}": float(audit[name]) for name in ("failed", "warnings")}
+    for check in audit["checks"]:
+        place = f"audit/{check['name']}/{check['subject'] or 'all'}"
+        for name, value in check["figures"].items():
+            if isinstance(value, int | float):
+                figures[f"{place}/{metric_word(name)}"] = float(value)
+    log_metrics(client, run_id, list(figures.items()))
 
 
 def _write_artifacts(training: TrainingRecord, folder: Path) -> None:
     (folder / "report.json").write_text(json.dumps(training.report, indent=1) + "\n")
+    if training.report.get("audit") is not None:
+        text = json.dumps(training.report["audit"], indent=1)
+        (folder / "audit.json").write_text(text + "\n")
     for model in training.models:
         report = model.report
         save_bundle(model.bundle, folder / artifact_path(report.kind))

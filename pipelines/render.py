@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from pipelines.render_audit import render_findings
 from pipelines.terminal import text_table
 
 if TYPE_CHECKING:
@@ -105,6 +106,10 @@ def render_training(report: "TrainReport", console: Console) -> None:
             console.print(f"  {verdict}")
         strongest = ", ".join(f"{name} {gain:.0%}" for name, gain in model.importance[:5])
         console.print(f"  strongest features by gain: {strongest}\n")
+    if report.audit is None:
+        console.print("Leak audit: left out.")
+    else:
+        render_findings(report.audit, console)
     for one in report.registrations:
         console.print(f"Registered {one.model} version {one.version} as {one.alias}.")
         if one.note is not None:

@@ -7,18 +7,19 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from features.history_reader import HistoryReader, learn_vocabulary
-from features.local_day import local_midnight_us
 from features.progress import Progress, silent
 from features.warehouse import Warehouse
 from models.bundle import KINDS, Kind, installed_version, stages_digest
+from pipelines.audit import audit_panel, require_clean
 from pipelines.config import Config
 from pipelines.engine import iterate_buckets
-from pipelines.observation import known_span, training_date
+from pipelines.observation import plan_run
 from pipelines.registry import Registration, TrainingRecord, record
 from pipelines.tracking import check_reachable, shown_uri
 from training.fit import Material, TrainedModel, check_counts, fit_model
-from training.folds import Folds, last_midnight, plan_folds
+from training.folds import Folds, last_midnight
 from training.ladder import ModelReport
+from training.leak_audit import LeakAudit
 from training.level_fit import fit_processes
 from training.levels import CUSTOMERS, LevelRows, collect_levels, concat_levels, level_as_ofs
 from training.panel import Exclusions, Panel, PanelCollector, build_panel
@@ -40,6 +41,7 @@ class TrainReport:
     features : number of features.
     excluded : rows no model learnt from, by reason.
     sampled_share : share of customers kept to stay below training.max_rows.
+    audit : what the leak audit found; None if it was left out.
     models : one report per model.
     registrations : one per model, in the same order; a note says why a champion was replaced.
     tracking_uri : where MLflow is, without credentials.
@@ -53,6 +55,7 @@ class TrainReport:
     features: int
     excluded: Exclusions
     sampled_share: float
+    audit: LeakAudit | None
     models: tuple[ModelReport, ...]
     registrations: tuple[Registration, ...]
     tracking_uri: str
@@ -69,6 +72,7 @@ class TrainReport:
             "features": self.features,
             "excluded_rows": asdict(self.excluded),
             "sampled_share": self.sampled_share,
+            "audit": None if self.audit is None else self.audit.to_json(),
             "models": [model.to_json() for model in self.models],
             "registrations": [asdict(one) for one in self.registrations],
             "tracking_uri": self.tracking_uri,
@@ -80,6 +84,7 @@ def run_train(
     *,
     as_of: date | None = None,
     promote: bool = False,
+    audit: bool = True,
     now: datetime,
     progress: Progress = silent,
 ) -> TrainReport:
@@ -91,6 +96,7 @@ def run_train(
     as_of : local date; nothing that arrived at or after its midnight is read. Null:
         training.as_of of the configuration, else all that had arrived before today.
     promote : make the new versions champion even if there are champions.
+    audit : look for leaks before any model is fitted.
     now : the present instant, for "today".
     progress : told what is being done.
 
@@ -98,30 +104,29 @@ def run_train(
     ------
     ArtifactError : no warehouse, or MLflow does not answer (checked before any work).
     DataError : no events, too short a history, too few positives.
+    GateError : the audit found a leak; nothing is registered.
     """
     warehouse = Warehouse.open(config.warehouse_path, n_buckets=config.storage.buckets)
     check_reachable(config)
     inputs = warehouse.versions()
     plan, timezone = config.training, ZoneInfo(config.business.timezone)
-    until = training_date(config, as_of, now=now, version=inputs["events"])
-    until_us = local_midnight_us(until, timezone)
-    span = known_span(config, until=until, until_us=until_us, version=inputs["events"])
-    folds = plan_folds(
-        span,
-        trained_until_us=until_us,
-        timezone=timezone,
-        windows=(config.windows.gap_days, config.windows.horizon_days),
-        step_days=plan.step_days,
-        most=(plan.max_cutoffs, plan.validation_cutoffs),
-    )
+    dates = plan_run(config, as_of, now=now, version=inputs["events"])
+    folds = dates.folds
     material = collect_material(
-        config, warehouse, inputs, folds=folds, first_us=span[0], end_us=until_us, progress=progress
+        config,
+        warehouse,
+        inputs,
+        folds=folds,
+        first_us=dates.first_us,
+        end_us=dates.until_us,
+        progress=progress,
     )
     panel = material.panel
     check_counts(panel, folds, min_positives=plan.min_positives)
+    leaks = _find_no_leaks(config, warehouse, inputs, material, progress) if audit else None
     trained = fit_models(material, plan=plan, progress=progress)
     report = TrainReport(
-        as_of=until,
+        as_of=dates.until,
         observed_until=last_midnight(folds.observed_until_us, timezone),
         gap_days=config.windows.gap_days,
         horizon_days=config.windows.horizon_days,
@@ -129,6 +134,7 @@ def run_train(
         features=len(trained[0].bundle.feature_names),
         excluded=panel.excluded,
         sampled_share=panel.sampled_share,
+        audit=leaks,
         models=tuple(model.report for model in trained),
         registrations=(),
         tracking_uri=shown_uri(config),
@@ -142,10 +148,30 @@ def run_train(
             report=report.to_json(),
             promote=promote,
         ),
-        run_name=f"train {until.isoformat()}",
+        run_name=f"train {dates.until.isoformat()}",
     )
     progress("registering models", 1, 1)
     return replace(report, registrations=registrations)
+
+
+def _find_no_leaks(
+    config: Config,
+    warehouse: Warehouse,
+    inputs: dict[str, int],
+    material: Material,
+    progress: Progress,
+) -> LeakAudit:
+    """Audit what the models are about to learn from; a leak ends the run."""
+    leaks = audit_panel(
+        config,
+        HistoryReader(warehouse, spec=material.spec, versions=inputs),
+        material.panel.rows,
+        n_buckets=warehouse.n_buckets,
+        folds=material.folds,
+        progress=progress,
+    )
+    require_clean(leaks)
+    return leaks
 
 
 def collect_material(
@@ -246,6 +272,7 @@ def _parameters(config: Config, report: TrainReport) -> dict[str, str]:
         "horizon_days": f"{report.horizon_days:g}",
         "features": str(report.features),
         "sampled_share": f"{report.sampled_share:g}",
+        "audit": "left out" if report.audit is None else "clean",
         **{f"input.{name}.version": str(version) for name, version in report.inputs.items()},
         **{f"cutoffs.{fold.fold}": ", ".join(map(str, fold.days)) for fold in test.folds},
         **{f"excluded.{name}": str(rows) for name, rows in asdict(report.excluded).items()},

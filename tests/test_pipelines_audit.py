@@ -23,6 +23,8 @@ from pipelines.config import Config, load_config
 from pipelines.ingest import run_ingest
 from pipelines.render_audit import render_audit
 from pipelines.simulate import simulate_app
+from pipelines.tracking import connect
+from pipelines.train import TrainReport, run_train
 from training.leak_audit import Check, LeakAudit
 
 NOW = datetime(2025, 11, 27, 8, tzinfo=UTC)
@@ -139,11 +141,10 @@ def test_an_amount_filled_in_afterwards_is_named(tmp_path: Path, leak: str) -> N
     known: list[Row] = []
     for name, at, kind, amount in rows:
         gaps = [(t - at) / DAY_US for t in times[name] if t > at]
-        if amount is not None:
-            amount = gaps[0] if gaps else 0.01
-            if leak == "flag":
-                amount = float(bool(gaps) and gaps[0] > 20)
-        known.append((name, at, kind, amount))
+        later = gaps[0] if gaps else 0.01
+        if leak == "flag":
+            later = float(bool(gaps) and gaps[0] > 20)
+        known.append((name, at, kind, None if amount is None else later))
     report = run_audit(shop(tmp_path, known), now=NOW)
     named = {name for check in report.audit.of("failed") for name in check.named}
     assert "order_amount_last" in named
@@ -216,6 +217,46 @@ def test_a_kernel_that_peeks_is_caught(clean: tuple[Config, AuditReport, list[st
         require_clean(report.audit)
     assert stop.value.exit_code == 5
     assert "c0000" not in str(stop.value)
+
+
+@pytest.fixture(scope="module")
+def trained(
+    clean: tuple[Config, AuditReport, list[str]],
+) -> tuple[Config, TrainReport]:
+    return clean[0], run_train(clean[0], now=NOW)
+
+
+def test_training_audits_and_logs_what_it_found(trained: tuple[Config, TrainReport]) -> None:
+    config, report = trained
+    assert report.audit is not None and report.audit.clean
+    assert report.to_json()["audit"]["clean"] is True
+    with connect(config) as client:
+        run = client.get_run(report.registrations[0].run_id)
+    assert run.data.params["audit"] == "clean"
+    assert run.data.metrics["audit/failed"] == 0.0
+    assert run.data.metrics["audit/future_scramble/all/rows"] > 1000
+    assert "audit/random_minus_time_split/dormancy_risk/gap" in run.data.metrics
+    (logged,) = (config.home / "mlartifacts").rglob("audit.json")
+    assert json.loads(logged.read_text()) == report.to_json()["audit"]
+
+
+class FitReachedError(Exception):
+    """Raised by a test's progress where training would start to fit."""
+
+
+@pytest.mark.usefixtures("peeking")
+def test_training_on_a_leak_registers_nothing_unless_told_to(
+    trained: tuple[Config, TrainReport],
+) -> None:
+    def stop_at_fit(task: str, _done: int, _total: int) -> None:
+        if task == "fitting and judging models":
+            raise FitReachedError
+
+    config, _ = trained
+    with pytest.raises(GateError, match=r"nothing was trained or registered.*spend"):
+        run_train(config, now=NOW, progress=stop_at_fit)
+    with pytest.raises(FitReachedError):
+        run_train(config, audit=False, now=NOW, progress=stop_at_fit)
 
 
 def run_command(config: Config, *arguments: str) -> Any:

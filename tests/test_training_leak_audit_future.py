@@ -14,10 +14,9 @@ import training.leak_audit_future as audit
 from features.history import History
 from features.kernels import engagement, frequency, static
 from features.kernels.feature import DAY_US
-from features.matrix import build_matrix
 from features.stage import Stage
 from training.leak_audit import Check
-from training.leak_audit_history import CHANGES, other_future, take_customers
+from training.leak_audit_history import CHANGES, other_future
 
 STAGES = (
     Stage("seen", "Seen", ("view",), ("view", "login"), ("purchase",), 20.0),
@@ -181,13 +180,3 @@ def test_the_past_of_a_changed_history_is_the_same_rows(change: str) -> None:
         assert np.all(np.diff(owner.astype(np.int64)) >= 0)
         same = np.diff(owner) == 0
         assert np.all(np.diff(table.occurred_at)[same] >= 0)
-
-
-def test_some_customers_have_the_features_they_have_among_all() -> None:
-    history = history_of(random_tables(5, customers=25))
-    some = np.array([0, 3, 4, 11, 20])
-    whole = build_matrix(history, spec=SPEC, as_ofs=CUTOFFS)
-    part = build_matrix(take_customers(history, some), spec=SPEC, as_ofs=CUTOFFS)
-    kept = np.isin(whole.customer, some)
-    assert part.values.tobytes() == whole.values[kept].tobytes()
-    assert list(part.customer_id) == list(whole.customer_id[kept])

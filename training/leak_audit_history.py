@@ -52,32 +52,6 @@ class _Rows:
         return _Rows(np.concatenate([self.owner, other.owner]), columns)
 
 
-def take_customers(history: History, customers: Int64Array) -> History:
-    """The history of some customers only.
-
-    Parameters
-    ----------
-    history : one bucket.
-    customers : ascending positions in it.
-    """
-    place = np.full(history.n_customers, -1, dtype=np.int64)
-    place[customers] = np.arange(len(customers))
-
-    def kept(table: Table) -> Table:
-        rows = _rows_of(table)
-        rows = _Rows(place[rows.owner], rows.columns)
-        return _table_of(table, rows.take(rows.owner >= 0), len(customers))
-
-    return replace(
-        history,
-        names=history.names.take(customers),
-        events=kept(history.events),
-        details=kept(history.details),
-        contacts=kept(history.contacts),
-        profiles=kept(history.profiles),
-    )
-
-
 def other_future(
     history: History, change: Change, *, as_of: int, rng: np.random.Generator
 ) -> tuple[History, int]:
