@@ -2,124 +2,136 @@
 
 from dataclasses import replace
 from datetime import date
-from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
-from small_shop import SPEC, STAGES, history_of, shop_events
+from scipy.special import expit
+from small_material import BERLIN, material_of
+from small_shop import history_of, shop_events
 
 from features.errors import DataError
 from features.local_day import local_midnight_us
-from models.bundle import KINDS, Kind, stages_digest
-from training.fit import TrainedModel, check_counts, fit_model, split_validation
-from training.folds import Folds, plan_folds
-from training.ladder import MODEL, Difference, verdict_of, verdict_text
+from models.bundle import KINDS, Kind
+from models.ladder import FOREST, RUNGS
+from training.fit import Material, base_log_odds, check_counts, fit_model
+from training.folds import plan_folds
+from training.ladder import Difference, verdict_of, verdict_text
 from training.metrics import Estimate
-from training.panel import Panel, build_panel
+from training.panel import Exclusions, Panel
 from training.plan import LearnerPlan, TrainingPlan
 
 PLAN = TrainingPlan(
-    max_cutoffs=4,
     min_positives=20,
     bootstrap_draws=60,
     learner=LearnerPlan(max_rounds=60, min_data_in_leaf=20, threads=1),
 )
 
 
-def shop_panel(customers: int = 600) -> tuple[Panel, Folds]:
-    table = shop_events(customers)
+@pytest.fixture(scope="module")
+def shop() -> Material:
+    table = shop_events(600)
     times = table.column("occurred_at").cast("int64").to_numpy()
-    berlin = ZoneInfo("Europe/Berlin")
     folds = plan_folds(
         (int(times.min()), int(times.max())),
-        trained_until_us=local_midnight_us(date(2025, 11, 27), berlin),
-        timezone=berlin,
+        trained_until_us=local_midnight_us(date(2025, 11, 27), BERLIN),
+        timezone=BERLIN,
         windows=(2.0, 30.0),
         step_days=28,
-        max_cutoffs=4,
+        most=(4, 2),
     )
-    return build_panel(history_of(table), spec=SPEC, stages=STAGES, folds=folds), folds
-
-
-@pytest.fixture(scope="module")
-def shop() -> tuple[Panel, Folds]:
-    return shop_panel()
-
-
-def train(kind: Kind, panel: Panel, folds: Folds, plan: TrainingPlan = PLAN) -> TrainedModel:
-    return fit_model(
-        kind, panel, spec=SPEC, stages_digest=stages_digest(STAGES), folds=folds, plan=plan
-    )
+    return material_of(history_of(table), folds=folds)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_it_learns_what_the_shop_is_made_of(kind: Kind, shop: tuple[Panel, Folds]) -> None:
-    trained = train(kind, *shop)
+def test_it_learns_what_the_shop_is_made_of(kind: Kind, shop: Material) -> None:
+    trained = fit_model(kind, shop, plan=PLAN)
     report = trained.report
-    assert [fold.fold for fold in report.folds] == ["training", "validation", "test"]
-    assert [fold.in_sample for fold in report.folds] == [True, True, False]
-    names = [rung.name for rung in report.test.ladder]
-    assert names == ["recency rule", "RFM score", "logistic R,F,M", MODEL]
-    model = report.test.ladder[-1].metrics
-    assert model["auc"].value > 0.6
-    assert model["auc"].low < model["auc"].value < model["auc"].high  # type: ignore[operator]
-    assert len(report.verdicts) == 3
+    names = [fold.fold for fold in report.folds]
+    assert names == ["training", "between", "validation", "test"]
+    assert [bool(fold.ladder) for fold in report.folds] == [False, False, False, True]
+    assert len(report.folds[2].days) == 2
+    assert tuple(rung.name for rung in report.test.ladder) == RUNGS
+    served = report.test.ladder[RUNGS.index(report.shipped)].metrics["auc"]
+    assert served.value > 0.6
+    assert served.low < served.value < served.high  # type: ignore[operator]
+    assert len(report.verdicts) == len(RUNGS) - 1
+    assert all(text.startswith(f"{report.shipped}: ") for text in report.verdicts)
+    assert set(report.selection) == set(RUNGS)
     assert abs(sum(share for _, share in report.importance) - 1) < 1e-9
-    assert report.curves.captured[MODEL][-1] == 1.0
+    assert report.curves.captured[report.shipped][-1] == 1.0
+    assert trained.bundle.ladder.shipped == report.shipped
 
 
-def test_training_twice_gives_the_same_bundle(shop: tuple[Panel, Folds]) -> None:
-    one, two = train("dormancy_risk", *shop), train("dormancy_risk", *shop)
+def test_training_twice_gives_the_same_bundle(shop: Material) -> None:
+    one, two = (fit_model("dormancy_risk", shop, plan=PLAN) for _ in range(2))
     assert one.bundle.digest() == two.bundle.digest()
     assert one.report == two.report
 
 
-def test_a_forest_of_noise_is_reported_as_worse_than_the_baselines(
-    shop: tuple[Panel, Folds],
+def test_what_is_served_is_what_was_judged_but_for_level_and_purchase_process(
+    shop: Material,
 ) -> None:
-    """All its features are shuffled: the rules must win, and the report must say so."""
-    panel, folds = shop
-    rng = np.random.default_rng(1)
-    rows = panel.rows["natural_return"]
-    noise = rng.normal(size=rows.values.shape).astype(np.float32)
-    shuffled = Panel(
-        rows={**panel.rows, "natural_return": replace(rows, values=noise)},
-        excluded=panel.excluded,
-    )
-    report = train("natural_return", shuffled, folds).report
+    trained = fit_model("natural_return", shop, plan=PLAN)
+    served, judged = trained.bundle.ladder, trained.judged
+    assert replace(served, level=judged.level, purchase=judged.purchase) == judged
+    assert served.purchase != judged.purchase
+    processes = [rung.by_stage[0].process for rung in (served.purchase, judged.purchase)]
+    assert processes[0] is shop.processes[shop.folds.trained_until_us][0]
+    assert processes[1] is shop.processes[shop.folds.test_us][0]
+
+
+def test_a_forest_of_noise_does_not_serve_where_a_rule_is_better(shop: Material) -> None:
+    """All its features are shuffled: a rule must serve, and the report must name it."""
+    noise = with_noise(shop, "natural_return")
+    report = fit_model("natural_return", noise, plan=PLAN).report
+    assert report.shipped != FOREST
+    assert report.selection[FOREST] > report.selection[report.shipped]
     said = {d.baseline: d.verdict for d in report.test.differences if d.metric == "log_loss"}
-    assert said["logistic R,F,M"] == "worse"
-    assert any("worse than the logistic R,F,M (log loss +" in text for text in report.verdicts)
+    assert said[FOREST] == "better"
+    assert any(f"better than the {FOREST} (log loss -" in text for text in report.verdicts)
 
 
-def test_too_few_positives_names_every_fold(shop: tuple[Panel, Folds]) -> None:
-    panel, folds = shop
-    check_counts(panel, folds, min_positives=20)
+def with_noise(shop: Material, kind: Kind) -> Material:
+    rows = shop.panel.rows[kind]
+    values = np.random.default_rng(1).normal(size=rows.values.shape).astype(np.float32)
+    panel = Panel(
+        rows={**shop.panel.rows, kind: replace(rows, values=values)},
+        excluded=shop.panel.excluded,
+    )
+    return replace(shop, panel=panel)
+
+
+def test_constant_features_leave_the_other_rungs_to_serve(shop: Material) -> None:
+    """A forest without anything to split on gives its base to everybody, and says no more."""
+    rows = shop.panel.rows["dormancy_risk"]
+    constant = replace(rows, values=np.ones_like(rows.values))
+    panel = Panel(rows={**shop.panel.rows, "dormancy_risk": constant}, excluded=Exclusions())
+    trained = fit_model("dormancy_risk", replace(shop, panel=panel), plan=PLAN)
+    auc = {rung.name: rung.metrics["auc"].value for rung in trained.report.test.ladder}
+    assert auc[FOREST] == pytest.approx(0.5)
+    assert auc[trained.report.shipped] > 0.6
+    value = constant.value.take(np.arange(50))
+    p = trained.bundle.predict(constant.values[:50], value)
+    assert np.isfinite(p).all() and np.ptp(p) > 0
+
+
+def test_too_few_positives_names_every_fold(shop: Material) -> None:
+    check_counts(shop.panel, shop.folds, min_positives=20)
     with pytest.raises(DataError) as caught:
-        check_counts(panel, folds, min_positives=100_000)
+        check_counts(shop.panel, shop.folds, min_positives=100_000)
     text = str(caught.value)
     for word in ("dormancy_risk has training", "natural_return has training", "validation", "test"):
         assert word in text
     assert "at least 100000 of each" in text and "training.min_positives" in text
 
 
-def test_validation_is_halved_by_customer_only_if_each_half_can_be_isotonic(
-    shop: tuple[Panel, Folds],
-) -> None:
-    panel, folds = shop
-    small = panel.fold("dormancy_risk", "validation", folds)
-    assert split_validation(small) == (small, small)
-    times = 10_000 // len(small.labels) + 1
-    many = small.take(np.arange(len(small.labels)).repeat(times))
+def test_the_base_makes_the_mean_forecast_right_whatever_the_levels(shop: Material) -> None:
+    rows = shop.panel.fold("natural_return", "training", shop.folds)
     rng = np.random.default_rng(3)
-    many = replace(
-        many,
-        customer=rng.integers(0, 2**64, size=len(many.labels), dtype=np.uint64),
-        labels=(np.arange(len(many.labels)) % 2).astype(np.int8),
-    )
-    stopping, calibrating = split_validation(many)
-    assert len(stopping.labels) + len(calibrating.labels) == len(many.labels)
-    assert not set(stopping.customer) & set(calibrating.customer)
+    for scale in (0.0, 1.0, 4.0):
+        offsets = rng.normal(0.0, scale, size=len(shop.folds.cutoffs))
+        base = base_log_odds(rows, offsets)
+        assert expit(base + offsets[rows.cutoff]).mean() == pytest.approx(rows.labels.mean())
 
 
 @pytest.mark.parametrize(
@@ -142,8 +154,9 @@ def test_verdicts(
 
 
 def test_a_verdict_reads_as_a_sentence() -> None:
-    difference = Difference("recency rule", "log_loss", Estimate(-0.0123, -0.02, -0.004), "better")
+    difference = Difference(
+        "stack", "recency rule", "log_loss", Estimate(-0.0123, -0.02, -0.004), "better"
+    )
     assert verdict_text(difference) == (
-        "LightGBM, calibrated: better than the recency rule "
-        "(log loss -0.0123, 95 % interval -0.0200 to -0.0040)"
+        "stack: better than the recency rule (log loss -0.0123, 95 % interval -0.0200 to -0.0040)"
     )
