@@ -15,6 +15,7 @@ from small_shop import DAY_US, DAYS, START_US, TOML, events_table, make_home, sh
 from typer.testing import CliRunner
 
 import features.matrix as matrix_module
+import pipelines.train as train_module
 from features.errors import GateError
 from features.warehouse import Warehouse
 from pipelines.audit import AuditReport, require_clean, run_audit
@@ -246,8 +247,18 @@ class FitReachedError(Exception):
 
 @pytest.mark.usefixtures("peeking")
 def test_training_on_a_leak_registers_nothing_unless_told_to(
-    trained: tuple[Config, TrainReport],
+    trained: tuple[Config, TrainReport], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    collected: list[Any] = []
+    collect = train_module.collect_material
+
+    def collect_once(*arguments: Any, **named: Any) -> Any:
+        if not collected:
+            collected.append(collect(*arguments, **named))
+        return collected[0]
+
+    monkeypatch.setattr(train_module, "collect_material", collect_once)
+
     def stop_at_fit(task: str, _done: int, _total: int) -> None:
         if task == "fitting and judging models":
             raise FitReachedError
@@ -305,7 +316,7 @@ def test_simulated_apps_are_not_accused(tmp_path: Path, preset: str) -> None:
     config = load_config(tmp_path)
     end = date(2025, 11, 20)
     raw = tmp_path / "raw"
-    simulate_app(preset, customers=1500, days=540, end=end, seed=3, out=raw)
+    simulate_app(preset, customers=1000, days=480, end=end, seed=3, out=raw)
     now = datetime(2025, 11, 21, tzinfo=UTC)
     for kind, pattern in (
         ("events", "events*.parquet"),
