@@ -34,10 +34,12 @@ def define(  # noqa: PLR0913, PLR0917  one parameter per option
     """Find out from the data after how many silent days a customer is dormant."""
     from pipelines.define import run_define
     from pipelines.definition_file import write_windows
-    from pipelines.report.definition_page import write_page
+    from pipelines.report.definition_page import check_place, write_page
     from pipelines.terminal import progress_bars
 
     loaded = load(config)
+    if html is not None:
+        check_place(html)
     with progress_bars() as progress:
         report = run_define(
             loaded,

@@ -67,25 +67,31 @@ def _edited(
     head = raw[: len(raw) - len(text.encode())]
     document = tomlkit.parse(text)
     written = []
-    for table in _tables(document["stages"]):
+    tables: Any = document["stages"]
+    for table in tables:
         name = str(table["name"])
         if name not in chosen:
             continue
         days = chosen[name].window_days or 0.0
         written.append(Written(name, float(table["silence_days"]), days, plan.opinion))
-        table["silence_days"] = int(days) if days == int(days) else days
-        if not isinstance(table, InlineTable):
-            line = table.item("silence_days")
-            line.comment(_comment(line.trivia.comment, plan, as_of))
+        _set_window(table, days, plan, as_of)
     return head + tomlkit.dumps(document).encode(), tuple(written)
 
 
-def _tables(stages: Any) -> list[Any]:
-    return list(stages)
+def _set_window(table: Any, days: float, plan: DefinitionPlan, as_of: date) -> None:
+    """Replace the number; its comment goes on and stays in its column if there is room."""
+    old = table.item("silence_days") if not isinstance(table, InlineTable) else None
+    table["silence_days"] = int(days) if days == int(days) else days
+    if old is None:
+        return
+    trivia, new = old.trivia, table.item("silence_days")
+    room = len(trivia.comment_ws) + len(old.as_string()) - len(new.as_string())
+    blanks = " " * max(room, 1) if trivia.comment else "  "
+    new.trivia.comment_ws, new.trivia.comment = blanks, _comment(trivia.comment, plan, as_of)
 
 
 def _comment(old: str, plan: DefinitionPlan, as_of: date) -> str:
-    """The line's own comment, and behind it where the window is from."""
+    """The line's own words, and behind them where the window is from."""
     own = old.lstrip("#").strip().split(_MARK)[0].rstrip(" ;")
     rule = (
         f"return rule, at most {100 * plan.q:g} % within {plan.horizon_days} days"
@@ -93,7 +99,7 @@ def _comment(old: str, plan: DefinitionPlan, as_of: date) -> str:
         else f"D-curve, late cost {plan.late_cost:g}"
     )
     source = f"{_MARK}{as_of}: {rule}"
-    return f"{own}; {source}" if own else source
+    return f"# {own}; {source}" if own else f"# {source}"
 
 
 def _replace(file: Path, content: bytes) -> None:

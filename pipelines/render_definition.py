@@ -74,12 +74,13 @@ def _opinion_rows(stage: "StageDefinition", horizon: int) -> list[list[str]]:
     ]
     names = (
         "dormant after, days",
+        "silences seen to last that long",
         f"return anyway within {horizon} days",
         "false alarms: return at all",
         "missed: inside, will not return",
         "dormant today",
         "newly dormant per night",
-        "nights to contact all once",
+        f"nights to contact all{_capacity_text(stage)}",
         "days of warning before lost",
         f"dormant {horizon} days ago",
         "  of them any sign of life since",
@@ -90,12 +91,13 @@ def _opinion_rows(stage: "StageDefinition", horizon: int) -> list[list[str]]:
 
 def _meaning_column(opinion: "Opinion", meaning: "Meaning | None") -> list[str]:
     if meaning is None:
-        return ["none", *("-" for _ in range(10))]
+        return ["none", *("-" for _ in range(11))]
     rate = _percent(meaning.return_rate)
     if meaning.return_rate_low is not None and meaning.return_rate_high is not None:
         rate += f" [{100 * meaning.return_rate_low:.1f}, {100 * meaning.return_rate_high:.1f}]"
     return [
         _number(opinion.window_days, decimals=0),
+        f"{meaning.silences_reached:,}",
         rate,
         _percent(meaning.false_alarm_rate),
         _percent(meaning.missed_rate),
@@ -107,6 +109,11 @@ def _meaning_column(opinion: "Opinion", meaning: "Meaning | None") -> list[str]:
         _number(meaning.woke_since, decimals=0),
         _number(meaning.returned_since, decimals=0),
     ]
+
+
+def _capacity_text(stage: "StageDefinition") -> str:
+    capacities = {one.capacity for one in stage.meanings if one is not None}
+    return "".join(f" at {one:,}" for one in capacities if one is not None)
 
 
 def _span_text(opinion: "Opinion") -> str:
@@ -193,6 +200,10 @@ def _render_files(report: "DefinitionReport", console: Console) -> None:
             f"winback.toml, {one.stage}: silence_days {one.old_days:g} -> {one.new_days:g} "
             f"({one.opinion})."
         )
+    written = {one.stage for one in report.written}
+    for stage in report.definition.stages:
+        if written and stage.name not in written:
+            console.print(f"winback.toml, {stage.name}: left as it is, nothing is proposed.")
     if any(one.old_days != one.new_days for one in report.written):
         console.print("The models were trained for the old windows. Run `winback train` again.")
 

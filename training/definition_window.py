@@ -234,7 +234,7 @@ def _levels_off(curve: ReturnCurve) -> bool:
 
 def lost_after(curve: ReturnCurve) -> int | None:
     """The first day with R(d, H) below `LOST_RATE`; null where the data do not reach it."""
-    return _first(curve.rate < LOST_RATE)
+    return _first(curve.rate < LOST_RATE) if curve.returns else None
 
 
 def weigh(

@@ -21,22 +21,27 @@ _OPINION_STYLES = {"return rule": "rule", "D-curve": "cost", "configured": "give
 _GROUP_STYLES = ("g1", "g2", "g3", "g4")
 
 
-def write_page(report: "DefinitionReport", file: Path) -> str:
-    """Write the page and return its path; the folder must exist.
+def check_place(file: Path) -> None:
+    """Refuse a place where the page cannot be written, before any work.
 
     Raises
     ------
-    ArtifactError : there is no such folder.
+    ArtifactError : there is no such folder, or the place is one.
     """
-    if not file.resolve().parent.is_dir():
+    if file.is_dir() or not file.resolve().parent.is_dir():
+        fault = "it is a folder" if file.is_dir() else "its folder does not exist"
         raise ArtifactError(
             describe(
-                str(file),
-                "its folder does not exist",
+                f"--html {file}",
+                fault,
                 expected="a file in an existing folder",
-                fix="make the folder, or choose another place with --html",
+                fix="choose another place, such as --html definition.html",
             )
         )
+
+
+def write_page(report: "DefinitionReport", file: Path) -> str:
+    """Write the page and return its path, whose folder must exist."""
     file.write_text(build_definition_page(report), encoding="utf-8")
     return str(file)
 
