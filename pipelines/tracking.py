@@ -1,10 +1,11 @@
 """The connection to MLflow: quiet, quick to fail where asked, its faults in our words."""
 
 import logging
+import math
 import os
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ _IMPATIENT = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
 }
 _ABSENT = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
+_METRICS_PER_CALL = 500
 _SQLITE = "sqlite:///"
 
 
@@ -83,6 +85,32 @@ def is_registered(client: Any, model: str) -> bool:
             return False
         raise
     return True
+
+
+def experiment_id(config: Config, client: Any) -> str:
+    """The configured experiment, made if there is none."""
+    name = config.storage.mlflow_experiment
+    found = client.get_experiment_by_name(name)
+    if found is not None:
+        return str(found.experiment_id)
+    store = sqlite_file(config)
+    # MLflow's default for SQLite is ./mlruns of whichever folder the command ran in.
+    location = (store.parent / "mlartifacts").resolve().as_uri() if store is not None else None
+    return str(client.create_experiment(name, artifact_location=location))
+
+
+def log_metrics(client: Any, run_id: str, figures: Sequence[tuple[str, float]]) -> None:
+    """Log figures by name, as many at once as MLflow takes; those without a value are left out."""
+    from mlflow.entities import Metric
+
+    metrics = [Metric(name, value, 0, 0) for name, value in figures if math.isfinite(value)]
+    for start in range(0, len(metrics), _METRICS_PER_CALL):
+        client.log_batch(run_id, metrics=metrics[start : start + _METRICS_PER_CALL])
+
+
+def metric_word(name: str) -> str:
+    """A name as part of a metric's name."""
+    return "".join(c if c.isalnum() else "_" for c in name.lower())
 
 
 def find_alias(client: Any, model: str, alias: str) -> Any | None:
