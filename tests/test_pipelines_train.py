@@ -15,7 +15,7 @@ from pipelines.config import Config, load_config
 from pipelines.nightly import run_nightly
 from pipelines.registry import champion
 from pipelines.tracking import check_reachable
-from pipelines.train import TrainReport, run_train
+from pipelines.train import REPORT_SCHEMA, TrainReport, run_train
 
 NOW = datetime(2025, 11, 27, 8, tzinfo=UTC)
 
@@ -62,7 +62,7 @@ def test_the_report_is_json_with_a_schema_version_and_names_no_customer(
 ) -> None:
     config, report, _ = run
     text = json.dumps(report.to_json(), allow_nan=False)
-    assert json.loads(text)["schema_version"] == 1
+    assert json.loads(text)["schema_version"] == REPORT_SCHEMA
     assert "c00001" not in text
     for file in (config.home / "mlartifacts").rglob("*"):
         if file.is_file():
@@ -72,6 +72,8 @@ def test_the_report_is_json_with_a_schema_version_and_names_no_customer(
 def test_progress_is_told(run: tuple[Config, TrainReport, list[str]]) -> None:
     assert list(dict.fromkeys(run[2])) == [
         "computing features and labels",
+        "fitting purchase processes",
+        "auditing for leaks",
         "fitting and judging models",
         "registering models",
     ]
