@@ -24,8 +24,7 @@ from pipelines.config import Config, load_config
 from pipelines.ingest import run_ingest
 from pipelines.render_audit import render_audit
 from pipelines.simulate import simulate_app
-from pipelines.tracking import connect
-from pipelines.train import TrainReport, run_train
+from pipelines.train import run_train
 from training.leak_audit import Check, LeakAudit
 
 NOW = datetime(2025, 11, 27, 8, tzinfo=UTC)
@@ -220,54 +219,25 @@ def test_a_kernel_that_peeks_is_caught(clean: tuple[Config, AuditReport, list[st
     assert "c0000" not in str(stop.value)
 
 
-@pytest.fixture(scope="module")
-def trained(
-    clean: tuple[Config, AuditReport, list[str]],
-) -> tuple[Config, TrainReport]:
-    return clean[0], run_train(clean[0], now=NOW)
-
-
-def test_training_audits_and_logs_what_it_found(trained: tuple[Config, TrainReport]) -> None:
-    config, report = trained
-    assert report.audit is not None and report.audit.clean
-    assert report.to_json()["audit"]["clean"] is True
-    with connect(config) as client:
-        run = client.get_run(report.registrations[0].run_id)
-    assert run.data.params["audit"] == "clean"
-    assert run.data.metrics["audit/failed"] == 0.0
-    assert run.data.metrics["audit/future_scramble/all/rows"] > 1000
-    assert "audit/random_minus_time_split/dormancy_risk/gap" in run.data.metrics
-    (logged,) = (config.home / "mlartifacts").rglob("audit.json")
-    assert json.loads(logged.read_text()) == report.to_json()["audit"]
-
-
 class FitReachedError(Exception):
     """Raised by a test's progress where training would start to fit."""
 
 
 @pytest.mark.usefixtures("peeking")
-def test_training_on_a_leak_registers_nothing_unless_told_to(
-    trained: tuple[Config, TrainReport], monkeypatch: pytest.MonkeyPatch
+def test_training_on_a_leak_fits_nothing_unless_told_to(
+    clean: tuple[Config, AuditReport, list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    collected: list[Any] = []
-    collect = train_module.collect_material
-
-    def collect_once(*arguments: Any, **named: Any) -> Any:
-        if not collected:
-            collected.append(collect(*arguments, **named))
-        return collected[0]
-
-    monkeypatch.setattr(train_module, "collect_material", collect_once)
-
     def stop_at_fit(task: str, _done: int, _total: int) -> None:
         if task == "fitting and judging models":
             raise FitReachedError
 
-    config, _ = trained
+    # Neither MLflow nor the purchase processes come into play before the fit.
+    monkeypatch.setattr(train_module, "check_reachable", lambda _config: None)
+    monkeypatch.setattr(train_module, "fit_processes", lambda _rows: None)
     with pytest.raises(GateError, match=r"nothing was trained or registered.*spend"):
-        run_train(config, now=NOW, progress=stop_at_fit)
+        run_train(clean[0], now=NOW, progress=stop_at_fit)
     with pytest.raises(FitReachedError):
-        run_train(config, audit=False, now=NOW, progress=stop_at_fit)
+        run_train(clean[0], audit=False, now=NOW, progress=stop_at_fit)
 
 
 def run_command(config: Config, *arguments: str) -> Any:
