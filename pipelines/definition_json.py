@@ -16,6 +16,7 @@ def definition_json(definition: Definition) -> dict[str, Any]:
         "q": definition.plan.q,
         "horizon_days": definition.plan.horizon_days,
         "late_cost": definition.plan.late_cost,
+        "opinion": definition.plan.opinion,
         "customers": definition.customers,
         "customers_without_stage": definition.without_stage,
         "high_value_spend_above": definition.high_spend,

@@ -118,7 +118,10 @@ def _capacity_text(stage: "StageDefinition") -> str:
 
 def _span_text(opinion: "Opinion") -> str:
     last = "beyond the data" if opinion.latest_days is None else f"on day {opinion.latest_days}"
-    return f"its 95 % band reaches the limit first on day {opinion.earliest_days}, wholly {last}."
+    text = f"its 95 % band reaches the limit first on day {opinion.earliest_days}, wholly {last}."
+    if opinion.rises_to is not None:
+        text += f" After longer silences the chance rises again, to {_percent(opinion.rises_to)}."
+    return text
 
 
 def _render_curves(stage: "StageDefinition", console: Console) -> None:

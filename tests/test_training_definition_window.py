@@ -53,6 +53,18 @@ def test_the_rule_gives_the_day_that_the_formula_gives() -> None:
     assert opinion.earliest_days < opinion.window_days < opinion.latest_days
 
 
+def test_a_chance_that_rises_again_is_told() -> None:
+    """Seasonal customers: the first day below the limit is not below it for good."""
+    survivors = mixture(0.4, 20, 400)
+    seasonal = survivors.copy()
+    seasonal[250:] = survivors[250] * 0.7
+    opinion = propose_by_rule(curve_of(seasonal), 0.10)
+    steady = propose_by_rule(curve_of(survivors), 0.10)
+    assert opinion.window_days == steady.window_days
+    assert opinion.rises_to == pytest.approx(0.3, abs=0.01)
+    assert steady.rises_to is None
+
+
 def test_the_d_curve_gives_the_minimum_of_its_cost() -> None:
     gone, mean = 0.4, 20.0
     opinion, cost = propose_by_cost(curve_of(mixture(gone, mean, 400)), 1.0)

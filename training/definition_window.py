@@ -37,6 +37,8 @@ class Opinion:
     earliest_days, latest_days : where the curve's 95 % band crosses the limit; of the return
         rule only, and null where the band never does.
     reason : why there is no answer; null if there is one.
+    rises_to : of the return rule, the highest chance of a return after a longer silence, if it
+        is above the limit again; else null.
     """
 
     source: Source
@@ -44,6 +46,7 @@ class Opinion:
     earliest_days: int | None = None
     latest_days: int | None = None
     reason: str | None = None
+    rises_to: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,11 +139,14 @@ def propose_by_rule(curve: ReturnCurve, q: float) -> Opinion:
     reason = _no_rule(curve, q)
     if reason is not None:
         return Opinion("return rule", None, reason=reason)
+    day = _first(curve.rate <= q) or 0
+    highest = float(curve.rate[day:].max())
     return Opinion(
         "return rule",
-        float(_first(curve.rate <= q) or 0),
+        float(day),
         earliest_days=_first(curve.low <= q),
         latest_days=_first(curve.high <= q),
+        rises_to=highest if highest > q else None,
     )
 
 
