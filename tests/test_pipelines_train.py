@@ -14,7 +14,7 @@ from models.bundle import KINDS
 from pipelines.config import Config, load_config
 from pipelines.nightly import run_nightly
 from pipelines.registry import champion
-from pipelines.tracking import check_reachable
+from pipelines.tracking import check_reachable, connect
 from pipelines.train import REPORT_SCHEMA, TrainReport, run_train
 
 NOW = datetime(2025, 11, 27, 8, tzinfo=UTC)
@@ -67,6 +67,18 @@ def test_the_report_is_json_with_a_schema_version_and_names_no_customer(
     for file in (config.home / "mlartifacts").rglob("*"):
         if file.is_file():
             assert b"c00001" not in file.read_bytes(), file
+
+
+def test_the_leak_audit_is_told_and_logged(run: tuple[Config, TrainReport, list[str]]) -> None:
+    config, report, _ = run
+    assert report.audit is not None and report.audit.clean
+    with connect(config) as client:
+        logged = client.get_run(report.registrations[0].run_id).data
+    assert logged.params["audit"] == "clean"
+    assert logged.metrics["audit/failed"] == 0.0
+    assert logged.metrics["audit/future_scramble/all/rows"] > 500
+    (file,) = (config.home / "mlartifacts").rglob("audit.json")
+    assert json.loads(file.read_text()) == report.to_json()["audit"]
 
 
 def test_progress_is_told(run: tuple[Config, TrainReport, list[str]]) -> None:
