@@ -17,7 +17,7 @@ from features.manifest import block_columns, feature_manifest
 from features.progress import Progress, silent
 from features.spec import FeatureSpec
 from features.warehouse import Warehouse
-from models.bundle import KINDS, Kind
+from models.bundle import Kind
 from models.forest import ForestSettings
 from pipelines.config import Config
 from pipelines.observation import plan_run
@@ -138,7 +138,7 @@ def audit_panel(
     categorical = np.array([feature.kind == "categorical" for feature in manifest])
     cutoffs = _cutoffs(folds)
     settings = _settings(config)
-    total = 3 + 4 * len(KINDS)
+    total = 3 + 4 * len(rows)
     checks: list[Check] = []
     progress(TASK, 0, total)
 
@@ -155,8 +155,7 @@ def audit_panel(
     add(check_versions(versions, spec.attributes))
     static = block_columns(spec)["static"]
     columns = AttributeColumns(spec.attributes, tuple(range(static.start, static.stop)), names)
-    for kind in KINDS:
-        part = rows[kind]
+    for kind, part in rows.items():
         whole = AuditRows(part.values, part.labels, part.cutoff, part.customer)
         whole = whole.sampled(PANEL_ROWS)
         training = whole.take(cutoffs.training[whole.cutoff])
@@ -270,15 +269,15 @@ def _sampled_rows(
     """The panel of as many buckets as give enough rows, of large ones a part."""
     task, found = "computing features and labels", 0
     most = PANEL_ROWS // len(folds.cutoffs)
-    pieces: dict[Kind, list[PanelRows]] = {kind: [] for kind in KINDS}
+    pieces: dict[Kind, list[PanelRows]] = {}
     for bucket in range(n_buckets):
         progress(task, bucket, n_buckets)
         history = reader.read(bucket)
         history = select_customers(history, lowest_hashes(customer_hashes(history), most))
         panel = build_panel(history, spec=reader.spec, stages=config.stages, folds=folds)
-        for kind, parts in pieces.items():
-            parts.append(panel.rows[kind])
-            found += len(panel.rows[kind].labels)
+        for kind, rows in panel.rows.items():
+            pieces.setdefault(kind, []).append(rows)
+            found += len(rows.labels)
         if found >= PANEL_ROWS:
             break
     progress(task, n_buckets, n_buckets)
