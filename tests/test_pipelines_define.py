@@ -200,7 +200,7 @@ def test_buckets_and_threads_change_nothing(
     monkeypatch.setattr(define_module, "DRAWN_CUSTOMERS", 200)
     sampled = run_define(shop, horizon_days=30, now=NOW)
     assert sampled.drawn_share == pytest.approx(200 / 500)
-    assert "Bands come from 200 draws of 40%" in " ".join(sampled.notes)
+    assert "Bands come from 200 draws of 40 %" in " ".join(sampled.notes)
     windows = [one.definition.stages[0].opinions[0].window_days for one in (sampled, report)]
     assert windows[0] == windows[1]
 

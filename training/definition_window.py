@@ -161,13 +161,13 @@ def _no_rule(curve: ReturnCurve, q: float) -> str | None:
         )
     if curve.rate[0] <= q:
         return (
-            f"already on the day after an event only {curve.rate[0]:.1%} return within "
+            f"already on the day after an event only {100 * curve.rate[0]:.1f} % return within "
             f"{horizon} days: no silence tells those who do"
         )
     if curve.rate.min() > q:
         return (
             f"after {len(curve.rate) - 1} days of silence, as far as the data reach, still "
-            f"{curve.rate[-1]:.1%} return within {horizon} days"
+            f"{100 * curve.rate[-1]:.1f} % return within {horizon} days"
         )
     return None
 
@@ -209,8 +209,8 @@ def propose_by_cost(curve: ReturnCurve, late_cost: float) -> tuple[Opinion, Cost
     if not _levels_off(curve):
         last_third = 1.0 - share[curve.supported_days * 2 // 3]
         reason = (
-            f"returns go on until the data end: {last_third:.0%} of them fall in the last third "
-            f"of {curve.supported_days} days, so who never returns is not known"
+            f"returns go on until the data end: {100 * last_third:.0f} % of them fall in the last "
+            f"third of {curve.supported_days} days, so who never returns is not known"
         )
         return Opinion("D-curve", None, reason=reason), None
     scale = max(int(np.argmax(share >= _ALL_RETURNS)), 1)
