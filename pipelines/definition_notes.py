@@ -96,8 +96,8 @@ def definition_notes(
         )
     if share < 1.0:
         notes.append(
-            f"Bands come from {DRAWS} draws of {100 * share:.0f} % of the customers and are narrowed "
-            "to the number of all."
+            f"Bands come from {DRAWS} draws of {100 * share:.0f} % of the customers and are "
+            "narrowed to the number of all."
         )
     history = (as_of - first_day).days
     if definition.tiers is None:
