@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy.linalg import eigh_tridiagonal
 from scipy.optimize import minimize
 from scipy.special import expit
+from threadpoolctl import threadpool_limits
 
 from features.errors import ArtifactError, describe
 from models.purchase_counts import PurchaseCounts
@@ -148,6 +149,12 @@ def fit_process(counts: PurchaseCounts, *, process: Process) -> PurchaseProcess:
     Fader, Hardie and Lee 2005 (BG/NBD); Batislam, Denizel and Filiztekin 2007 and Hoppe and
     Wagner 2007 (MBG/NBD). METHODS.md section 1.
     """
+    # Four parameters: waiting for BLAS threads on a busy machine takes longer than the fit.
+    with threadpool_limits(1, user_api="blas"):
+        return _fit(counts, process=process)
+
+
+def _fit(counts: PurchaseCounts, *, process: Process) -> PurchaseProcess:
     scale = np.array([1.0, float(np.average(counts.age, weights=counts.weight)), 1.0, 1.0])
     few = len(counts.repeats) <= _COARSE_RECORDS
     coarse = counts if few else counts.coarsen(steps=_COARSE_STEPS)

@@ -66,6 +66,8 @@ def main() -> None:
     # Waiting OpenMP threads must not spin: on a machine that others use too, LightGBM then
     # takes ten times as long. Read by the OpenMP runtime when it is loaded, so set first.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    # Our matrices are small; BLAS threads would only wait for each other.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         app()
     except WinbackError as error:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 # As the command does: waiting OpenMP threads must not spin, or LightGBM crawls on busy machines.
 # What loads LightGBM is imported after this, inside the fixtures.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+# Our matrices are small; BLAS threads would only wait for each other.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 @pytest.fixture(scope="session")
