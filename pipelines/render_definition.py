@@ -11,8 +11,9 @@ if TYPE_CHECKING:
     from training.definition import StageDefinition
     from training.definition_curve import ReturnCurve
     from training.definition_lifecycle import Movement, TierMovement
+    from training.definition_meaning import Meaning
     from training.definition_personal import PersonalWindows
-    from training.definition_window import Meaning, Opinion
+    from training.definition_window import Opinion
 
 _CURVE_DAYS = 6
 """Points of each curve that fit a terminal."""
@@ -83,6 +84,7 @@ def _opinion_rows(stage: "StageDefinition", horizon: int) -> list[list[str]]:
         f"nights to contact all{_capacity_text(stage)}",
         "days of warning before lost",
         f"dormant {horizon} days ago",
+        "  of them expected back since",
         "  of them any sign of life since",
         "  of them returned since",
     )
@@ -91,7 +93,7 @@ def _opinion_rows(stage: "StageDefinition", horizon: int) -> list[list[str]]:
 
 def _meaning_column(opinion: "Opinion", meaning: "Meaning | None") -> list[str]:
     if meaning is None:
-        return ["none", *("-" for _ in range(11))]
+        return ["none", *("-" for _ in range(12))]
     rate = _percent(meaning.return_rate)
     if meaning.return_rate_low is not None and meaning.return_rate_high is not None:
         rate += f" [{100 * meaning.return_rate_low:.1f}, {100 * meaning.return_rate_high:.1f}]"
@@ -106,6 +108,7 @@ def _meaning_column(opinion: "Opinion", meaning: "Meaning | None") -> list[str]:
         "no limit" if meaning.capacity is None else _number(meaning.nights),
         _number(meaning.warning_days, decimals=0),
         _number(meaning.dormant_then, decimals=0),
+        _number(meaning.expected_since, decimals=0),
         _number(meaning.woke_since, decimals=0),
         _number(meaning.returned_since, decimals=0),
     ]

@@ -13,7 +13,7 @@ from pipelines.config import load_config
 from pipelines.define import DefinitionReport, run_define
 from pipelines.ingest import run_ingest
 from training.definition import StageDefinition
-from training.definition_window import Meaning
+from training.definition_meaning import Meaning
 
 ROOT = Path(__file__).parent.parent
 DATA = Path(os.environ.get("WINBACK_DATA", ROOT / ".." / "shared" / "data"))

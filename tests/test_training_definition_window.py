@@ -5,13 +5,8 @@ import pytest
 from numpy.typing import NDArray
 
 from training.definition_curve import ReturnCurve, return_rate
-from training.definition_window import (
-    People,
-    lost_after,
-    propose_by_cost,
-    propose_by_rule,
-    weigh,
-)
+from training.definition_meaning import People, weigh
+from training.definition_window import lost_after, propose_by_cost, propose_by_rule
 
 
 def curve_of(
@@ -143,6 +138,7 @@ def test_the_meaning_counts_people() -> None:
     # 50, 60 and 77.9 were below 50 four weeks ago; 78 had just reached it.
     assert meaning.new_per_night == pytest.approx(3 / 28)
     assert (meaning.dormant_then, meaning.woke_since, meaning.returned_since) == (3, 2, 1)
+    assert meaning.expected_since == pytest.approx(sum(curve.rate[d] for d in (50, 55, 90)))
     gone = [0.4 / (0.4 + 0.6 * np.exp(-d / 20)) for d in (1, 20, 49)]
     assert meaning.missed == pytest.approx(sum(gone), rel=1e-3)
     assert meaning.missed_rate == pytest.approx(np.mean(gone), rel=1e-3)

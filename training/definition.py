@@ -21,6 +21,7 @@ from training.definition_lifecycle import (
     movement_of,
     tier_movement,
 )
+from training.definition_meaning import Meaning, People, weigh
 from training.definition_personal import (
     PersonalWindows,
     RhythmFit,
@@ -32,13 +33,10 @@ from training.definition_silence import Standing
 from training.definition_snapshot import Snapshot
 from training.definition_window import (
     CostCurve,
-    Meaning,
     Opinion,
-    People,
     lost_after,
     propose_by_cost,
     propose_by_rule,
-    weigh,
 )
 
 Float64Array = NDArray[np.float64]
