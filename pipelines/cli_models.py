@@ -20,6 +20,12 @@ def train(
     audit: Annotated[
         bool, typer.Option("--audit/--no-audit", help="Look for leaks first; stop at one.")
     ] = True,
+    tune: Annotated[
+        int | None,
+        typer.Option(
+            min=1, metavar="TRIALS", help="Search settings first, so many trials for each model."
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Train, judge and register the dormancy-risk and natural-return models."""
@@ -33,6 +39,7 @@ def train(
             as_of=parse_date(as_of, "--as-of"),
             promote=promote,
             audit=audit,
+            tune=tune,
             progress=progress,
             now=now(),
         )

@@ -15,6 +15,7 @@ from pipelines.local_champion import keep_copy
 from pipelines.plots import draw_plots
 from pipelines.promotion import Registration, give_aliases, promote_challengers
 from pipelines.tracking import check_reachable, connect, experiment_id, log_metrics, metric_word
+from pipelines.tuning_runs import TuningReport, log_trials
 from training.fit import TrainedModel
 from training.ladder import ModelReport
 
@@ -40,12 +41,14 @@ class TrainingRecord:
     parameters : settings and provenance by name.
     report : the whole training report as JSON.
     promote : make the new versions champion even if there is one.
+    tuning : the search for settings, whose trials become nested runs.
     """
 
     models: tuple[TrainedModel, ...]
     parameters: dict[str, str]
     report: dict[str, Any]
     promote: bool
+    tuning: TuningReport | None = None
 
 
 def record(config: Config, training: TrainingRecord, *, run_name: str) -> tuple[Registration, ...]:
@@ -78,6 +81,8 @@ def record(config: Config, training: TrainingRecord, *, run_name: str) -> tuple[
             figures = [pair for model in training.models for pair in _figures(model.report)]
             log_metrics(client, run_id, figures)
             _log_audit(client, run_id, training.report.get("audit"))
+            if training.tuning is not None:
+                log_trials(client, run, training.tuning)
             _write_artifacts(training, Path(scratch))
             client.log_artifacts(run_id, scratch)
             # Aliases come last: a fault half-way must not leave champions of two runs.

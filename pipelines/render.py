@@ -110,6 +110,10 @@ def render_training(report: "TrainReport", console: Console) -> None:
         console.print("Leak audit: left out.")
     else:
         render_findings(report.audit, console)
+    if report.tuning is not None:
+        from pipelines.render_tuning import render_tuning
+
+        render_tuning(report.tuning, console)
     for one in report.registrations:
         console.print(f"Registered {one.model} version {one.version} as {one.alias}.")
         if one.note is not None:

@@ -16,6 +16,7 @@ from pipelines.engine import iterate_buckets
 from pipelines.observation import plan_run
 from pipelines.registry import Registration, TrainingRecord, record
 from pipelines.tracking import check_reachable, shown_uri
+from pipelines.tuning_runs import TuningReport, tune_models
 from training.fit import Material, TrainedModel, check_counts, fit_model
 from training.folds import Folds, last_midnight
 from training.ladder import ModelReport
@@ -24,6 +25,7 @@ from training.level_fit import fit_processes
 from training.levels import CUSTOMERS, LevelRows, collect_levels, concat_levels, level_as_ofs
 from training.panel import Exclusions, Panel, PanelCollector, build_panel
 from training.plan import TrainingPlan
+from training.tuning import check_trials
 
 REPORT_SCHEMA = 2
 
@@ -42,6 +44,7 @@ class TrainReport:
     excluded : rows no model learnt from, by reason.
     sampled_share : share of customers kept to stay below training.max_rows.
     audit : what the leak audit found; None if it was left out.
+    tuning : the search for settings; None if none was asked for.
     models : one report per model.
     registrations : one per model, in the same order; a note says why a champion was replaced.
     tracking_uri : where MLflow is, without credentials.
@@ -56,6 +59,7 @@ class TrainReport:
     excluded: Exclusions
     sampled_share: float
     audit: LeakAudit | None
+    tuning: TuningReport | None
     models: tuple[ModelReport, ...]
     registrations: tuple[Registration, ...]
     tracking_uri: str
@@ -73,6 +77,7 @@ class TrainReport:
             "excluded_rows": asdict(self.excluded),
             "sampled_share": self.sampled_share,
             "audit": None if self.audit is None else self.audit.to_json(),
+            "tuning": None if self.tuning is None else self.tuning.to_json(),
             "models": [model.to_json() for model in self.models],
             "registrations": [asdict(one) for one in self.registrations],
             "tracking_uri": self.tracking_uri,
@@ -85,6 +90,7 @@ def run_train(
     as_of: date | None = None,
     promote: bool = False,
     audit: bool = True,
+    tune: int | None = None,
     now: datetime,
     progress: Progress = silent,
 ) -> TrainReport:
@@ -97,15 +103,19 @@ def run_train(
         training.as_of of the configuration, else all that had arrived before today.
     promote : make the new versions champion even if there are champions.
     audit : look for leaks before any model is fitted.
+    tune : trials of other learner settings for each model; None keeps the present ones.
     now : the present instant, for "today".
     progress : told what is being done.
 
     Raises
     ------
+    UsageError : fewer than one trial.
     ArtifactError : no warehouse, or MLflow does not answer (checked before any work).
     DataError : no events, too short a history, too few positives.
     GateError : the audit found a leak; nothing is registered.
     """
+    if tune is not None:
+        check_trials(tune)
     warehouse = Warehouse.open(config.warehouse_path, n_buckets=config.storage.buckets)
     check_reachable(config)
     inputs = warehouse.versions()
@@ -124,6 +134,10 @@ def run_train(
     panel = material.panel
     check_counts(panel, folds, min_positives=plan.min_positives)
     leaks = _find_no_leaks(config, warehouse, inputs, material, progress) if audit else None
+    tuning = None
+    if tune is not None:
+        tuning = tune_models(material, plan=plan, trials=tune, progress=progress)
+        plan = tuning.plan
     trained = fit_models(material, plan=plan, progress=progress)
     report = TrainReport(
         as_of=dates.until,
@@ -135,6 +149,7 @@ def run_train(
         excluded=panel.excluded,
         sampled_share=panel.sampled_share,
         audit=leaks,
+        tuning=tuning,
         models=tuple(model.report for model in trained),
         registrations=(),
         tracking_uri=shown_uri(config),
@@ -144,9 +159,10 @@ def run_train(
         config,
         TrainingRecord(
             models=trained,
-            parameters=_parameters(config, report),
+            parameters=_parameters(config, plan, report),
             report=report.to_json(),
             promote=promote,
+            tuning=tuning,
         ),
         run_name=f"train {dates.until.isoformat()}",
     )
@@ -257,10 +273,10 @@ def fit_models(
     return tuple(trained)
 
 
-def _parameters(config: Config, report: TrainReport) -> dict[str, str]:
+def _parameters(config: Config, training: TrainingPlan, report: TrainReport) -> dict[str, str]:
     """What decides the run, by name, for MLflow."""
-    plan = asdict(config.training)
-    learner = plan.pop("learner")
+    plan = asdict(training)
+    learner, models = plan.pop("learner"), plan.pop("models")
     test = report.models[0]
     return {
         "winback_version": installed_version(),
@@ -278,4 +294,10 @@ def _parameters(config: Config, report: TrainReport) -> dict[str, str]:
         **{f"excluded.{name}": str(rows) for name, rows in asdict(report.excluded).items()},
         **{f"training.{name}": str(value) for name, value in plan.items() if name != "as_of"},
         **{f"learner.{name}": str(value) for name, value in learner.items()},
+        **{
+            f"learner.{kind}.{name}": str(value)
+            for kind, own in models.items()
+            for name, value in own.items()
+            if value is not None
+        },
     }

@@ -167,7 +167,7 @@ def fit_ladder(kind: Kind, material: Material, *, plan: TrainingPlan) -> FittedL
     )
     offsets = np.array([levels.at(int(as_of)) for as_of in folds.as_ofs])
     base = base_log_odds(training, offsets)
-    settings = ForestSettings(**asdict(plan.learner))
+    settings = ForestSettings(**asdict(plan.for_model(kind).learner))
     first = _boost(
         sample(training, offsets, base),
         sample(validation, offsets, base),

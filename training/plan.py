@@ -1,5 +1,6 @@
 """How a training run is laid out: cutoffs, folds and learner settings."""
 
+from dataclasses import asdict, replace
 from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
@@ -32,6 +33,27 @@ class LearnerPlan:
 
 
 @dataclass(frozen=True, slots=True, config=_FORBID)
+class TreeSettings:
+    """Learner settings of one model; what is left out is as in [training.learner]."""
+
+    learning_rate: Annotated[float, Field(gt=0, le=1)] | None = None
+    num_leaves: Annotated[int, Field(ge=2, le=1024)] | None = None
+    min_data_in_leaf: Annotated[int, Field(ge=1)] | None = None
+    feature_fraction: Annotated[float, Field(gt=0, le=1)] | None = None
+    bagging_fraction: Annotated[float, Field(gt=0, le=1)] | None = None
+    lambda_l2: Annotated[float, Field(ge=0)] | None = None
+    extra_trees: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, config=_FORBID)
+class ModelSettings:
+    """Tree settings by model, as `winback train --tune` proposes them."""
+
+    dormancy_risk: TreeSettings = Field(default_factory=TreeSettings)
+    natural_return: TreeSettings = Field(default_factory=TreeSettings)
+
+
+@dataclass(frozen=True, slots=True, config=_FORBID)
 class TrainingPlan:
     """Cutoffs, sampling and quality limits of `winback train`.
 
@@ -45,6 +67,8 @@ class TrainingPlan:
     max_rows : panel rows above this are sampled by customer hash.
     calibration : isotonic needs 2,000 positives, so "auto" picks it only from there on.
     bootstrap_draws : customer-bootstrap draws behind every interval.
+    learner : LightGBM settings of all models.
+    models : settings that differ by model.
     """
 
     as_of: str | None = None
@@ -56,3 +80,15 @@ class TrainingPlan:
     calibration: Literal["auto", "isotonic", "platt"] = "auto"
     bootstrap_draws: Annotated[int, Field(ge=50, le=5000)] = 200
     learner: LearnerPlan = Field(default_factory=LearnerPlan)
+    models: ModelSettings = Field(default_factory=ModelSettings)
+
+    def for_model(self, kind: str) -> "TrainingPlan":
+        """The plan of one model: its own tree settings are in `learner`."""
+        own: TreeSettings | None = getattr(self.models, kind, None)
+        return self if own is None else replace(self, learner=with_settings(self.learner, own))
+
+
+def with_settings(learner: LearnerPlan, settings: TreeSettings) -> LearnerPlan:
+    """A learner with other tree settings; what is left out stays."""
+    given = {name: value for name, value in asdict(settings).items() if value is not None}
+    return replace(learner, **given)
