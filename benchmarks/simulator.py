@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import log_loss, roc_auc_score
+from sklearn.metrics import roc_auc_score
 
 from benchmarks.report import Bar, document, publish
 from benchmarks.simulator_world import DAYS, END, SEED, Truth, find_truth
@@ -31,6 +31,8 @@ from pipelines.simulate import SimulationPlan, run_simulation
 from pipelines.simulate.files import CONTACTS_NAME, CUSTOMERS_NAME, EVENTS_PATTERN
 from pipelines.simulate.world import SHOP
 from pipelines.train import run_train
+from training.ladder import estimate_json
+from training.metrics import draw_customers, judge
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -38,6 +40,8 @@ Ints = NDArray[np.int64]
 MARGIN_DAYS = 3
 """Days after the window, in which what happened late inside it arrives."""
 DRAWS = 500
+_SURE = (1e-3, 1 - 1e-3)
+"""A share of a few hundred futures is never quite 0 or 1."""
 CLOSE_ENOUGH = 0.01
 PACKAGES = ("numba", "numpy", "lightgbm", "scikit-learn")
 
@@ -91,7 +95,7 @@ def main() -> int:
         bars=[
             Bar(
                 "AUC below that of the true probabilities given the histories",
-                figures["gaps"]["histories"]["auc"],
+                figures["auc_gaps"]["histories_minus_model"]["value"],
                 CLOSE_ENOUGH,
                 "at most",
             )
@@ -143,32 +147,38 @@ def score(config: Config, as_of: date, seconds: dict[str, float]) -> AtRisk:
 
 def measure(rows: AtRisk, truth: Truth, config: Config) -> dict[str, Any]:
     """Figures of the model and of both truths, and how far the model is below them."""
-    forecasts = {"model": rows.model, "histories": truth.histories, "states": truth.states}
-    by_stage = {}
-    for position, stage in enumerate(config.stages):
-        here = rows.stage == position
-        if 0 < np.count_nonzero(truth.lost[here]) < np.count_nonzero(here):
-            by_stage[stage.name] = {
-                "customers": int(np.count_nonzero(here)),
-                "auc": {
-                    name: float(roc_auc_score(truth.lost[here], forecast[here]))
-                    for name, forecast in forecasts.items()
-                },
-            }
+    forecasts = {
+        "model": rows.model,
+        "histories": np.clip(truth.histories, *_SURE),
+        "states": np.clip(truth.states, *_SURE),
+    }
+    everyone = np.arange(len(rows.number))
+    judged = {
+        name: judge(
+            forecast,
+            truth.lost.astype(np.int8),
+            counts=draw_customers(everyone, draws=DRAWS, rng=np.random.default_rng(SEED)),
+        )
+        for name, forecast in forecasts.items()
+    }
+
+    def gap(better: str, worse: str) -> dict[str, float | None]:
+        return estimate_json(judged[better].minus(judged[worse], "auc"))
+
     return {
         "customers_judged": len(rows.number),
         "lost_share": float(truth.lost.mean()),
-        "auc": {n: float(roc_auc_score(truth.lost, p)) for n, p in forecasts.items()},
+        **{
+            metric: {name: one.estimate(metric).value for name, one in judged.items()}
+            for metric in ("auc", "log_loss", "calibration_slope")
+        },
         "expected_auc": {n: expected_auc(truth.states, p) for n, p in forecasts.items()},
-        "log_loss": {
-            n: float(log_loss(truth.lost, np.clip(p, 1e-3, 1 - 1e-3))) for n, p in forecasts.items()
+        "auc_gaps": {
+            "histories_minus_model": gap("histories", "model"),
+            "states_minus_model": gap("states", "model"),
+            "states_minus_histories": gap("states", "histories"),
         },
-        "gaps": {
-            "histories": gap(truth.lost, truth.histories, rows.model),
-            "states": gap(truth.lost, truth.states, rows.model),
-            "states_to_histories": gap(truth.lost, truth.states, truth.histories),
-        },
-        "by_stage": by_stage,
+        "by_stage": auc_by_stage(rows.stage, truth.lost, forecasts, config),
         "imagined_carrying_weight": dict(
             zip(
                 ("q05", "q25", "q50"),
@@ -177,6 +187,21 @@ def measure(rows: AtRisk, truth: Truth, config: Config) -> dict[str, Any]:
             )
         ),
     }
+
+
+def auc_by_stage(
+    stage: NDArray[np.int16], lost: NDArray[np.bool_], forecasts: dict[str, Floats], config: Config
+) -> dict[str, Any]:
+    """AUC within each stage on which some return and some do not."""
+    found = {}
+    for position, one in enumerate(config.stages):
+        here = stage == position
+        if 0 < np.count_nonzero(lost[here]) < np.count_nonzero(here):
+            found[one.name] = {
+                "customers": int(np.count_nonzero(here)),
+                **{n: float(roc_auc_score(lost[here], p[here])) for n, p in forecasts.items()},
+            }
+    return found
 
 
 def expected_auc(p_lost: Floats, forecast: Floats) -> float:
@@ -189,21 +214,6 @@ def expected_auc(p_lost: Floats, forecast: Floats) -> float:
             sample_weight=np.concatenate([p_lost, 1.0 - p_lost]),
         )
     )
-
-
-def gap(lost: NDArray[np.bool_], better: Floats, worse: Floats) -> dict[str, float]:
-    """Difference in AUC with a 95 % interval over customers, both on the same draws."""
-    rng = np.random.default_rng(SEED)
-    draws = []
-    for _ in range(DRAWS):
-        rows = rng.integers(0, len(lost), len(lost))
-        if lost[rows].any() and not lost[rows].all():
-            draws.append(
-                roc_auc_score(lost[rows], better[rows]) - roc_auc_score(lost[rows], worse[rows])
-            )
-    low, high = np.quantile(draws, (0.025, 0.975))
-    difference = roc_auc_score(lost, better) - roc_auc_score(lost, worse)
-    return {"auc": float(difference), "low": float(low), "high": float(high)}
 
 
 if __name__ == "__main__":
