@@ -78,13 +78,11 @@ def generate(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """Write the configuration, and the warehouse unless it is there already."""
     buckets = -(-options.customers // CUSTOMERS_PER_BUCKET)
     file = write_config("retail", folder, force=True)
-    text = file.read_text()
-    settings = {"buckets": buckets, "max_cutoffs": options.cutoffs, "max_rows": options.max_rows}
+    before, mark, training = file.read_text().partition("[training]")
+    settings = {"max_cutoffs": options.cutoffs, "max_rows": options.max_rows}
     for name, value in settings.items():
-        text, found = re.subn(rf"(?m)^{name} = \d+", f"{name} = {value}", text, count=1)
-        if found != 1:
-            raise ValueError(f"the preset has no line for {name}")
-    file.write_text(text)
+        training = _set(training, name, value)
+    file.write_text(_set(before, "buckets", buckets) + mark + training)
     config = load_config(folder)
     start = perf_counter()
     fresh = not Warehouse.exists(config.warehouse_path)
@@ -93,6 +91,14 @@ def generate(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
         fill_warehouse(warehouse, customers=options.customers, seed=1)
     rows = {name: warehouse.table_stats(name).rows for name in ("events", "contacts", "customers")}
     return {"rows": rows, "generation_seconds": perf_counter() - start if fresh else None}
+
+
+def _set(text: str, name: str, value: int) -> str:
+    """A part of a configuration with one number changed."""
+    changed, found = re.subn(rf"(?m)^{name} = \d+", f"{name} = {value}", text)
+    if found != 1:
+        raise ValueError(f"{found} lines set {name}, not one")
+    return changed
 
 
 def train(folder: Path) -> dict[str, Any]:
