@@ -135,15 +135,16 @@ def flatten_periods(
 def fit_hazard_forest(
     training: Spells,
     *,
-    validation: Spells,
+    validation: Spells | None = None,
     n_bins: int,
     names: tuple[str, ...],
     categorical: tuple[str, ...] = (),
     settings: ForestSettings,
-) -> HazardForest:
+) -> HazardForest | None:
     """Boost on `training` until the loss per period of the later `validation` stops falling.
 
-    The same inputs and settings give the same text, byte for byte.
+    Without validation spells all `settings.max_rounds` are boosted. The same inputs and
+    settings give the same text, byte for byte.
 
     Parameters
     ----------
@@ -152,6 +153,10 @@ def fit_hazard_forest(
     names : column names of `values`, in order.
     categorical : the columns that hold codes, not quantities.
     settings : learner settings; a round grows one tree per anchor.
+
+    Returns
+    -------
+    None if all features are constant: there is nothing to tell customers apart by.
 
     References
     ----------
@@ -162,10 +167,10 @@ def fit_hazard_forest(
     rate = (returns + 0.5) / (at_risk + 1.0)
     base = np.log(rate) - np.log1p(-rate)
     weights = anchor_weights(n_bins)
-    grow, stop = _PeriodLoss(training, base, weights), _PeriodLoss(validation, base, weights)
-    parameters: dict[str, Any] = {
-        **settings.parameters(len(training.values)),
-        "objective": grow.gradients,
+    reading = {**settings.parameters(len(training.values)), "feature_pre_filter": False}
+    growing = {
+        **reading,
+        "objective": _PeriodLoss(training, base, weights).gradients,
         "num_class": weights.shape[1],
         "metric": "None",
     }
@@ -174,21 +179,23 @@ def fit_hazard_forest(
         label=np.zeros(len(training.values)),
         feature_name=list(names),
         categorical_feature=list(categorical),
-        params=parameters,
+        params=reading,
         free_raw_data=True,
-    )
-    stopping = lgb.Dataset(
-        validation.values, label=np.zeros(len(validation.values)), reference=fitting
-    )
-    booster = lgb.train(
-        parameters,
-        fitting,
-        num_boost_round=settings.max_rounds,
-        valid_sets=[stopping],
-        feval=stop.evaluate,
-        callbacks=[lgb.early_stopping(settings.early_stopping_rounds, verbose=False)],
-    )
-    rounds = max(1, int(booster.best_iteration))
+    ).construct()
+    if all(fitting.feature_num_bin(column) < 2 for column in range(len(names))):
+        return None
+    stopping: dict[str, Any] = {}
+    if validation is not None:
+        later = lgb.Dataset(
+            validation.values, label=np.zeros(len(validation.values)), reference=fitting
+        )
+        stopping = {
+            "valid_sets": [later],
+            "feval": _PeriodLoss(validation, base, weights).evaluate,
+            "callbacks": [lgb.early_stopping(settings.early_stopping_rounds, verbose=False)],
+        }
+    booster = lgb.train(growing, fitting, num_boost_round=settings.max_rounds, **stopping)
+    rounds = max(1, int(booster.best_iteration)) if stopping else None
     # Read back from text, so the forest just judged is the very one that is served.
     return HazardForest(read_forest(booster.model_to_string(num_iteration=rounds)), base)
 

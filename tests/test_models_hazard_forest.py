@@ -106,6 +106,7 @@ def test_finds_the_hazards_of_two_kinds_of_customers_under_censoring() -> None:
         names=("a", "b", "c"),
         settings=SETTINGS,
     )
+    assert model is not None
     quick, slow = model.log_odds(np.array([[1, 0, 0], [-1, 0, 0]], dtype=np.float32))
     widths = np.diff(edges)
     for found, mean in ((quick, 8.0), (slow, 40.0)):
@@ -113,29 +114,41 @@ def test_finds_the_hazards_of_two_kinds_of_customers_under_censoring() -> None:
         np.testing.assert_allclose(survival, np.exp(-np.cumsum(widths) / mean), atol=0.05)
 
 
+def fitted_on(values: np.ndarray, days: np.ndarray, back: np.ndarray, edges: np.ndarray):  # type: ignore[no-untyped-def]
+    spells = cut_spells(values, days=days, returned=back, edges=edges)
+    return fit_hazard_forest(
+        spells,
+        validation=spells,
+        n_bins=len(edges) - 1,
+        names=("a", "b", "c"),
+        settings=SETTINGS,
+    )
+
+
 def test_equal_inputs_give_equal_text() -> None:
     edges = log_spaced_days(30)
-    values, days, back = waiting_times(800, seed=3)
-    spells = cut_spells(values, days=days, returned=back, edges=edges)
-    texts = {
-        fit_hazard_forest(
-            spells,
-            validation=spells,
-            n_bins=len(edges) - 1,
-            names=("a", "b", "c"),
-            settings=SETTINGS,
-        ).forest.text
-        for _ in range(2)
-    }
-    assert len(texts) == 1
+    data = waiting_times(800, seed=3)
+    assert fitted_on(*data, edges).forest.text == fitted_on(*data, edges).forest.text
 
 
 def test_one_bin_is_a_plain_forest() -> None:
     values, days, back = waiting_times(800, seed=4)
-    edges = log_spaced_days(1)
-    spells = cut_spells(values, days=days, returned=back, edges=edges)
-    model = fit_hazard_forest(
-        spells, validation=spells, n_bins=1, names=("a", "b", "c"), settings=SETTINGS
-    )
+    model = fitted_on(values, days, back, log_spaced_days(1))
     assert model.log_odds(values).shape == (800, 1)
     assert model.log_odds(values[:0]).shape == (0, 1)
+
+
+def test_without_validation_all_rounds_are_boosted() -> None:
+    edges = log_spaced_days(30)
+    values, days, back = waiting_times(800, seed=5)
+    spells = cut_spells(values, days=days, returned=back, edges=edges)
+    model = fit_hazard_forest(
+        spells, n_bins=len(edges) - 1, names=("a", "b", "c"), settings=SETTINGS
+    )
+    assert model is not None
+    assert model.forest.rounds == 3 * SETTINGS.max_rounds
+
+
+def test_constant_features_give_no_forest() -> None:
+    values, days, back = waiting_times(800, seed=6)
+    assert fitted_on(np.zeros_like(values), days, back, log_spaced_days(30)) is None

@@ -74,6 +74,7 @@ def model() -> ReturnTimeModel:
         names=("a", "b", "c"),
         settings=ForestSettings(max_rounds=10, min_data_in_leaf=20, threads=1),
     )
+    assert hazards is not None
     return ReturnTimeModel(hazards, edges, Calibration("platt", slope=1.1, intercept=0.05))
 
 

@@ -126,6 +126,7 @@ def _bytes(panel: Panel, kind: str) -> list[bytes]:
             rows.labels,
             rows.cutoff,
             rows.customer,
+            rows.return_us,
             value.stage,
             value.silence_days,
             value.order_recency_days,

@@ -16,6 +16,7 @@ from features.stage import Stage
 from features.stage_state import NO_STAGE, stage_states
 from models.bundle import KINDS, Kind
 from models.customer_value import CustomerValue, concat_values, customer_values
+from training.durations import next_return_us
 from training.folds import FoldName, Folds
 from training.labels import returned
 
@@ -41,6 +42,8 @@ class PanelRows:
     cutoff : position in the folds' cutoffs, shape (n,).
     customer : hash of the customer's id, shape (n,).
     value : what the baselines read.
+    return_us : when the customer came back first, label window or not (us, UTC), NO_TIME
+        where that is not known; shape (n,).
     """
 
     values: Float32Array
@@ -48,6 +51,7 @@ class PanelRows:
     cutoff: Int16Array
     customer: UInt64Array
     value: CustomerValue
+    return_us: Int64Array
 
     def take(self, rows: NDArray[Any]) -> "PanelRows":
         """The chosen rows, by mask or position."""
@@ -57,6 +61,7 @@ class PanelRows:
             cutoff=self.cutoff[rows],
             customer=self.customer[rows],
             value=self.value.take(rows),
+            return_us=self.return_us[rows],
         )
 
 
@@ -120,14 +125,17 @@ def build_panel(
     """
     matrix = build_matrix(history, spec=spec, as_ofs=folds.as_ofs)
     states = stage_states(history, stages, spec=spec, as_ofs=folds.as_ofs)
+    rows = (matrix.customer.astype(np.int64), matrix.as_of, states.stage)
+    known = label_knowledge(matrix.as_of, folds)
     back = returned(
         history,
         spec=spec,
         stages=stages,
-        rows=(matrix.customer.astype(np.int64), matrix.as_of, states.stage),
+        rows=rows,
         window=(folds.gap_us, folds.horizon_us),
-        known_before_us=label_knowledge(matrix.as_of, folds),
+        known_before_us=known,
     )
+    return_us = next_return_us(history, spec=spec, stages=stages, rows=rows, known_before_us=known)
     counts = count_returns(history, stages, spec=spec, states=states)
     staged = states.stage != NO_STAGE
     counted = np.array([stage.silence_days is not None for stage in stages])
@@ -143,6 +151,7 @@ def build_panel(
             cutoff=np.searchsorted(folds.as_ofs, matrix.as_of[chosen]).astype(np.int16),
             customer=hashes[matrix.customer[chosen]],
             value=customer_values(matrix, states, counts, chosen),
+            return_us=return_us[chosen],
         )
 
     return Panel(
@@ -222,4 +231,5 @@ def concat_rows(pieces: Sequence[PanelRows]) -> PanelRows:
         cutoff=np.concatenate([piece.cutoff for piece in pieces]),
         customer=np.concatenate([piece.customer for piece in pieces]),
         value=concat_values([piece.value for piece in pieces]),
+        return_us=np.concatenate([piece.return_us for piece in pieces]),
     )
