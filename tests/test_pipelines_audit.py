@@ -175,7 +175,7 @@ def test_an_attribute_of_today_that_knows_the_outcome_is_named(tmp_path: Path, l
     assert caught
     assert all(check.named == ("status",) for check in caught)
     assert "secret" not in json.dumps(report.to_json())
-    with pytest.raises(GateError, match=r"history is unknown.*changed_at"):
+    with pytest.raises(GateError, match=r"no history.*changed_at"):
         require_clean(report.audit)
 
 
@@ -192,7 +192,7 @@ def test_lasting_traits_of_a_snapshot_pass(tmp_path: Path) -> None:
     )
     report = run_audit(config, now=NOW)
     assert report.audit.clean
-    assert "history is unknown" in check_of(report, "customer_records", "natural_return").meaning
+    assert "no history" in check_of(report, "customer_records", "natural_return").meaning
 
 
 @pytest.fixture

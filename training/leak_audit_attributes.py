@@ -25,10 +25,11 @@ FAILURE_AUC, FAILURE_LOW = 0.62, 0.57
 looks the same, was written with knowledge of them: the AUC and the lower end of its interval.
 Measured on traits and on planted states: docs/audit.md."""
 WARNING_AUC, WARNING_LOW = 0.55, 0.52
-MAX_ROWS = 25_000
+MAX_ROWS = 15_000
 N_STRATA = 10
-LATEST = 2
-"""Cutoffs that are looked at: today's values know most of the latest label windows."""
+LATEST, LEARNT = 2, 4
+"""Cutoffs that are looked at, and that the forest learns from: today's values know most of the
+latest label windows."""
 _Z = 1.959964
 _FIX = (
     "leave these attributes out of sources.customers.attributes, or map changed_at and ingest the "
@@ -102,13 +103,14 @@ def check_attributes(
     cutoffs: AuditCutoffs,
     settings: ForestSettings,
 ) -> Check:
-    """Look for outcomes in attributes that were read before their history is known.
+    """Look for outcomes in attributes that are read at dates at which they have no history.
 
-    Records without a time of their own hold today's values for all of the past. A lasting
-    trait (a region) does no harm there; a state (a tier, a status) tells of later events.
-    They are told apart by what the attribute adds where the past looks the same: customers
-    are grouped by what a forest without attributes expects of them, and the attribute
-    ranks the label within the groups, by the rates among other customers.
+    Undated records hold today's values for all of the past, and so may an attribute that
+    never changes in dated ones. A lasting trait (a region) does no harm; a state (a tier, a
+    status) tells of later events. They are told apart by what the attribute adds where the
+    past looks the same: customers are grouped by what a forest without attributes expects
+    of them, and the attribute ranks the label within the groups, by the rates among other
+    customers.
 
     Parameters
     ----------
@@ -119,13 +121,8 @@ def check_attributes(
     cutoffs : of the rows.
     settings : of the small forest.
     """
-    since = versions.dated_since_us
-    undated = np.ones(len(cutoffs.as_ofs), dtype=np.bool_)
-    if since is not None:
-        undated = cutoffs.as_ofs <= since
     figures: dict[str, float | int | str] = {
-        "cutoffs": len(undated),
-        "cutoffs_with_current_values": int(undated.sum()),
+        "cutoffs": len(cutoffs.as_ofs),
         "warning_above": WARNING_AUC,
         "failure_above": FAILURE_AUC,
     }
@@ -135,22 +132,26 @@ def check_attributes(
 
     if not columns.attributes or versions.records == 0:
         return unchecked("No customer attribute is a feature.")
-    if not undated.any():
+    unknown = _without_history(versions, cutoffs)
+    for name, cutoffs_of_one in zip(columns.attributes, unknown, strict=True):
+        figures[f"cutoffs_without_history.{name}"] = int(cutoffs_of_one.sum())
+    if not unknown.any():
         return Check(
             NAME,
             subject,
             "passed",
-            f"Records are dated: {len(versions.dated_us):,} versions say since when they hold, "
-            "from before the first cutoff on.",
+            f"Attributes have a history: {len(versions.dated_us):,} versions say since when they "
+            "hold, from before the first cutoff on.",
             figures=figures,
         )
-    rows = rows.take(undated[rows.cutoff]).sampled(MAX_ROWS)
-    latest = np.flatnonzero(undated)[-LATEST:]
-    if not (rows.has_both_labels and rows.take(np.isin(rows.cutoff, latest)).has_both_labels):
-        return unchecked("Too few rows of either label at cutoffs with undated records.")
+    learnt_at = np.asarray(np.any(_latest(unknown, LEARNT), axis=0))
+    rows = rows.take(learnt_at[rows.cutoff]).sampled(MAX_ROWS)
+    if not rows.has_both_labels:
+        return unchecked("Too few rows of either label where attributes have no history.")
     expected = _expected_without(rows, columns, settings)
-    judged = np.isin(rows.cutoff, latest)
-    findings = _findings(rows.take(judged), expected[judged], columns)
+    findings = _findings(rows, expected, columns, unknown)
+    if not findings:
+        return unchecked("Too few rows of either label where attributes have no history.")
     for one in findings:
         figures |= {
             f"alone.{one.name}": round(one.alone, 4),
@@ -158,6 +159,21 @@ def check_attributes(
             f"given_past_low.{one.name}": round(one.low, 4),
         }
     return _verdict(subject, findings, figures)
+
+
+def _without_history(versions: RecordVersions, cutoffs: AuditCutoffs) -> BoolArray:
+    """At which cutoffs each attribute may hold a later value; shape (n_attributes, n_cutoffs)."""
+    since = versions.dated_since_us
+    undated = np.ones(len(cutoffs.as_ofs), dtype=np.bool_)
+    if since is not None:
+        undated = cutoffs.as_ofs <= since
+    return np.asarray((versions.changed == 0)[:, None] | undated[None, :])
+
+
+def _latest(unknown: BoolArray, number: int) -> BoolArray:
+    """The latest few of each attribute's cutoffs, in the same shape."""
+    later = np.cumsum(unknown[:, ::-1], axis=1)[:, ::-1]
+    return np.asarray(unknown & (later <= number))
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,21 +197,18 @@ class _Finding:
 def _verdict(
     subject: str, findings: Sequence[_Finding], figures: dict[str, float | int | str]
 ) -> Check:
-    listed = ", ".join(
-        f"{one.name} alone {one.alone:.3f}, given the past {one.given_past:.3f}"
-        for one in sorted(findings, key=lambda one: -one.given_past)
-    )
+    n = len(findings)
+    unknown = f"{n} attributes have" if n > 1 else "1 attribute has"
+    unknown += " no history, only current values. Among customers with the same past"
+    top = max(findings, key=lambda one: one.given_past)
     named = tuple(one.name for one in findings if one.leaks)
-    about = (
-        f"{len(findings)} attributes hold current values, their history is unknown "
-        f"(AUC of later returns: {listed})"
-    )
     if named:
         return Check(
             NAME,
             subject,
             "failed",
-            f"{about}: {', '.join(named)} know more than the past tells.",
+            f"{unknown}, later returns are ranked by {_ranks(findings, named)}: written with "
+            "knowledge of the outcome.",
             fix=_FIX,
             named=named,
             figures=figures,
@@ -206,13 +219,25 @@ def _verdict(
             NAME,
             subject,
             "warning",
-            f"{about}: {', '.join(odd)} may have been written with knowledge of it.",
+            f"{unknown}, later returns are ranked by {_ranks(findings, odd)}: perhaps written "
+            "with knowledge of the outcome.",
             fix=f"if their values change over time, {_FIX}",
             named=odd,
             figures=figures,
         )
     return Check(
-        NAME, subject, "passed", f"{about}: none tells more than a lasting trait.", figures=figures
+        NAME,
+        subject,
+        "passed",
+        f"{unknown}, later returns are ranked best by {_ranks(findings, (top.name,))}: no more "
+        "than a lasting trait does.",
+        figures=figures,
+    )
+
+
+def _ranks(findings: Sequence[_Finding], names: tuple[str, ...]) -> str:
+    return ", ".join(
+        f"{one.name} (AUC {one.given_past:.3f})" for one in findings if one.name in names
     )
 
 
@@ -230,16 +255,21 @@ def _expected_without(
 
 
 def _findings(
-    rows: AuditRows, expected: Float64Array, columns: AttributeColumns
+    rows: AuditRows, expected: Float64Array, columns: AttributeColumns, unknown: BoolArray
 ) -> tuple[_Finding, ...]:
-    strata = _strata(rows, expected)
-    half = scatter(rows.customer) & np.uint64(1) == 0
-    positive = rows.labels == 1
     findings = []
-    for name, column in zip(columns.attributes, columns.columns, strict=True):
-        values = rows.values[:, column]
+    judged_at = _latest(unknown, LATEST)
+    for name, column, cutoffs in zip(columns.attributes, columns.columns, judged_at, strict=True):
+        inside = cutoffs[rows.cutoff]
+        judged = rows.take(inside)
+        if not judged.has_both_labels:
+            continue
+        half = scatter(judged.customer) & np.uint64(1) == 0
+        positive = judged.labels == 1
+        values = judged.values[:, column]
         codes = np.where(np.isnan(values), -1.0, values).astype(np.int64) + 1
         alone = cross_fitted_auc(codes, positive, half)
+        strata = _strata(judged, expected[inside])
         given_past, error = _auc_given_strata(codes, positive, half, strata)
         findings.append(_Finding(name, alone, given_past, given_past - _Z * error))
     return tuple(findings)

@@ -21,9 +21,10 @@ _START = 0.01
 class RecordVersions:
     """How the records of some customers came about.
 
-    A version is undated if it claims to hold since before anything was known of the
-    customer: since 1970, since signup, or since before the first event. Ingestion says so
-    of records without a time of their own.
+    A version is dated if it replaces an earlier one of the customer and begins after
+    signup and after the first event: then the source keeps what was before. Ingestion lets
+    records without a time of their own hold since signup or 1970; a lone version with a
+    time may just as well be a record that was overwritten.
 
     Attributes
     ----------
@@ -81,7 +82,7 @@ def count_versions(
     """
     profiles = history.profiles
     owner = np.repeat(np.arange(history.n_customers), np.diff(profiles.offsets))
-    dated = ~_undated(history, owner)
+    dated = _dated(history, owner)
     n_attributes = profiles.attribute.shape[1]
     successive = np.flatnonzero(owner[1:] == owner[:-1])
     differ = profiles.attribute[successive + 1] != profiles.attribute[successive]
@@ -105,14 +106,19 @@ def count_versions(
     )
 
 
-def _undated(history: History, owner: Int64Array) -> BoolArray:
+def _dated(history: History, owner: Int64Array) -> BoolArray:
     profiles, events = history.profiles, history.events
     first = np.full(history.n_customers, np.iinfo(np.int64).max)
     some = np.diff(events.offsets) > 0
     first[some] = events.occurred_at[events.offsets[:-1][some]]
+    replaces = np.zeros(len(owner), dtype=np.bool_)
+    replaces[1:] = owner[1:] == owner[:-1]
     changed_at = profiles.changed_at
     return np.asarray(
-        (changed_at <= 0) | (changed_at == profiles.signup_at) | (changed_at <= first[owner])
+        replaces
+        & (changed_at > 0)
+        & (changed_at != profiles.signup_at)
+        & (changed_at > first[owner])
     )
 
 
