@@ -1,15 +1,14 @@
 """The served artefact: a folder of text files whose every byte is checked before use.
 
 Nothing of winback's own classes is pickled, so a bundle outlives any refactoring:
-model.txt (LightGBM's text), ladder.json (the other rungs, calibrations, which one serves),
-features.json (specification and feature manifest), metrics.json and manifest.json (sizes
-and SHA-256 of the others, what it is).
+model.txt (LightGBM's text), ladder.json (the other rungs, calibrations, which one serves)
+or hazards.json (bins of days and their hazards), features.json (specification and feature
+manifest), metrics.json and manifest.json (sizes and SHA-256 of the others, what it is).
 """
 
 import hashlib
 import json
-import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -22,56 +21,76 @@ from features.errors import ArtifactError, describe
 from features.manifest import feature_manifest, manifest_digest
 from features.spec import FeatureSpec
 from features.stage import Stage
+from models.bundle_folder import (
+    folder_fault,
+    json_bytes,
+    manifest_of,
+    read_folder,
+    write_folder,
+)
 from models.customer_value import CustomerValue
 from models.forest import read_forest
 from models.ladder import Ladder, ladder_from_json
+from models.return_time import ReturnCurves, ReturnTimeModel, return_time_from_parts
 
 Float64Array = NDArray[np.float64]
 Float32Array = NDArray[np.float32]
 
-BUNDLE_SCHEMA = 2
 Kind = Literal["dormancy_risk", "natural_return"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
+"""The two models that decide a night; each has a population of its own."""
 
-_MANIFEST = "manifest.json"
-_PARTS = ("features.json", "ladder.json", "metrics.json", "model.txt")
-_RETRAIN = (
-    "run `winback train`, which replaces champions that cannot serve, or restore the bundle "
-    "from a backup"
-)
+RETURN_TIME: Literal["return_time"] = "return_time"
+AnyKind = Literal["dormancy_risk", "natural_return", "return_time"]
+ALL_KINDS: tuple[AnyKind, ...] = get_args(AnyKind)
+
+_PARTS: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(KINDS, ("features.json", "ladder.json", "metrics.json", "model.txt")),
+    RETURN_TIME: ("features.json", "hazards.json", "metrics.json", "model.txt"),
+}
 
 
 @dataclass(frozen=True, slots=True)
-class Bundle:
+class Origin:
+    """What every bundle says of its training.
+
+    Attributes
+    ----------
+    spec : feature specification, attribute vocabulary included.
+    stages_digest : `stages_digest` of the ladder that labels and populations came from.
+    gap_days, horizon_days : the label window.
+    trained_until_us : the training as-of; nothing that arrived at or after it was read.
+    metrics : figures of the training report, JSON values only.
+    winback_version : the version that wrote it.
+    """
+
+    spec: FeatureSpec
+    stages_digest: str
+    gap_days: float
+    horizon_days: float
+    trained_until_us: int
+    metrics: dict[str, Any]
+    winback_version: str
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """Names of the feature columns that the model reads, in order."""
+        return tuple(feature.name for feature in feature_manifest(self.spec))
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle(Origin):
     """One calibrated model with all that is needed to use it rightly.
 
     Attributes
     ----------
     kind : "dormancy_risk" gives P(no return) of the not dormant, "natural_return" gives
         P(return without contact) of the dormant.
-    spec : feature specification, attribute vocabulary included.
-    stages_digest : `stages_digest` of the ladder that labels and populations came from.
-    gap_days, horizon_days : the label window.
-    trained_until_us : the training as-of; nothing that arrived at or after it was read.
     ladder : the forecasters and which of them serves.
-    metrics : figures of the training report, JSON values only.
-    winback_version : the version that wrote it.
     """
 
     kind: Kind
-    spec: FeatureSpec
-    stages_digest: str
-    gap_days: float
-    horizon_days: float
-    trained_until_us: int
     ladder: Ladder
-    metrics: dict[str, Any]
-    winback_version: str
-
-    @property
-    def feature_names(self) -> tuple[str, ...]:
-        """Column names that `predict` expects, in order."""
-        return tuple(feature.name for feature in feature_manifest(self.spec))
 
     def predict(
         self, values: Float32Array, value: CustomerValue, *, threads: int = 0
@@ -88,7 +107,7 @@ class Bundle:
         ------
         ArtifactError : the matrix has another number of columns.
         """
-        self._check_width(values)
+        _check_width(self.kind, self.spec, values)
         return self.ladder.predict(values, value, threads=threads)
 
     def contributions(self, values: Float32Array, *, threads: int = 0) -> Float64Array:
@@ -96,24 +115,41 @@ class Bundle:
 
         The forest explains, whichever rung serves: it was fitted on the same labels.
         """
-        self._check_width(values)
+        _check_width(self.kind, self.spec, values)
         return self.ladder.forest.contributions(values, threads=threads)
 
     def digest(self) -> str:
         """Hex SHA-256 over all files: equal models have equal digests."""
-        return str(_manifest_of(self, _contents(self))["digest"])
+        return str(_manifest(self)["digest"])
 
-    def _check_width(self, values: Float32Array) -> None:
-        expected = len(feature_manifest(self.spec))
-        if values.ndim != 2 or values.shape[1] != expected:
-            raise ArtifactError(
-                describe(
-                    f"model {self.kind}",
-                    f"a feature matrix of shape {values.shape}",
-                    expected=f"{expected} feature columns",
-                    fix="build the matrix with the bundle's own specification",
-                )
-            )
+
+@dataclass(frozen=True, slots=True)
+class ReturnTimeBundle(Origin):
+    """The model that says when a customer will be back, dormant or not."""
+
+    model: ReturnTimeModel
+
+    @property
+    def kind(self) -> Literal["return_time"]:
+        """Always "return_time"."""
+        return RETURN_TIME
+
+    def curves(self, values: Float32Array, *, threads: int = 0) -> ReturnCurves:
+        """Survival curves of feature rows; see `ReturnTimeModel.curves`.
+
+        Raises
+        ------
+        ArtifactError : the matrix has another number of columns.
+        """
+        _check_width(self.kind, self.spec, values)
+        return self.model.curves(values, threads=threads)
+
+    def digest(self) -> str:
+        """Hex SHA-256 over all files: equal models have equal digests."""
+        return str(_manifest(self)["digest"])
+
+
+AnyBundle = Bundle | ReturnTimeBundle
 
 
 def stages_digest(stages: Sequence[Stage]) -> str:
@@ -139,34 +175,17 @@ def installed_version() -> str:
     return version("winback")
 
 
-def save_bundle(bundle: Bundle, folder: Path) -> None:
+def save_bundle(bundle: AnyBundle, folder: Path) -> None:
     """Write the bundle to a new folder, which appears whole or not at all.
 
     Raises
     ------
     ArtifactError : the folder exists.
     """
-    if folder.exists():
-        raise ArtifactError(
-            describe(
-                str(folder),
-                "this bundle folder exists already",
-                expected="a new folder",
-                fix="remove it or choose another",
-            )
-        )
-    contents = _contents(bundle)
-    manifest = _manifest_of(bundle, contents)
-    aside = folder.with_name(f".{folder.name}.partial")
-    shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir(parents=True)
-    for name, content in contents.items():
-        (aside / name).write_bytes(content)
-    (aside / _MANIFEST).write_bytes(_json_bytes(manifest))
-    aside.rename(folder)
+    write_folder(folder, _contents(bundle), _manifest(bundle))
 
 
-def load_bundle(folder: Path) -> Bundle:
+def load_bundle(folder: Path) -> AnyBundle:
     """Read a bundle and check all of it.
 
     Raises
@@ -174,8 +193,7 @@ def load_bundle(folder: Path) -> Bundle:
     ArtifactError : a file is missing or has changed, the schema version is unknown, or
         the features were computed by another manifest than this winback's.
     """
-    manifest = _read_manifest(folder)
-    contents = _read_parts(folder, manifest)
+    manifest, contents = read_folder(folder, _PARTS)
     features = json.loads(contents["features.json"])
     try:
         spec = _spec_from_json(features["spec"])
@@ -187,102 +205,64 @@ def load_bundle(folder: Path) -> Bundle:
             manifest,
             found=f"{str(features['manifest_digest'])[:12]}, not {manifest_digest(spec)[:12]}",
         )
-    return Bundle(
-        kind=manifest["kind"],
-        spec=spec,
-        stages_digest=manifest["stages_digest"],
-        gap_days=float(manifest["gap_days"]),
-        horizon_days=float(manifest["horizon_days"]),
-        trained_until_us=int(manifest["trained_until_us"]),
-        ladder=ladder_from_json(
-            json.loads(contents["ladder.json"]),
-            read_forest(contents["model.txt"].decode("utf-8")),
-        ),
-        metrics=json.loads(contents["metrics.json"]),
-        winback_version=str(manifest["winback_version"]),
-    )
+    origin: dict[str, Any] = {
+        "spec": spec,
+        "stages_digest": manifest["stages_digest"],
+        "gap_days": float(manifest["gap_days"]),
+        "horizon_days": float(manifest["horizon_days"]),
+        "trained_until_us": int(manifest["trained_until_us"]),
+        "metrics": json.loads(contents["metrics.json"]),
+        "winback_version": str(manifest["winback_version"]),
+    }
+    if manifest["kind"] == RETURN_TIME:
+        return ReturnTimeBundle(**origin, model=return_time_from_parts(contents))
+    forest = read_forest(contents["model.txt"].decode("utf-8"))
+    ladder = ladder_from_json(json.loads(contents["ladder.json"]), forest)
+    return Bundle(**origin, kind=manifest["kind"], ladder=ladder)
 
 
-def _contents(bundle: Bundle) -> dict[str, bytes]:
+def _check_width(kind: AnyKind, spec: FeatureSpec, values: Float32Array) -> None:
+    expected = len(feature_manifest(spec))
+    if values.ndim != 2 or values.shape[1] != expected:
+        raise ArtifactError(
+            describe(
+                f"model {kind}",
+                f"a feature matrix of shape {values.shape}",
+                expected=f"{expected} feature columns",
+                fix="build the matrix with the bundle's own specification",
+            )
+        )
+
+
+def _contents(bundle: AnyBundle) -> dict[str, bytes]:
     features = {
         "spec": asdict(bundle.spec),
         "manifest_digest": manifest_digest(bundle.spec),
         "features": [asdict(feature) for feature in feature_manifest(bundle.spec)],
     }
+    common = {
+        "features.json": json_bytes(features),
+        "metrics.json": json_bytes(bundle.metrics),
+    }
+    if isinstance(bundle, ReturnTimeBundle):
+        return {**common, **bundle.model.to_parts()}
     return {
-        "features.json": _json_bytes(features),
-        "ladder.json": _json_bytes(bundle.ladder.to_json()),
-        "metrics.json": _json_bytes(bundle.metrics),
+        **common,
+        "ladder.json": json_bytes(bundle.ladder.to_json()),
         "model.txt": bundle.ladder.forest.text.encode("utf-8"),
     }
 
 
-def _manifest_of(bundle: Bundle, contents: dict[str, bytes]) -> dict[str, Any]:
-    manifest: dict[str, Any] = {
-        "schema_version": BUNDLE_SCHEMA,
+def _manifest(bundle: AnyBundle) -> dict[str, Any]:
+    identity = {
         "kind": bundle.kind,
         "stages_digest": bundle.stages_digest,
         "gap_days": bundle.gap_days,
         "horizon_days": bundle.horizon_days,
         "trained_until_us": bundle.trained_until_us,
         "winback_version": bundle.winback_version,
-        "files": {
-            name: {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
-            for name, content in contents.items()
-        },
     }
-    manifest["digest"] = _digest_of(manifest)
-    return manifest
-
-
-def _digest_of(manifest: dict[str, Any]) -> str:
-    rest = {key: value for key, value in manifest.items() if key != "digest"}
-    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
-
-
-def _read_manifest(folder: Path) -> dict[str, Any]:
-    file = folder / _MANIFEST
-    if not file.is_file():
-        raise _fault(file, "no such file", expected="a bundle's manifest")
-    try:
-        manifest = json.loads(file.read_bytes())
-        found = manifest["schema_version"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise _fault(file, "not a bundle's manifest", expected="a JSON object") from error
-    if found != BUNDLE_SCHEMA:
-        raise _fault(
-            file,
-            f"bundle schema version {found!r} is not known",
-            expected=f"schema version {BUNDLE_SCHEMA}",
-            fix="install the winback that wrote it, or run `winback train` with this one, which "
-            "replaces champions that cannot serve",
-        )
-    if manifest.get("digest") != _digest_of(manifest) or manifest.get("kind") not in KINDS:
-        raise _fault(file, "it was changed after training", expected="its own recorded SHA-256")
-    return dict(manifest)
-
-
-def _read_parts(folder: Path, manifest: dict[str, Any]) -> dict[str, bytes]:
-    contents: dict[str, bytes] = {}
-    faults: list[str] = []
-    for name in _PARTS:
-        file, recorded = folder / name, manifest["files"].get(name)
-        if recorded is None or not file.is_file():
-            faults.append(f"{name} is missing")
-            continue
-        contents[name] = file.read_bytes()
-        size = len(contents[name])
-        if size != recorded["bytes"]:
-            faults.append(f"{name} has {size} bytes, not {recorded['bytes']}")
-        elif hashlib.sha256(contents[name]).hexdigest() != recorded["sha256"]:
-            faults.append(f"{name} was changed after training")
-    if faults:
-        raise _fault(
-            folder,
-            f"{len(faults)} of its {len(_PARTS)} files cannot be trusted: {'; '.join(faults)}",
-            expected="every file as its manifest records it",
-        )
-    return contents
+    return manifest_of(identity, _contents(bundle))
 
 
 def _spec_from_json(document: dict[str, Any]) -> FeatureSpec:
@@ -290,13 +270,9 @@ def _spec_from_json(document: dict[str, Any]) -> FeatureSpec:
     return FeatureSpec(**plain, vocabulary=tuple(tuple(v) for v in document["vocabulary"]))
 
 
-def _fault(place: Path, fault: str, *, expected: str, fix: str = _RETRAIN) -> ArtifactError:
-    return ArtifactError(describe(str(place), fault, expected=expected, fix=fix))
-
-
-def _unknown_features(folder: Path, manifest: dict[str, Any], *, found: str) -> ArtifactError:
+def _unknown_features(folder: Path, manifest: Mapping[str, Any], *, found: str) -> ArtifactError:
     """The fault of features that this winback does not compute."""
-    return _fault(
+    return folder_fault(
         folder / "features.json",
         f"trained by winback {manifest['winback_version']} on a feature manifest that "
         f"winback {installed_version()} does not compute ({found})",
@@ -304,8 +280,3 @@ def _unknown_features(folder: Path, manifest: dict[str, Any], *, found: str) -> 
         fix="run `winback train` with this version, which replaces champions that cannot serve, "
         "or install the version named above",
     )
-
-
-def _json_bytes(document: Any) -> bytes:
-    text = json.dumps(document, indent=1, sort_keys=True, allow_nan=False)
-    return f"{text}\n".encode()

@@ -14,8 +14,8 @@ from features.errors import ArtifactError
 from features.manifest import feature_manifest
 from features.spec import FeatureSpec
 from features.stage import Stage
-from models import bundle as bundles
 from models.bundle import Bundle, load_bundle, save_bundle, stages_digest
+from models.bundle_folder import digest_of
 from models.forest import ForestSettings, Sample, fit_forest
 from models.ladder import RUNGS, STACK
 
@@ -156,7 +156,7 @@ def rewrite(folder: Path, change: Callable[[dict[str, object]], None]) -> None:
     """Change the manifest the way a program that knows the format would."""
     manifest = json.loads((folder / "manifest.json").read_text())
     change(manifest)
-    manifest["digest"] = bundles._digest_of(manifest)
+    manifest["digest"] = digest_of(manifest)
     (folder / "manifest.json").write_text(json.dumps(manifest))
 
 
