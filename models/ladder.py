@@ -24,10 +24,26 @@ RUNGS = (RECENCY_RULE, RFM_SCORE, RFM_LOGISTIC, PURCHASE_PROCESS, FOREST, STACK)
 
 
 @dataclass(frozen=True, slots=True)
+class Shift:
+    """How far a level moves a rung's log-odds: `scale` * level + `constant`.
+
+    The sharper a rung tells customers apart, the further the same change of all rates
+    moves its log-odds.
+    """
+
+    scale: float
+    constant: float
+
+    def of(self, level: float) -> float:
+        """Log-odds to add at a level."""
+        return self.scale * level + self.constant
+
+
+@dataclass(frozen=True, slots=True)
 class Ladder:
     """All forecasters of one model, fitted on the same rows, and which of them serves.
 
-    A rung's probability is its calibration of (its log-odds + `level`).
+    A rung's probability is its calibration of (its log-odds + its shift of `level`).
 
     Attributes
     ----------
@@ -35,7 +51,7 @@ class Ladder:
     purchase : MBG/NBD by stage.
     forest, forest_base : LightGBM; its log-odds are the trees' plus the base.
     weights : of forest and purchase process in the stack, neither below 0.
-    calibrations : by rung.
+    calibrations, shifts : by rung.
     level : how far the log-odds of all customers are expected to lie from the average
         season's at the as-of the ladder serves: the prior-shift correction.
     shipped : the rung that serves.
@@ -47,6 +63,7 @@ class Ladder:
     forest_base: float
     weights: tuple[float, float]
     calibrations: dict[str, Calibration]
+    shifts: dict[str, Shift]
     level: float
     shipped: str
 
@@ -65,7 +82,7 @@ class Ladder:
     ) -> dict[str, Float64Array]:
         """Probability of label 1 by every rung, in order of `RUNGS`, each of shape (n,)."""
         raw = self.log_odds(values, value, threads=threads)
-        return {name: self.calibrations[name].apply(raw[name] + self.level) for name in RUNGS}
+        return {name: self._calibrated(name, raw[name]) for name in RUNGS}
 
     def predict(
         self, values: Float32Array, value: CustomerValue, *, threads: int = 0
@@ -79,7 +96,10 @@ class Ladder:
         else:
             one = next(baseline for baseline in self.baselines if baseline.name == self.shipped)
             raw = {one.name: logit(one.probabilities(value))}
-        return self.calibrations[self.shipped].apply(raw[self.shipped] + self.level)
+        return self._calibrated(self.shipped, raw[self.shipped])
+
+    def _calibrated(self, name: str, raw: Float64Array) -> Float64Array:
+        return self.calibrations[name].apply(raw + self.shifts[name].of(self.level))
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object; with the forest's text, `ladder_from_json` reads it back."""
@@ -89,6 +109,10 @@ class Ladder:
             "forest_base": self.forest_base,
             "weights": {FOREST: self.weights[0], PURCHASE_PROCESS: self.weights[1]},
             "calibrations": {name: one.to_json() for name, one in self.calibrations.items()},
+            "shifts": {
+                name: {"scale": one.scale, "constant": one.constant}
+                for name, one in self.shifts.items()
+            },
             "level": self.level,
             "shipped": self.shipped,
         }
@@ -119,11 +143,15 @@ def ladder_from_json(document: dict[str, Any], forest: Forest) -> Ladder:
             calibrations={
                 name: calibration_from_json(one) for name, one in document["calibrations"].items()
             },
+            shifts={
+                name: Shift(float(one["scale"]), float(one["constant"]))
+                for name, one in document["shifts"].items()
+            },
             level=float(document["level"]),
             shipped=str(document["shipped"]),
         )
         sound = ladder.shipped in RUNGS and min(ladder.weights) >= 0
-        sound = sound and set(ladder.calibrations) == set(RUNGS)
+        sound = sound and set(ladder.calibrations) == set(ladder.shifts) == set(RUNGS)
         sound = sound and tuple(one.name for one in ladder.baselines) == RUNGS[:3]
     except (ArtifactError, KeyError, TypeError, ValueError, AttributeError):
         sound = False

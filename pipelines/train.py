@@ -215,7 +215,7 @@ def collect_material(
     spec = learn_vocabulary(warehouse, config.feature_spec(), folds.test_us, versions=inputs)
     reader = HistoryReader(warehouse, spec=spec, versions=inputs)
     timezone = ZoneInfo(config.business.timezone)
-    as_ofs = level_as_ofs(folds, first_us=first_us, end_us=end_us, timezone=timezone)
+    as_ofs = level_as_ofs(folds, config.stages, span_us=(first_us, end_us), timezone=timezone)
     at_most = -(-CUSTOMERS // warehouse.n_buckets)
 
     def rows_of(bucket: int) -> tuple[int, Panel, LevelRows]:

@@ -14,7 +14,7 @@ from models.baselines import fit_baselines
 from models.bundle import KINDS, Bundle, Kind, installed_version
 from models.calibration import Method, choose_method
 from models.forest import Forest, ForestSettings, Sample, fit_forest
-from models.ladder import FOREST, STACK, Ladder, stacked
+from models.ladder import FOREST, RUNGS, STACK, Ladder, stacked
 from models.purchase_rung import PURCHASE_PROCESS
 from training.folds import FoldName, Folds
 from training.ladder import FoldReport, ModelReport, judge_fold, trace_curves
@@ -23,13 +23,22 @@ from training.levels import LevelRows
 from training.metrics import draw_customers
 from training.panel import Panel, PanelRows
 from training.plan import TrainingPlan
-from training.stack import calibrate_rungs, choose_rung, cross_fitted_losses, fit_weights
+from training.stack import (
+    calibrate_rung,
+    choose_rung,
+    cross_fitted_losses,
+    fit_shift,
+    fit_weights,
+)
 
 Float64Array = NDArray[np.float64]
 
 FOLDS: tuple[FoldName, ...] = get_args(FoldName)
 JUDGED: tuple[FoldName, ...] = ("training", "validation", "test")
 REFITTED: tuple[FoldName, ...] = ("training", "between", "validation")
+SHIFT_ROWS = 100_000
+"""Rows on which it is measured how far a level moves each rung."""
+
 _DAY_US = 86_400_000_000
 
 
@@ -180,12 +189,13 @@ def fit_ladder(kind: Kind, material: Material, *, plan: TrainingPlan) -> FittedL
     }
     raw[PURCHASE_PROCESS] = _purchase_log_odds(levels, validation, folds)
     raw[FOREST] = base + first.raw_scores(validation.values, threads=threads)
-    offset, labels = offsets[validation.cutoff], validation.labels
+    labels = validation.labels
+    cutoff = np.unique(validation.cutoff, return_inverse=True)[1].astype(np.int64)
     method = choose_method(labels, plan.calibration)
-    losses = cross_fitted_losses(raw, labels, offset, customers=validation.customer, method=method)
-    weights = fit_weights(raw, labels, offset)
+    losses = cross_fitted_losses(raw, labels, cutoff, customers=validation.customer, method=method)
+    weights = fit_weights(raw, labels, cutoff)
     raw[STACK] = stacked(raw, weights)
-    calibrations = calibrate_rungs(raw, labels, offset, method=method)
+    maps = {name: calibrate_rung(raw[name], labels, cutoff, method=method) for name in RUNGS}
     everything = panel.fold(kind, REFITTED, folds)
     last = _boost(
         sample(everything, offsets, base),
@@ -200,12 +210,32 @@ def fit_ladder(kind: Kind, material: Material, *, plan: TrainingPlan) -> FittedL
         forest=last,
         forest_base=base,
         weights=weights,
-        calibrations=calibrations,
+        calibrations={name: one.calibration for name, one in maps.items()},
+        shifts={},
         level=level.value,
         shipped=choose_rung(losses, validation.customer),
     )
+    rest = panel.fold(kind, ("training", "between"), folds)
+    rest = rest.take(_spread(len(rest.labels)))
+    fitted = ladder.log_odds(rest.values, rest.value, threads=threads)
+    fitted[PURCHASE_PROCESS] = _purchase_log_odds(levels, rest, folds)
+    fitted[STACK] = stacked(fitted, weights)
+    shifts = {
+        name: fit_shift(
+            (raw[name], labels, offsets[validation.cutoff]),
+            (fitted[name], rest.labels, offsets[rest.cutoff]),
+            slope=one.slope,
+        )
+        for name, one in maps.items()
+    }
+    ladder = replace(ladder, shifts=shifts)
     means = {name: float(loss.mean()) for name, loss in losses.items()}
     return FittedLadder(ladder, level, method, len(labels), means)
+
+
+def _spread(rows: int) -> NDArray[np.int64]:
+    """Positions of at most `SHIFT_ROWS` rows, evenly spread over buckets and cutoffs."""
+    return np.unique(np.linspace(0, rows - 1, min(rows, SHIFT_ROWS)).astype(np.int64))
 
 
 def base_log_odds(rows: PanelRows, offsets: Float64Array) -> float:

@@ -15,7 +15,7 @@ from models.purchase_process import PurchaseProcess, fit_process
 from models.purchase_rung import PurchaseRung, StageLine, return_log_odds
 from training.folds import Folds
 from training.labels import DAY_US
-from training.levels import STEP_DAYS, LevelRows, early_us
+from training.levels import LevelRows, early_us
 
 Float64Array = NDArray[np.float64]
 Int64Array = NDArray[np.int64]
@@ -26,10 +26,9 @@ YEAR_US = 364 * DAY_US
 """A year in whole weeks, so that weekdays meet."""
 
 DRIFT = 0.5
-"""How much of this year's difference from last year is expected to stay."""
+"""How much of the present's difference from its anchor is expected to stay."""
 
 _NEAR_US = 10 * DAY_US
-_PAIRS = 2.0
 _MOST_OFFSET = 6.0
 
 Processes = Mapping[int, Mapping[int, PurchaseProcess]]
@@ -43,13 +42,13 @@ class Level:
     Attributes
     ----------
     value : log-odds to add at the as-of.
-    rule : "season" (last year's level, moved by half of this year's difference),
-        "persistence" (the last level, as far as levels have lasted) or "none".
+    rule : "season" (from the level of a year ago), "average" (from the mean level) or
+        "none" (no level is known).
     seen : shrunken levels by as-of, log-odds.
     """
 
     value: float
-    rule: Literal["season", "persistence", "none"]
+    rule: Literal["season", "average", "none"]
     seen: Mapping[int, float]
 
 
@@ -121,26 +120,21 @@ class Levels:
     def forecast(self, as_of_us: int) -> Level:
         """The level expected at an as-of, from cutoffs whose windows ended before it.
 
-        With a year of levels: that of a year ago, plus `DRIFT` times the difference between
-        the latest early level and its own of a year ago. Else the last level as far as
-        levels a window apart have agreed, shrunken to 0 for few pairs.
+        The anchor is the level of a year ago, or where there is none the mean of all. Early
+        levels, known sooner, tell how far the present lies from its own anchor: `DRIFT` of
+        that is expected to stay.
         """
-        seen = _shrunken(self._offsets)
+        seen, early = _shrunken(self._offsets), _shrunken(self._early)
         if not seen:
             return Level(0.0, "none", seen)
-        mean = float(np.mean(list(seen.values())))
+        latest = max(early)
         last_year = _near(seen, as_of_us - YEAR_US)
-        if last_year is not None:
-            early = _shrunken(self._early)
-            drift = 0.0
-            if early:
-                latest = max(early)
-                then = _near(early, latest - YEAR_US)
-                drift = 0.0 if then is None else early[latest] - then
-            return Level(last_year + DRIFT * drift, "season", seen)
-        reach = self._folds.gap_us + self._folds.horizon_us
-        lasting = _persistence({at: v - mean for at, v in seen.items()}, reach)
-        return Level(mean + lasting * (seen[max(seen)] - mean), "persistence", seen)
+        then = _near(early, latest - YEAR_US)
+        if last_year is not None and then is not None:
+            return Level(last_year + DRIFT * (early[latest] - then), "season", seen)
+        anchor = float(np.mean(list(seen.values())))
+        usual = float(np.mean(list(early.values())))
+        return Level(anchor + DRIFT * (early[latest] - usual), "average", seen)
 
     def _horizon_days(self, *, early: bool) -> float:
         return (early_us(self._folds) if early else self._folds.horizon_us) / DAY_US
@@ -233,21 +227,3 @@ def _near(seen: Mapping[int, float], as_of_us: int) -> float | None:
     """Mean of the levels within ten days of an instant; None if there is none."""
     found = [value for at, value in seen.items() if abs(at - as_of_us) <= _NEAR_US]
     return float(np.mean(found)) if found else None
-
-
-def _persistence(seen: Mapping[int, float], apart_us: int) -> float:
-    """Which share of a level is still there one window later, 0 … 1."""
-    half = STEP_DAYS * DAY_US / 2
-    pairs = [
-        (one, other)
-        for at, one in seen.items()
-        for later, other in seen.items()
-        if abs(later - at - apart_us) <= half
-    ]
-    spread = sum(one * one for one, _ in pairs)
-    if spread == 0:
-        return 0.0
-    # Windows that overlap are not independent pairs.
-    independent = len(pairs) * STEP_DAYS * DAY_US / apart_us
-    slope = sum(one * other for one, other in pairs) / spread
-    return float(np.clip(slope * independent / (independent + _PAIRS), 0.0, 1.0))

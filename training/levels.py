@@ -84,21 +84,28 @@ def early_us(folds: Folds) -> int:
     return max(folds.horizon_us // EARLY_SHARE, DAY_US)
 
 
-def level_as_ofs(folds: Folds, *, first_us: int, end_us: int, timezone: ZoneInfo) -> Int64Array:
+def level_as_ofs(
+    folds: Folds, stages: Sequence[Stage], *, span_us: tuple[int, int], timezone: ZoneInfo
+) -> Int64Array:
     """At which as-ofs levels are measured: the panel's, and a grid back to the beginning.
 
     Parameters
     ----------
     folds : the run's cutoffs.
-    first_us : first occurred_at known to the run.
-    end_us : the last instant a level is forecast for: the test cutoff or the training as-of.
+    stages : the ladder of stages.
+    span_us : first occurred_at known to the run, and the last instant a level is forecast
+        for: the test cutoff or the training as-of.
     timezone : of the business.
 
     Returns
     -------
     Ascending as-ofs (us, UTC); the cutoffs and `end_us` are among them.
     """
-    history_us = min(folds.gap_us + folds.horizon_us, 60 * DAY_US)
+    first_us, end_us = span_us
+    # A population needs time to form: before the longest silence nobody can be dormant.
+    silence_us = max((round(stage.silence_days or 0) for stage in stages), default=0) * DAY_US
+    wanted_us = folds.gap_us + folds.horizon_us + silence_us
+    history_us = min(wanted_us, (end_us - first_us) // 3)
     end = last_midnight(end_us, timezone)
     grid = []
     while True:

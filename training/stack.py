@@ -1,6 +1,7 @@
 """The stack: non-negative weights of forest and purchase process, and which rung serves."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,64 +9,142 @@ from scipy.optimize import minimize
 from scipy.special import expit
 
 from models.calibration import Calibration, Method, fit_calibration
-from models.ladder import FOREST, RUNGS, STACK, stacked
+from models.ladder import FOREST, RUNGS, STACK, Shift, stacked
 from models.purchase_rung import PURCHASE_PROCESS
 
 Float64Array = NDArray[np.float64]
 Int8Array = NDArray[np.int8]
+Int64Array = NDArray[np.int64]
 UInt64Array = NDArray[np.uint64]
 BoolArray = NDArray[np.bool_]
 
 PRIOR_ROWS = 10.0
 """Weight of the belief that forest and process count for a half each, in rows."""
 
+SCALE_PRECISION = 25.0
+"""Of the belief that a level moves every rung alike: standard deviation a fifth."""
+
+_FLATTEST = 0.05
+
 
 def fit_weights(
-    log_odds: Mapping[str, Float64Array], labels: Int8Array, offset: Float64Array
+    log_odds: Mapping[str, Float64Array], labels: Int8Array, cutoff: Int64Array
 ) -> tuple[float, float]:
     """Weights of forest and purchase process, neither below 0, by penalised maximum likelihood.
+
+    Every cutoff has an intercept of its own, so that no season passes for a difference
+    between customers.
 
     Parameters
     ----------
     log_odds : by rung, of rows later than those the rungs were fitted on, each (n,).
     labels : 0 or 1, shape (n,).
-    offset : level of each row's cutoff, shape (n,).
+    cutoff : number of each row's cutoff, 0 …, shape (n,).
 
     References
     ----------
     Wolpert 1992; Breiman 1996 for the non-negative weights. METHODS.md section 1.7.
     """
     members = np.stack([log_odds[FOREST], log_odds[PURCHASE_PROCESS]], axis=1)
-    rows = len(labels)
+    beta = _fit_by_cutoff(members, labels, cutoff, prior=np.full(2, 0.5))
+    return float(beta[0]), float(beta[1])
+
+
+def _fit_by_cutoff(
+    members: Float64Array, labels: Int8Array, cutoff: Int64Array, *, prior: Float64Array
+) -> Float64Array:
+    """Slopes, none below 0 and drawn to `prior`, then an intercept for each cutoff."""
+    rows, n_members = members.shape
+    n_cutoffs = int(cutoff.max()) + 1
 
     def loss(beta: Float64Array) -> tuple[float, Float64Array]:
-        margin = members @ beta[:2] + beta[2] + offset
+        margin = members @ beta[:n_members] + beta[n_members + cutoff]
         surplus = expit(margin) - labels
-        away = beta[:2] - 0.5
-        value = np.logaddexp(0.0, margin).sum() - labels @ margin + PRIOR_ROWS * away @ away
-        slope = np.append(members.T @ surplus + 2 * PRIOR_ROWS * away, surplus.sum())
-        return float(value) / rows, slope / rows
+        away = beta[:n_members] - prior
+        # A thousandth of a row keeps the intercept of a cutoff with one label finite.
+        inner = 1e-3 * beta[n_members:]
+        value = np.logaddexp(0.0, margin).sum() - labels @ margin
+        value += PRIOR_ROWS * away @ away + 0.5 * inner @ beta[n_members:]
+        slopes = members.T @ surplus + 2 * PRIOR_ROWS * away
+        levels = np.bincount(cutoff, weights=surplus, minlength=n_cutoffs) + inner
+        return float(value) / rows, np.concatenate([slopes, levels]) / rows
 
-    bounds = [(0.0, None), (0.0, None), (None, None)]
-    found = minimize(loss, np.array([0.5, 0.5, 0.0]), jac=True, method="L-BFGS-B", bounds=bounds)
-    return float(found.x[0]), float(found.x[1])
+    start = np.concatenate([prior, np.zeros(n_cutoffs)])
+    bounds = [(0.0, None)] * n_members + [(None, None)] * n_cutoffs
+    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds)
+    return np.asarray(found.x, dtype=np.float64)
 
 
-def calibrate_rungs(
-    log_odds: Mapping[str, Float64Array],
-    labels: Int8Array,
-    offset: Float64Array,
-    *,
-    method: Method,
-) -> dict[str, Calibration]:
-    """One calibration for each rung, all on the same rows and levels."""
-    return {name: fit_calibration(log_odds[name] + offset, labels, method=method) for name in RUNGS}
+@dataclass(frozen=True, slots=True)
+class RungMap:
+    """A rung's calibration, its slope by cutoff, and the offsets of the cutoffs behind it."""
+
+    calibration: Calibration
+    slope: float
+    offsets: Float64Array
+
+
+def calibrate_rung(
+    raw: Float64Array, labels: Int8Array, cutoff: Int64Array, *, method: Method
+) -> RungMap:
+    """Calibrate one rung's log-odds after each cutoff's own level was taken out.
+
+    Parameters
+    ----------
+    raw : log-odds, shape (n,).
+    labels : 0 or 1, shape (n,).
+    cutoff : number of each row's cutoff, 0 …, shape (n,).
+    method : "isotonic" or "platt".
+    """
+    beta = _fit_by_cutoff(raw[:, None], labels, cutoff, prior=np.ones(1))
+    slope = max(float(beta[0]), _FLATTEST)
+    offsets = beta[1:] / slope
+    if method == "platt":
+        return RungMap(Calibration("platt", slope=slope), slope, offsets)
+    return RungMap(fit_calibration(raw + offsets[cutoff], labels, method=method), slope, offsets)
+
+
+Judged = tuple[Float64Array, Int8Array, Float64Array]
+"""A rung's log-odds, labels, and the level of each row's cutoff; each of shape (n,)."""
+
+
+def fit_shift(later: Judged, earlier: Judged, *, slope: float) -> Shift:
+    """How levels move a rung: labels ~ slope * (log-odds + scale * level + constant).
+
+    The later rows, forecast before they were learnt from, say how the rung carries over to
+    a later time; but few cutoffs are few seasons, so all the earlier ones count as much.
+
+    Parameters
+    ----------
+    later : validation rows, forecast by what the training rows taught.
+    earlier : rows the rung has learnt from.
+    slope : of `calibrate_rung`.
+    """
+    raw = np.concatenate([later[0], earlier[0]])
+    labels = np.concatenate([later[1], earlier[1]])
+    weight = np.repeat(
+        [0.5 / len(later[0]), 0.5 / len(earlier[0])], [len(later[0]), len(earlier[0])]
+    )
+    weight *= len(raw)
+    design = np.stack([np.concatenate([later[2], earlier[2]]), np.ones(len(raw))], axis=1)
+    beta = np.array([1.0, 0.0])
+    for _ in range(50):
+        p = expit(slope * (raw + design @ beta))
+        pull = np.array([SCALE_PRECISION * (beta[0] - 1.0), 0.0])
+        gradient = slope * design.T @ (weight * (p - labels)) + pull
+        curvature = slope**2 * (design * (weight * p * (1 - p))[:, None]).T @ design
+        curvature += np.diag([SCALE_PRECISION, 1e-6])
+        step = np.linalg.solve(curvature, gradient)
+        beta -= np.clip(step, -1.0, 1.0)
+        if np.abs(step).max() < 1e-9:
+            break
+    return Shift(float(beta[0]), float(beta[1]))
 
 
 def cross_fitted_losses(
     log_odds: Mapping[str, Float64Array],
     labels: Int8Array,
-    offset: Float64Array,
+    cutoff: Int64Array,
     *,
     customers: UInt64Array,
     method: Method,
@@ -74,6 +153,7 @@ def cross_fitted_losses(
 
     Parameters
     ----------
+    cutoff : number of each row's cutoff, 0 …, shape (n,).
     customers : hash of the row's customer, shape (n,).
 
     Returns
@@ -86,13 +166,11 @@ def cross_fitted_losses(
         if len(np.unique(labels[fit])) < 2:
             fit = np.ones(len(labels), dtype=np.bool_)  # noqa: PLW2901  too few to be split
         inside = {name: raw[fit] for name, raw in log_odds.items()}
-        weights = fit_weights(inside, labels[fit], offset[fit])
-        inside[STACK] = stacked(inside, weights)
-        maps = calibrate_rungs(inside, labels[fit], offset[fit], method=method)
-        outside = {name: raw[judge] for name, raw in log_odds.items()}
-        outside[STACK] = stacked(outside, weights)
+        weights = fit_weights(inside, labels[fit], cutoff[fit])
         for name in RUNGS:
-            p = maps[name].apply(outside[name] + offset[judge])
+            raw = stacked(log_odds, weights) if name == STACK else log_odds[name]
+            given = calibrate_rung(raw[fit], labels[fit], cutoff[fit], method=method)
+            p = given.calibration.apply(raw[judge] + given.offsets[cutoff[judge]])
             losses[name][judge] = -np.log(np.where(labels[judge] == 1, p, 1.0 - p))
     return losses
 
