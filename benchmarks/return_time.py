@@ -155,11 +155,8 @@ def _days(folds: Folds, name: str) -> list[date]:
 
 def _figures(report: ReturnTimeReport) -> dict[str, Any]:
     figures = report.to_json()
-    curves = ("days", "model_brier", "baseline_brier", "kind")
-    return {
-        "verdict": report.sentence,
-        **{key: value for key, value in figures.items() if key not in curves},
-    }
+    curves = ("days", "model_brier", "baseline_brier", "kind", "importance")
+    return {key: value for key, value in figures.items() if key not in curves}
 
 
 def _bars(figures: dict[str, Any]) -> list[Bar]:

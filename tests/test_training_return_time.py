@@ -115,7 +115,8 @@ def test_it_beats_kaplan_meier_by_segment_where_rates_differ(trained: TrainedRet
     assert overall.model.value < overall.baseline.value
     assert report.judged_days == pytest.approx(32, abs=1)
     assert report.horizon_days > report.judged_days
-    assert report.sentence.startswith("return time: ")
+    assert report.verdicts[0].startswith("return time: ")
+    assert sum(share for _, share in report.importance) == pytest.approx(1.0)
     document = report.to_json()
     assert document["kind"] == "return_time"
     assert len(document["days"]) == len(document["model_brier"])

@@ -319,12 +319,12 @@ def _report(
         weights=ladder.weights,
         selection=fitted.selection,
         level=fitted.level,
-        importance=_importance(ladder.forest, material.feature_names),
+        importance=gain_shares(ladder.forest, material.feature_names),
         curves=trace_curves(probabilities, test.labels, shipped=ladder.shipped),
     )
 
 
-def _importance(forest: Forest, names: tuple[str, ...]) -> tuple[tuple[str, float], ...]:
+def gain_shares(forest: Forest, names: tuple[str, ...]) -> tuple[tuple[str, float], ...]:
     """Each feature's share of the total gain, largest first; ties by name."""
     gains = forest.gains()
     shares = gains / max(float(gains.sum()), 1e-300)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from features.manifest import feature_manifest
 from features.spec import FeatureSpec
+from models.bundle import ReturnTimeBundle, installed_version
 from models.calibration import Calibration, fit_logistic_line
 from models.forest import ForestSettings
 from models.hazard_forest import (
@@ -20,7 +21,9 @@ from models.hazard_forest import (
     log_spaced_days,
 )
 from models.return_time import ReturnTimeModel
+from training.fit import Material, gain_shares
 from training.folds import FoldName, Folds
+from training.labels import DAY_US
 from training.panel import Panel
 from training.plan import LearnerPlan, TrainingPlan
 from training.return_rows import Followed, outcomes_of, return_rows
@@ -101,7 +104,24 @@ def train_return_time(
         rng=np.random.default_rng([plan.learner.seed, 2]),
         threads=threads,
     )
+    names = tuple(feature.name for feature in feature_manifest(spec))
+    report = replace(report, importance=gain_shares(model.forest, names))
     return TrainedReturnTime(replace(model, calibration=line), model, report)
+
+
+def bundle_return_time(trained: TrainedReturnTime, material: Material) -> ReturnTimeBundle:
+    """The model as it is saved and served, with what the run was made of."""
+    folds = material.folds
+    return ReturnTimeBundle(
+        spec=material.spec,
+        stages_digest=material.stages_digest,
+        gap_days=folds.gap_us / DAY_US,
+        horizon_days=folds.horizon_us / DAY_US,
+        trained_until_us=folds.trained_until_us,
+        metrics=trained.report.to_json(),
+        winback_version=installed_version(),
+        model=trained.served,
+    )
 
 
 def fit_return_time(

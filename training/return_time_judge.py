@@ -72,6 +72,7 @@ class ReturnTimeReport:
     trees : of the forest.
     calibration_slope, calibration_intercept : the line that would have mended the judged
         forecasts, 1 and 0 if nothing was amiss; what serves has it.
+    importance : each feature's share of the forest's gain, largest first.
     """
 
     horizon_days: float
@@ -85,15 +86,22 @@ class ReturnTimeReport:
     trees: int
     calibration_slope: float
     calibration_intercept: float
+    importance: tuple[tuple[str, float], ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object; no customer in it."""
-        return {**asdict(self), "kind": "return_time", "baseline": KAPLAN_MEIER}
+        return {
+            **asdict(self),
+            "kind": "return_time",
+            "baseline": KAPLAN_MEIER,
+            "verdicts": list(self.verdicts),
+            "importance": [{"feature": name, "gain_share": g} for name, g in self.importance],
+        }
 
     @property
-    def sentence(self) -> str:
-        """The verdict with its figures."""
-        return comparison_text(self.comparisons[0])
+    def verdicts(self) -> tuple[str, ...]:
+        """What may be said of all rows, of the dormant and of the others, with figures."""
+        return tuple(comparison_text(one) for one in self.comparisons)
 
 
 def comparison_text(comparison: Comparison) -> str:
