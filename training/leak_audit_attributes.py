@@ -290,9 +290,10 @@ def _auc_given_strata(
     codes: Int64Array, positive: BoolArray, half: BoolArray, strata: Int64Array
 ) -> tuple[float, float]:
     """AUC over pairs of one stratum, codes ranked by other customers' surprises, and its error."""
-    size = np.bincount(strata)
-    rate = np.bincount(strata, weights=positive) / np.maximum(size, 1)
-    surprise = positive - rate[strata]
+    # Each half has its own rates: with common ones, a surprise here is a lack there.
+    cells = 2 * strata + half
+    rate = np.bincount(cells, weights=positive) / np.maximum(np.bincount(cells), 1)
+    surprise = positive - rate[cells]
     n_codes = int(codes.max()) + 1
     scores = np.empty(len(codes))
     for side in (half, ~half):
