@@ -6,7 +6,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
-from sklearn.isotonic import IsotonicRegression
+from sklearn.isotonic import IsotonicRegression, isotonic_regression
 
 from features.errors import ArtifactError, describe
 
@@ -91,7 +91,7 @@ def _fit_isotonic(raw: Float64Array, labels: Int8Array) -> Calibration:
 
     One knot per block (its mean score) instead of two keeps the forest's ranking inside a
     block. Each level is the block's rate with one pseudo-row at the base rate, so the
-    first block is not 0 and the last not 1.
+    first block is not 0 and the last not 1; violators that this makes are pooled again.
     """
     steps = IsotonicRegression(out_of_bounds="clip").fit(raw, labels.astype(np.float64))
     fitted = np.asarray(steps.predict(raw), dtype=np.float64)
@@ -99,7 +99,9 @@ def _fit_isotonic(raw: Float64Array, labels: Int8Array) -> Calibration:
     rows = np.bincount(block).astype(np.float64)
     positives = np.bincount(block, weights=labels)
     centres = np.bincount(block, weights=raw) / rows
-    levels = np.maximum.accumulate((positives + labels.mean()) / (rows + 1.0))
+    smoothed = (positives + labels.mean()) / (rows + 1.0)
+    # Not the running maximum: one lonely row at the bottom would lift all above it.
+    levels = np.asarray(isotonic_regression(smoothed, sample_weight=rows + 1.0))
     return Calibration("isotonic", knots=tuple(centres.tolist()), levels=tuple(levels.tolist()))
 
 

@@ -6,7 +6,7 @@ from models.baselines import fit_baselines
 from models.calibration import Calibration
 from models.customer_value import CustomerValue
 from models.forest import Forest
-from models.ladder import FOREST, RUNGS, Ladder
+from models.ladder import FOREST, RUNGS, Ladder, Shift
 from models.purchase_process import PurchaseProcess
 from models.purchase_rung import PurchaseRung, StageLine
 
@@ -62,6 +62,7 @@ def ladder_of(
         forest_base=0.0,
         weights=(0.7, 0.4),
         calibrations=dict.fromkeys(RUNGS, calibration),
+        shifts={name: Shift(1.0 + 0.1 * place, 0.0) for place, name in enumerate(RUNGS)},
         level=level,
         shipped=shipped,
     )

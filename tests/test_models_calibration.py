@@ -52,6 +52,22 @@ def test_finds_the_true_probabilities(method: Method) -> None:
     assert np.abs(calibration.apply(raw) - truth).mean() < 0.012
 
 
+@pytest.mark.parametrize("upside_down", [False, True])
+def test_one_lonely_row_at_an_end_moves_nobody_else(upside_down: bool) -> None:
+    """The lowest row of all did not return: its smoothed rate, half the base rate, became
+    the least that anybody was given.
+    """
+    raw = np.concatenate([[-50.0], np.repeat([-2.0, 0.0, 2.0], 1_000)])
+    rates = np.repeat([0.05, 0.5, 0.95], 1_000)
+    labels = np.concatenate([[0], np.arange(3_000) % 1_000 < 1_000 * rates]).astype(np.int8)
+    if upside_down:
+        raw, labels = -raw, (1 - labels).astype(np.int8)
+    calibration = fit_calibration(raw, labels, method="isotonic")
+    p = calibration.apply(np.array([-2.0, 0.0, 2.0]))
+    np.testing.assert_allclose(p, [0.05, 0.5, 0.95], atol=0.002)
+    assert calibration.apply(raw).mean() == pytest.approx(labels.mean(), abs=0.001)
+
+
 def test_isotonic_keeps_the_ranking_inside_its_range() -> None:
     raw, labels, _ = world(20_000, 3)
     calibration = fit_calibration(raw, labels, method="isotonic")

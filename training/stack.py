@@ -166,11 +166,15 @@ def cross_fitted_losses(
         if len(np.unique(labels[fit])) < 2:
             fit = np.ones(len(labels), dtype=np.bool_)  # noqa: PLW2901  too few to be split
         inside = {name: raw[fit] for name, raw in log_odds.items()}
+        seen = np.unique(cutoff[fit])
         weights = fit_weights(inside, labels[fit], cutoff[fit])
         for name in RUNGS:
             raw = stacked(log_odds, weights) if name == STACK else log_odds[name]
             given = calibrate_rung(raw[fit], labels[fit], cutoff[fit], method=method)
-            p = given.calibration.apply(raw[judge] + given.offsets[cutoff[judge]])
+            offsets = np.full(int(cutoff.max()) + 1, given.offsets[seen].mean())
+            # A cutoff may have customers in one half only; it then takes the others' mean.
+            offsets[seen] = given.offsets[seen]
+            p = given.calibration.apply(raw[judge] + offsets[cutoff[judge]])
             losses[name][judge] = -np.log(np.where(labels[judge] == 1, p, 1.0 - p))
     return losses
 
