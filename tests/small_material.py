@@ -35,7 +35,7 @@ def material_of(
         stages=stages,
         folds=folds,
         as_ofs=level_as_ofs(
-            folds, first_us=first_us, end_us=folds.trained_until_us, timezone=BERLIN
+            folds, stages, span_us=(first_us, folds.trained_until_us), timezone=BERLIN
         ),
         at_most=at_most,
     )
