@@ -19,6 +19,15 @@ from training.panel import build_panel
 BERLIN = ZoneInfo("Europe/Berlin")
 
 
+def first_known_us(history: History, folds: Folds) -> int:
+    """When the first event known at the training as-of occurred."""
+    events = history.events
+    known = (events.occurred_at < folds.trained_until_us) & (
+        events.arrived_at < folds.trained_until_us
+    )
+    return int(np.min(events.occurred_at[known]))
+
+
 def material_of(
     history: History,
     *,
@@ -28,14 +37,14 @@ def material_of(
     at_most: int = 10_000,
 ) -> Material:
     """The panel, the level rows and the purchase processes of one history."""
-    first_us = int(np.min(history.events.occurred_at))
+    until = folds.trained_until_us
     levels = collect_levels(
         history,
         spec=spec,
         stages=stages,
         folds=folds,
         as_ofs=level_as_ofs(
-            folds, stages, span_us=(first_us, folds.trained_until_us), timezone=BERLIN
+            folds, stages, span_us=(first_known_us(history, folds), until), timezone=BERLIN
         ),
         at_most=at_most,
     )

@@ -81,7 +81,7 @@ def concat_levels(pieces: Sequence[LevelRows]) -> LevelRows:
 
 def early_us(folds: Folds) -> int:
     """The length of the window's first part, microseconds."""
-    return max(folds.horizon_us // EARLY_SHARE, DAY_US)
+    return min(max(folds.horizon_us // EARLY_SHARE, DAY_US), folds.horizon_us)
 
 
 def level_as_ofs(
@@ -126,7 +126,7 @@ def collect_levels(
     as_ofs: Int64Array,
     at_most: int,
 ) -> LevelRows:
-    """The level rows of one bucket: customers with the lowest hashes, at every as-of.
+    """The level rows of one bucket: known customers with the lowest hashes, at every as-of.
 
     Parameters
     ----------
@@ -135,7 +135,7 @@ def collect_levels(
     as_ofs : from `level_as_ofs`.
     at_most : most customers.
     """
-    some = select_customers(history, lowest_hashes(customer_hashes(history), at_most))
+    some = select_customers(history, _sampled(history, folds, at_most=at_most))
     states = stage_states(some, stages, spec=spec, as_ofs=as_ofs)
     counts = count_returns(some, stages, spec=spec, states=states)
     rows = (states.customer.astype(np.int64), states.as_of, states.stage)
@@ -147,7 +147,7 @@ def collect_levels(
             stages=stages,
             rows=rows,
             window=(folds.gap_us, horizon_us),
-            known_before_us=label_knowledge(states.as_of, folds),
+            known_before_us=label_knowledge(states.as_of, folds, horizon_us=horizon_us),
         )
 
     has_limit = np.array([stage.silence_days is not None for stage in stages])
@@ -162,3 +162,16 @@ def collect_levels(
         back=back(folds.horizon_us),
         back_early=back(early_us(folds)),
     ).take(states.stage != NO_STAGE)
+
+
+def _sampled(history: History, folds: Folds, *, at_most: int) -> Int64Array:
+    """Positions of the customers to measure levels on, ascending.
+
+    Who first turns up at or after the training as-of takes nobody's place.
+    """
+    events = history.events
+    until = folds.trained_until_us
+    known = (events.occurred_at < until) & (events.arrived_at < until)
+    before = np.concatenate(([0], np.cumsum(known)))[events.offsets]
+    customers = np.flatnonzero(np.diff(before))
+    return customers[lowest_hashes(customer_hashes(history)[customers], at_most)]

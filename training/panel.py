@@ -166,14 +166,22 @@ def build_panel(
     )
 
 
-def label_knowledge(as_of: Int64Array, folds: Folds) -> Int64Array:
+def label_knowledge(
+    as_of: Int64Array, folds: Folds, *, horizon_us: int | None = None
+) -> Int64Array:
     """Before which arrival each row's label is known: us, UTC, shape (n,).
 
     What the test cutoff judges must not have learnt from what arrived after it; the test
     rows themselves are judged by all that the run knows.
+
+    Parameters
+    ----------
+    as_of : of the rows, us, UTC, shape (n,).
+    folds : test cutoff and training as-of.
+    horizon_us : length of the window; null: that of the folds.
     """
-    closed = as_of + folds.gap_us + folds.horizon_us <= folds.test_us
-    return np.where(closed, folds.test_us, folds.trained_until_us)
+    reach = folds.gap_us + (folds.horizon_us if horizon_us is None else horizon_us)
+    return np.where(as_of + reach <= folds.test_us, folds.test_us, folds.trained_until_us)
 
 
 class PanelCollector:
