@@ -179,3 +179,28 @@ def test_nothing_is_sampled_below_the_limit() -> None:
     assert sum(len(rows.labels) for rows in panel.rows.values()) == sum(
         len(rows.labels) for part in parts for rows in part.rows.values()
     )
+
+
+def test_who_is_sampled_out_needs_no_features() -> None:
+    folds = folds_at(150, 190, 230, 270)
+    whole, lean = PanelCollector(max_rows=120), PanelCollector(max_rows=120)
+    for bucket in range(3):
+        history = history_of(shop_events(30, seed=bucket))
+        whole.add(bucket, build_panel(history, spec=SPEC, stages=STAGES, folds=folds))
+        part = build_panel(history, spec=SPEC, stages=STAGES, folds=folds, share=lean.share)
+        lean.add(bucket, part)
+    assert lean.share == whole.share < 1
+    one, other = whole.collect(), lean.collect()
+    assert one.excluded == other.excluded
+    assert one.excluded.sampled_out > 100
+    for kind in KINDS:
+        assert _bytes(one, kind) == _bytes(other, kind)
+
+
+def test_a_share_without_customers_is_an_empty_panel() -> None:
+    folds = folds_at(150, 190, 230)
+    panel = build_panel(
+        history_of(shop_events(20)), spec=SPEC, stages=STAGES, folds=folds, share=1e-9
+    )
+    assert sum(len(rows.labels) for rows in panel.rows.values()) == 0
+    assert panel.excluded.sampled_out > 20

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.history import History
-from features.history_sample import customer_hashes
+from features.history_sample import customer_hashes, select_customers
 from features.matrix import build_matrix
 from features.return_counts import count_returns
 from features.spec import FeatureSpec
@@ -105,7 +105,12 @@ class Panel:
 
 
 def build_panel(
-    history: History, *, spec: FeatureSpec, stages: Sequence[Stage], folds: Folds
+    history: History,
+    *,
+    spec: FeatureSpec,
+    stages: Sequence[Stage],
+    folds: Folds,
+    share: float = 1.0,
 ) -> Panel:
     """Features, populations and labels of one bucket at all cutoffs.
 
@@ -118,11 +123,25 @@ def build_panel(
     spec : feature specification with its attribute vocabulary.
     stages : the ladder, in configured order.
     folds : cutoffs and label window.
+    share : of the customers, by hash, whose rows are wanted; the others' are only counted,
+        which saves their features.
 
     References
     ----------
     METHODS.md section 1.4.
     """
+    everyone = stage_states(history, stages, spec=spec, as_ofs=folds.as_ofs)
+    counted = np.array([stage.silence_days is not None for stage in stages])
+    staged = everyone.stage != NO_STAGE
+    recalled = staged & counted[everyone.stage]
+    hashes = customer_hashes(history)
+    wanted = is_sampled(hashes, share)
+    excluded = Exclusions(
+        without_stage=int(np.count_nonzero(~staged)),
+        without_silence_days=int(np.count_nonzero(staged & ~recalled)),
+        sampled_out=int(np.count_nonzero(recalled & ~wanted[everyone.customer])),
+    )
+    history, hashes = select_customers(history, np.flatnonzero(wanted)), hashes[wanted]
     matrix = build_matrix(history, spec=spec, as_ofs=folds.as_ofs)
     states = stage_states(history, stages, spec=spec, as_ofs=folds.as_ofs)
     rows = (matrix.customer.astype(np.int64), matrix.as_of, states.stage)
@@ -137,10 +156,7 @@ def build_panel(
     )
     return_us = next_return_us(history, spec=spec, stages=stages, rows=rows, known_before_us=known)
     counts = count_returns(history, stages, spec=spec, states=states)
-    staged = states.stage != NO_STAGE
-    counted = np.array([stage.silence_days is not None for stage in stages])
-    recalled = staged & counted[states.stage]
-    hashes = customer_hashes(history)
+    recalled = (states.stage != NO_STAGE) & counted[states.stage]
     dormant = recalled & states.dormant
     at_risk = recalled & ~states.dormant
 
@@ -159,11 +175,15 @@ def build_panel(
             "dormancy_risk": population(at_risk, ~back),
             "natural_return": population(dormant, back),
         },
-        excluded=Exclusions(
-            without_stage=int(np.count_nonzero(~staged)),
-            without_silence_days=int(np.count_nonzero(staged & ~recalled)),
-        ),
+        excluded=excluded,
     )
+
+
+def is_sampled(hashes: UInt64Array, share: float) -> BoolArray:
+    """Which customers belong to a share of all; a smaller share is part of every larger one."""
+    if share >= 1.0:
+        return np.ones(len(hashes), dtype=np.bool_)
+    return np.asarray(hashes < np.uint64(int(share * 2**64)))
 
 
 def label_knowledge(
@@ -201,6 +221,11 @@ class PanelCollector:
         self._pieces: dict[int, Panel] = {}
         self._sampled_out = 0
 
+    @property
+    def share(self) -> float:
+        """Share of customers kept so far; it only falls, so the others need no features."""
+        return self._share
+
     def add(self, bucket: int, panel: Panel) -> None:
         """Take in one bucket's panel."""
         self._pieces[bucket] = self._sample(panel)
@@ -223,8 +248,10 @@ class PanelCollector:
     def _sample(self, panel: Panel) -> Panel:
         if self._share == 1.0:
             return panel
-        border = np.uint64(int(self._share * 2**64))
-        kept = {kind: rows.take(rows.customer < border) for kind, rows in panel.rows.items()}
+        kept = {
+            kind: rows.take(is_sampled(rows.customer, self._share))
+            for kind, rows in panel.rows.items()
+        }
         self._sampled_out += sum(
             len(panel.rows[kind].labels) - len(kept[kind].labels) for kind in panel.rows
         )
