@@ -218,9 +218,13 @@ def collect_material(
     as_ofs = level_as_ofs(folds, config.stages, span_us=(first_us, end_us), timezone=timezone)
     at_most = -(-CUSTOMERS // warehouse.n_buckets)
 
+    collector = PanelCollector(config.training.max_rows)
+
     def rows_of(bucket: int) -> tuple[int, Panel, LevelRows]:
         history = reader.read(bucket)
-        panel = build_panel(history, spec=spec, stages=config.stages, folds=folds)
+        panel = build_panel(
+            history, spec=spec, stages=config.stages, folds=folds, share=collector.share
+        )
         levels = collect_levels(
             history,
             spec=spec,
@@ -231,7 +235,6 @@ def collect_material(
         )
         return bucket, panel, levels
 
-    collector = PanelCollector(config.training.max_rows)
     levels = []
     found = iterate_buckets(
         rows_of,
