@@ -28,8 +28,10 @@ YEAR_US = 364 * DAY_US
 DRIFT = 0.5
 """How much of the present's difference from its anchor is expected to stay."""
 
+_PAIRS = 2.0
 _NEAR_US = 10 * DAY_US
-_MOST_OFFSET = 6.0
+OFFSET_PRECISION = 0.25
+"""Of the prior on a cutoff's offset: a standard deviation of two."""
 
 Processes = Mapping[int, Mapping[int, PurchaseProcess]]
 """By as-of (us, UTC), then by position of the stage in the ladder."""
@@ -122,7 +124,7 @@ class Levels:
 
         The anchor is the level of a year ago, or where there is none the mean of all. Early
         levels, known sooner, tell how far the present lies from its own anchor: `DRIFT` of
-        that is expected to stay.
+        that is expected to stay, or without a year ago as much as has stayed so far.
         """
         seen, early = _shrunken(self._offsets), _shrunken(self._early)
         if not seen:
@@ -134,7 +136,12 @@ class Levels:
             return Level(last_year + DRIFT * (early[latest] - then), "season", seen)
         anchor = float(np.mean(list(seen.values())))
         usual = float(np.mean(list(early.values())))
-        return Level(anchor + DRIFT * (early[latest] - usual), "average", seen)
+        stays = _persistence(
+            {at: value - anchor for at, value in seen.items()},
+            {at: value - usual for at, value in early.items()},
+            delay_us=as_of_us - latest,
+        )
+        return Level(anchor + stays * (early[latest] - usual), "average", seen)
 
     def _horizon_days(self, *, early: bool) -> float:
         return (early_us(self._folds) if early else self._folds.horizon_us) / DAY_US
@@ -195,17 +202,15 @@ def _rate_log_odds(labels: Int8Array) -> float:
 def _solve_offset(score: Float64Array, labels: Int8Array) -> _Offset:
     """The offset that makes the forecasts' sum right, and its variance.
 
-    Half a row of either label is added, so that a cutoff of one label has one too.
+    A normal prior around 0 keeps a cutoff of one label finite, and draws few rows to the
+    other cutoffs' level rather than to a rate of one half.
     """
-    wanted = float(np.count_nonzero(labels)) + 0.5
-    mean = float(expit(score).mean())
-    share = wanted / (len(labels) + 1.0)
-    offset = float(np.log(share / (1 - share)) - np.log(mean / (1 - mean)))
+    positives, offset, slope = float(np.count_nonzero(labels)), 0.0, 1.0
     for _ in range(50):
         p = expit(score + offset)
-        slope = float((p * (1 - p)).sum()) + 1e-9
-        step = float(p.sum() + share - wanted) / slope
-        offset = float(np.clip(offset - np.clip(step, -1, 1), -_MOST_OFFSET, _MOST_OFFSET))
+        slope = float((p * (1 - p)).sum()) + OFFSET_PRECISION
+        step = (float(p.sum()) - positives + OFFSET_PRECISION * offset) / slope
+        offset -= float(np.clip(step, -1, 1))
         if abs(step) < 1e-10:
             break
     return _Offset(offset, 1.0 / slope)
@@ -227,3 +232,25 @@ def _near(seen: Mapping[int, float], as_of_us: int) -> float | None:
     """Mean of the levels within ten days of an instant; None if there is none."""
     found = [value for at, value in seen.items() if abs(at - as_of_us) <= _NEAR_US]
     return float(np.mean(found)) if found else None
+
+
+def _persistence(seen: Mapping[int, float], early: Mapping[int, float], *, delay_us: int) -> float:
+    """Which share of an early level was still there this much later, 0 … 1.
+
+    A regression through the origin, drawn to 0 by its `_PAIRS` pseudo-pairs; pairs closer
+    than the delay overlap and are not independent.
+    """
+    times = sorted(early)
+    values = [early[at] for at in times]
+    pairs = [
+        (float(np.interp(at - delay_us, times, values)), level)
+        for at, level in seen.items()
+        if at - delay_us >= times[0]
+    ]
+    spread = sum(before * before for before, _ in pairs)
+    if spread == 0:
+        return 0.0
+    at_all = [at for at in seen if at - delay_us >= times[0]]
+    independent = 1.0 + (max(at_all) - min(at_all)) / delay_us
+    slope = sum(before * level for before, level in pairs) / spread
+    return float(np.clip(slope * independent / (independent + _PAIRS), 0.0, 1.0))
