@@ -2,10 +2,10 @@
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Literal
+from typing import Any, Literal, overload
 
 from features.errors import ArtifactError, describe
-from models.bundle import Bundle, Kind, load_bundle
+from models.bundle import AnyBundle, AnyKind, Bundle, Kind, ReturnTimeBundle, load_bundle
 from pipelines.config import Config
 from pipelines.local_champion import keep_copy, read_copy, sound_copy
 from pipelines.tracking import (
@@ -25,17 +25,25 @@ class _NotRegisteredError(ArtifactError):
     """MLflow answers, but has no model of this name: nothing was trained, or its store is lost."""
 
 
-def model_name(config: Config, kind: Kind) -> str:
+def model_name(config: Config, kind: AnyKind) -> str:
     """The registered model's name: prefix, then the kind with dashes."""
     return f"{config.storage.registry_prefix}-{kind.replace('_', '-')}"
 
 
-def artifact_path(kind: Kind) -> str:
+def artifact_path(kind: AnyKind) -> str:
     """Where a run keeps the bundle of this kind."""
     return f"bundles/{kind}"
 
 
-def champion(config: Config, kind: Kind) -> tuple[Bundle, str, Source]:
+@overload
+def champion(config: Config, kind: Kind) -> tuple[Bundle, str, Source]: ...
+@overload
+def champion(
+    config: Config, kind: Literal["return_time"]
+) -> tuple[ReturnTimeBundle, str, Source]: ...
+@overload
+def champion(config: Config, kind: AnyKind) -> tuple[AnyBundle, str, Source]: ...
+def champion(config: Config, kind: AnyKind) -> tuple[AnyBundle, str, Source]:
     """The model that serves: from the registry, or its local copy if MLflow has none to give.
 
     What the registry gives is checked and kept as the new local copy. The copy serves while
@@ -78,7 +86,7 @@ def champion(config: Config, kind: Kind) -> tuple[Bundle, str, Source]:
         return copy.bundle, copy.version, "local copy, store lost"
 
 
-def fetch_bundle(config: Config, client: Any, kind: Kind, found: Any) -> Bundle:
+def fetch_bundle(config: Config, client: Any, kind: AnyKind, found: Any) -> AnyBundle:
     """The bundle of a registered version, from the local copy if that is the same one.
 
     Parameters
@@ -93,7 +101,7 @@ def fetch_bundle(config: Config, client: Any, kind: Kind, found: Any) -> Bundle:
     return _same_copy(config, kind, found) or _download(config, client, kind, found)
 
 
-def _same_copy(config: Config, kind: Kind, found: Any) -> Bundle | None:
+def _same_copy(config: Config, kind: AnyKind, found: Any) -> AnyBundle | None:
     """The local copy, if it is sound and of this very version."""
     copy = sound_copy(config, kind)
     registered = (str(found.version), found.tags.get("winback.digest", ""))
@@ -101,7 +109,7 @@ def _same_copy(config: Config, kind: Kind, found: Any) -> Bundle | None:
     return copy.bundle if copy is not None and same else None
 
 
-def _download(config: Config, client: Any, kind: Kind, found: Any) -> Bundle:
+def _download(config: Config, client: Any, kind: AnyKind, found: Any) -> AnyBundle:
     name, version = model_name(config, kind), str(found.version)
     digest = found.tags.get("winback.digest", "")
     with TemporaryDirectory() as scratch:
@@ -125,7 +133,7 @@ def _cause(error: TrackingUnreachableError) -> str:
     return str(error).partition(". Expected ")[0].rstrip(".")
 
 
-def _from_registry(config: Config, kind: Kind) -> tuple[Bundle, str, Source]:
+def _from_registry(config: Config, kind: AnyKind) -> tuple[AnyBundle, str, Source]:
     name = model_name(config, kind)
     with connect(config, patient=False) as client:
         found = find_alias(client, name, CHAMPION)
@@ -152,7 +160,7 @@ def _no_champion(client: Any, name: str) -> ArtifactError:
     return ArtifactError(text) if known else _NotRegisteredError(text)
 
 
-def _load_fetched(folder: Path, *, place: str) -> Bundle:
+def _load_fetched(folder: Path, *, place: str) -> AnyBundle:
     """The bundle in a passing folder; faults name `place`, as the folder will be gone."""
     try:
         return load_bundle(folder)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from features.errors import ArtifactError, describe
-from models.bundle import Bundle, Kind, load_bundle, save_bundle
+from models.bundle import AnyBundle, AnyKind, load_bundle, save_bundle
 from pipelines.config import Config
 
 
@@ -14,12 +14,12 @@ from pipelines.config import Config
 class LocalCopy:
     """A champion kept beside the configuration, with its registered version and digest."""
 
-    bundle: Bundle
+    bundle: AnyBundle
     version: str
     digest: str
 
 
-def keep_copy(config: Config, bundle: Bundle, *, version: str) -> None:
+def keep_copy(config: Config, bundle: AnyBundle, *, version: str) -> None:
     """Make the bundle the local copy in one step: the pointer file is replaced last.
 
     Parameters
@@ -42,7 +42,7 @@ def keep_copy(config: Config, bundle: Bundle, *, version: str) -> None:
             shutil.rmtree(other, ignore_errors=True)
 
 
-def read_copy(config: Config, kind: Kind) -> LocalCopy | None:
+def read_copy(config: Config, kind: AnyKind) -> LocalCopy | None:
     """The local copy, checked; None if there is none.
 
     Raises
@@ -68,7 +68,7 @@ def read_copy(config: Config, kind: Kind) -> LocalCopy | None:
     return LocalCopy(load_bundle(folder / digest[:16]), version, digest)
 
 
-def sound_copy(config: Config, kind: Kind) -> LocalCopy | None:
+def sound_copy(config: Config, kind: AnyKind) -> LocalCopy | None:
     """The local copy, or None if it is missing or damaged: the registry has a better one."""
     try:
         return read_copy(config, kind)
@@ -84,5 +84,5 @@ def _is_sound(place: Path) -> bool:
     return True
 
 
-def _folder(config: Config, kind: Kind) -> Path:
+def _folder(config: Config, kind: AnyKind) -> Path:
     return config.home / ".winback" / "champions" / kind

@@ -2,7 +2,7 @@
 
 from features.errors import ArtifactError, describe
 from features.spec import FeatureSpec
-from models.bundle import Bundle, stages_digest
+from models.bundle import AnyBundle, stages_digest
 from pipelines.config import Config
 
 _RETRAIN = (
@@ -19,7 +19,7 @@ _PLACES = {
 }
 
 
-def configuration_differences(config: Config, bundle: Bundle) -> tuple[str, ...]:
+def configuration_differences(config: Config, bundle: AnyBundle) -> tuple[str, ...]:
     """What differs from the configuration a model was trained with; empty if it can serve.
 
     Feature inputs, the ladder and the label window decide; money, caps and offers do not.
@@ -34,7 +34,7 @@ def configuration_differences(config: Config, bundle: Bundle) -> tuple[str, ...]
     return tuple(different)
 
 
-def check_bundle(config: Config, bundle: Bundle, *, place: str) -> None:
+def check_bundle(config: Config, bundle: AnyBundle, *, place: str) -> None:
     """Refuse a model that was trained for another configuration.
 
     Parameters

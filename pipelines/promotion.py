@@ -1,11 +1,11 @@
-"""Who is champion: aliases of both models move together, so that one run serves a night."""
+"""Who is champion: aliases of a run's models move together, so that one run serves a night."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from features.errors import ArtifactError, describe
-from models.bundle import KINDS, Bundle, Kind
+from models.bundle import ALL_KINDS, KINDS, RETURN_TIME, AnyBundle, AnyKind
 from pipelines.champions import CHALLENGER, CHAMPION, fetch_bundle, model_name
 from pipelines.config import Config
 from pipelines.local_champion import keep_copy
@@ -22,7 +22,7 @@ class Registration:
     note : a sentence on why the champion changed; None where nothing needs saying.
     """
 
-    kind: Kind
+    kind: AnyKind
     model: str
     version: str
     alias: str
@@ -57,12 +57,14 @@ class _Incumbent:
 
 
 def give_aliases(
-    config: Config, client: Any, versions: Mapping[Kind, Any], *, promote: bool
+    config: Config, client: Any, versions: Mapping[AnyKind, Any], *, promote: bool
 ) -> tuple[Registration, ...]:
     """Make the versions of one training run champions or challengers, all of them alike.
 
-    They become champions if `promote` asks for it, or if a present champion is missing or
-    cannot serve this configuration: nights would fail until somebody moved the alias.
+    They become champions if `promote` asks for it, or if a present champion of the two that
+    decide a night is missing or cannot serve this configuration: nights would fail until
+    somebody moved the alias. A return-time model goes with them; where none serves yet it
+    is champion at once, for nights do without it until then.
 
     Parameters
     ----------
@@ -70,23 +72,29 @@ def give_aliases(
     versions : the new model version of each kind.
     """
     incumbents = {kind: _incumbent(config, client, kind) for kind in versions}
-    wins = promote or not all(one.serves for one in incumbents.values())
-    if not wins:
-        for kind, version in versions.items():
+    decisive = [one for kind, one in incumbents.items() if kind in KINDS]
+    wins = promote or not all(one.serves for one in decisive)
+    crowned = {
+        kind: version
+        for kind, version in versions.items()
+        if wins or (kind == RETURN_TIME and not incumbents[kind].serves)
+    }
+    for kind, version in versions.items():
+        if kind not in crowned:
             client.set_registered_model_alias(model_name(config, kind), CHALLENGER, version.version)
-    else:
-        _crown(config, client, versions)
+    _crown(config, client, crowned)
     first = all(one.version is None for one in incumbents.values())
-    told = wins and not first
-    asked = promote and all(one.obstacle is None for one in incumbents.values())
+    asked = promote and all(one.obstacle is None for one in decisive)
     return tuple(
         Registration(
             kind=kind,
             model=model_name(config, kind),
             version=str(version.version),
-            alias=CHAMPION if wins else CHALLENGER,
+            alias=CHAMPION if kind in crowned else CHALLENGER,
             run_id=str(version.run_id),
-            note=_succession(incumbents[kind], str(version.version), asked=asked) if told else None,
+            note=_succession(incumbents[kind], str(version.version), asked=asked)
+            if kind in crowned and not first
+            else None,
         )
         for kind, version in versions.items()
     )
@@ -113,7 +121,7 @@ def promote_challengers(config: Config) -> tuple[Registration, ...]:
     check_reachable(config)
     with connect(config) as client:
         versions = _challengers(config, client)
-        bundles: dict[Kind, Bundle] = {}
+        bundles: dict[AnyKind, AnyBundle] = {}
         for kind, version in versions.items():
             bundles[kind] = fetch_bundle(config, client, kind, version)
             place = f"challenger of {model_name(config, kind)}, version {version.version}"
@@ -135,12 +143,12 @@ def promote_challengers(config: Config) -> tuple[Registration, ...]:
     )
 
 
-def _champion_version(config: Config, client: Any, kind: Kind) -> str | None:
+def _champion_version(config: Config, client: Any, kind: AnyKind) -> str | None:
     found = find_alias(client, model_name(config, kind), CHAMPION)
     return None if found is None else str(found.version)
 
 
-def _incumbent(config: Config, client: Any, kind: Kind) -> _Incumbent:
+def _incumbent(config: Config, client: Any, kind: AnyKind) -> _Incumbent:
     from mlflow.exceptions import MlflowException
 
     found = find_alias(client, model_name(config, kind), CHAMPION)
@@ -165,10 +173,10 @@ def _succession(incumbent: _Incumbent, version: str, *, asked: bool) -> str:
         return f"{former} {incumbent.obstacle}; version {version} is champion."
     if asked:
         return f"Version {version} took over from version {incumbent.version}."
-    return f"{former} gave way, as both models change together; version {version} is champion."
+    return f"{former} gave way, as the models change together; version {version} is champion."
 
 
-def _crown(config: Config, client: Any, versions: Mapping[Kind, Any]) -> None:
+def _crown(config: Config, client: Any, versions: Mapping[AnyKind, Any]) -> None:
     """Move the champion alias to the versions; what challenged before them does no more."""
     for kind, version in versions.items():
         client.set_registered_model_alias(model_name(config, kind), CHAMPION, version.version)
@@ -178,14 +186,16 @@ def _crown(config: Config, client: Any, versions: Mapping[Kind, Any]) -> None:
             client.delete_registered_model_alias(name, CHALLENGER)
 
 
-def _challengers(config: Config, client: Any) -> dict[Kind, Any]:
-    """The challenger of each kind, both of one run."""
-    found: dict[Kind, Any] = {}
+def _challengers(config: Config, client: Any) -> dict[AnyKind, Any]:
+    """The challenger of each kind, all of one run; a run need not have a return-time model."""
+    found: dict[AnyKind, Any] = {}
     absent = []
-    for kind in KINDS:
+    for kind in ALL_KINDS:
         name = model_name(config, kind)
-        found[kind] = find_alias(client, name, CHALLENGER)
-        if found[kind] is None:
+        challenger = find_alias(client, name, CHALLENGER)
+        if challenger is not None:
+            found[kind] = challenger
+        elif kind in KINDS:
             absent.append(name)
     if absent:
         raise ArtifactError(
@@ -196,7 +206,11 @@ def _challengers(config: Config, client: Any) -> dict[Kind, Any]:
                 fix="run `winback train` for a new one, or keep the present champion",
             )
         )
-    if len({version.run_id for version in found.values()}) > 1:
+    runs = {version.run_id for kind, version in found.items() if kind in KINDS}
+    if RETURN_TIME in found and found[RETURN_TIME].run_id not in runs:
+        # Left from an earlier run: what challenges now came without one.
+        del found[RETURN_TIME]
+    if len(runs) > 1:
         versions = [f"{model_name(config, kind)} version {v.version}" for kind, v in found.items()]
         raise ArtifactError(
             describe(

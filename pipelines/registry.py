@@ -2,18 +2,20 @@
 
 import csv
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from features.manifest import feature_manifest
-from models.bundle import save_bundle
+from models.bundle import AnyBundle, save_bundle
 from pipelines.champions import CHAMPION, Source, artifact_path, champion, model_name
 from pipelines.config import Config
 from pipelines.local_champion import keep_copy
 from pipelines.plots import draw_plots
 from pipelines.promotion import Registration, give_aliases, promote_challengers
+from pipelines.return_time_record import ReturnTimeRecord, draw_brier, return_time_figures
 from pipelines.tracking import check_reachable, connect, experiment_id, log_metrics, metric_word
 from pipelines.tuning_runs import TuningReport, log_trials
 from training.fit import TrainedModel
@@ -42,6 +44,7 @@ class TrainingRecord:
     report : the whole training report as JSON.
     promote : make the new versions champion even if there is one.
     tuning : the search for settings, whose trials become nested runs.
+    return_time : the return-time model; None where too little was known for one.
     """
 
     models: tuple[TrainedModel, ...]
@@ -49,6 +52,12 @@ class TrainingRecord:
     report: dict[str, Any]
     promote: bool
     tuning: TuningReport | None = None
+    return_time: ReturnTimeRecord | None = None
+
+    @property
+    def results(self) -> tuple[TrainedModel | ReturnTimeRecord, ...]:
+        """All that is registered, the return-time model last."""
+        return self.models if self.return_time is None else (*self.models, self.return_time)
 
 
 def record(config: Config, training: TrainingRecord, *, run_name: str) -> tuple[Registration, ...]:
@@ -65,7 +74,7 @@ def record(config: Config, training: TrainingRecord, *, run_name: str) -> tuple[
 
     Returns
     -------
-    One registration per model, in the order of `training.models`.
+    One registration per model, in the order of `training.results`.
 
     Raises
     ------
@@ -79,6 +88,8 @@ def record(config: Config, training: TrainingRecord, *, run_name: str) -> tuple[
             for name, value in training.parameters.items():
                 client.log_param(run_id, name, value[:6000])
             figures = [pair for model in training.models for pair in _figures(model.report)]
+            if training.return_time is not None:
+                figures += return_time_figures(training.return_time.report)
             log_metrics(client, run_id, figures)
             _log_audit(client, run_id, training.report.get("audit"))
             if training.tuning is not None:
@@ -86,8 +97,11 @@ def record(config: Config, training: TrainingRecord, *, run_name: str) -> tuple[
             _write_artifacts(training, Path(scratch))
             client.log_artifacts(run_id, scratch)
             # Aliases come last: a fault half-way must not leave champions of two runs.
-            versions = [_register(config, client, run, model) for model in training.models]
-            kinds = [model.bundle.kind for model in training.models]
+            versions = [
+                _register(config, client, run, one.bundle, one.report.verdicts)
+                for one in training.results
+            ]
+            kinds = [one.bundle.kind for one in training.results]
             registrations = give_aliases(
                 config,
                 client,
@@ -97,17 +111,19 @@ def record(config: Config, training: TrainingRecord, *, run_name: str) -> tuple[
             finished = True
         finally:
             client.set_terminated(run_id, status="FINISHED" if finished else "FAILED")
-    for model, registration in zip(training.models, registrations, strict=True):
+    for one, registration in zip(training.results, registrations, strict=True):
         if registration.alias == CHAMPION:
-            keep_copy(config, model.bundle, version=registration.version)
+            keep_copy(config, one.bundle, version=registration.version)
     return registrations
 
 
-def _register(config: Config, client: Any, run: Any, model: TrainedModel) -> Any:
+def _register(
+    config: Config, client: Any, run: Any, bundle: AnyBundle, verdicts: Sequence[str]
+) -> Any:
     """A new version of the registered model, without an alias."""
     from mlflow.exceptions import MlflowException
 
-    name, kind, run_id = model_name(config, model.bundle.kind), model.bundle.kind, run.info.run_id
+    name, kind, run_id = model_name(config, bundle.kind), bundle.kind, run.info.run_id
     try:
         client.create_registered_model(name)
     except MlflowException as error:
@@ -118,11 +134,11 @@ def _register(config: Config, client: Any, run: Any, model: TrainedModel) -> Any
         source=f"{run.info.artifact_uri}/{artifact_path(kind)}",
         run_id=run_id,
         tags={
-            "winback.digest": model.bundle.digest(),
+            "winback.digest": bundle.digest(),
             "winback.kind": kind,
-            "winback.version": model.bundle.winback_version,
+            "winback.version": bundle.winback_version,
         },
-        description="\n".join(model.report.verdicts),
+        description="\n".join(verdicts),
     )
 
 
@@ -162,15 +178,21 @@ def _write_artifacts(training: TrainingRecord, folder: Path) -> None:
     if training.report.get("audit") is not None:
         text = json.dumps(training.report["audit"], indent=1)
         (folder / "audit.json").write_text(text + "\n")
+    for one in training.results:
+        save_bundle(one.bundle, folder / artifact_path(one.bundle.kind))
+        _write_importance(one, folder / f"importance_{one.bundle.kind}.csv")
     for model in training.models:
-        report = model.report
-        save_bundle(model.bundle, folder / artifact_path(report.kind))
-        draw_plots(report, folder / "plots")
-        with (folder / f"importance_{report.kind}.csv").open("w", newline="") as file:
-            table = csv.writer(file)
-            table.writerow(["feature", "gain_share", "unit", "meaning"])
-            about = {one.name: one for one in feature_manifest(model.bundle.spec)}
-            table.writerows(
-                [name, f"{share:.6f}", about[name].unit, about[name].meaning]
-                for name, share in report.importance
-            )
+        draw_plots(model.report, folder / "plots")
+    if training.return_time is not None:
+        draw_brier(training.return_time.report, folder / "plots")
+
+
+def _write_importance(result: TrainedModel | ReturnTimeRecord, file: Path) -> None:
+    about = {feature.name: feature for feature in feature_manifest(result.bundle.spec)}
+    with file.open("w", newline="") as opened:
+        table = csv.writer(opened)
+        table.writerow(["feature", "gain_share", "unit", "meaning"])
+        table.writerows(
+            [name, f"{share:.6f}", about[name].unit, about[name].meaning]
+            for name, share in result.report.importance
+        )

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from pipelines.render_audit import render_findings
+from pipelines.render_return_time import render_return_time
 from pipelines.terminal import text_table
 
 if TYPE_CHECKING:
@@ -106,6 +107,7 @@ def render_training(report: "TrainReport", console: Console) -> None:
             console.print(f"  {verdict}")
         strongest = ", ".join(f"{name} {gain:.0%}" for name, gain in model.importance[:5])
         console.print(f"  strongest features by gain: {strongest}\n")
+    render_return_time(report.return_time, console)
     if report.audit is None:
         console.print("Leak audit: left out.")
     else:

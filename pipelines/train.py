@@ -1,4 +1,4 @@
-"""`winback train`: from the warehouse to two judged and registered models."""
+"""`winback train`: from the warehouse to judged and registered models."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -15,6 +15,7 @@ from pipelines.config import Config
 from pipelines.engine import iterate_buckets
 from pipelines.observation import plan_run
 from pipelines.registry import Registration, TrainingRecord, record
+from pipelines.return_time_record import ReturnTimeRecord
 from pipelines.tracking import check_reachable, shown_uri
 from pipelines.tuning_runs import TuningReport, tune_models
 from training.fit import Material, TrainedModel, check_counts, fit_model
@@ -25,6 +26,8 @@ from training.level_fit import fit_processes
 from training.levels import CUSTOMERS, LevelRows, collect_levels, concat_levels, level_as_ofs
 from training.panel import Exclusions, Panel, PanelCollector, build_panel
 from training.plan import TrainingPlan
+from training.return_time import Skipped, bundle_return_time, train_return_time
+from training.return_time_judge import ReturnTimeReport
 from training.tuning import check_trials
 
 REPORT_SCHEMA = 2
@@ -45,8 +48,10 @@ class TrainReport:
     sampled_share : share of customers kept to stay below training.max_rows.
     audit : what the leak audit found; None if it was left out.
     tuning : the search for settings; None if none was asked for.
-    models : one report per model.
-    registrations : one per model, in the same order; a note says why a champion was replaced.
+    models : one report per model that decides a night.
+    return_time : what became of the return-time model, or why there is none.
+    registrations : one per registered model, the return-time model last; a note says why a
+        champion was replaced.
     tracking_uri : where MLflow is, without credentials.
     """
 
@@ -61,6 +66,7 @@ class TrainReport:
     audit: LeakAudit | None
     tuning: TuningReport | None
     models: tuple[ModelReport, ...]
+    return_time: ReturnTimeReport | Skipped
     registrations: tuple[Registration, ...]
     tracking_uri: str
 
@@ -79,6 +85,9 @@ class TrainReport:
             "audit": None if self.audit is None else self.audit.to_json(),
             "tuning": None if self.tuning is None else self.tuning.to_json(),
             "models": [model.to_json() for model in self.models],
+            "return_time": {"skipped": self.return_time.reason}
+            if isinstance(self.return_time, Skipped)
+            else self.return_time.to_json(),
             "registrations": [asdict(one) for one in self.registrations],
             "tracking_uri": self.tracking_uri,
         }
@@ -94,7 +103,7 @@ def run_train(
     now: datetime,
     progress: Progress = silent,
 ) -> TrainReport:
-    """Train both models, judge them out of time, log and register them.
+    """Train all models, judge them out of time, log and register them.
 
     Parameters
     ----------
@@ -139,6 +148,7 @@ def run_train(
         tuning = tune_models(material, plan=plan, trials=tune, progress=progress)
         plan = tuning.plan
     trained = fit_models(material, plan=plan, progress=progress)
+    return_time = fit_return_times(material, plan=plan, progress=progress)
     report = TrainReport(
         as_of=dates.until,
         observed_until=last_midnight(folds.observed_until_us, timezone),
@@ -151,6 +161,7 @@ def run_train(
         audit=leaks,
         tuning=tuning,
         models=tuple(model.report for model in trained),
+        return_time=return_time if isinstance(return_time, Skipped) else return_time.report,
         registrations=(),
         tracking_uri=shown_uri(config),
     )
@@ -163,6 +174,7 @@ def run_train(
             report=report.to_json(),
             promote=promote,
             tuning=tuning,
+            return_time=None if isinstance(return_time, Skipped) else return_time,
         ),
         run_name=f"train {dates.until.isoformat()}",
     )
@@ -274,6 +286,18 @@ def fit_models(
         trained.append(fit_model(kind, material, plan=plan))
     progress("fitting and judging models", len(kinds), len(kinds))
     return tuple(trained)
+
+
+def fit_return_times(
+    material: Material, *, plan: TrainingPlan, progress: Progress = silent
+) -> ReturnTimeRecord | Skipped:
+    """Fit and judge the return-time model, or say why the data give none."""
+    progress("fitting and judging return times", 0, 1)
+    found = train_return_time(material.panel, material.folds, spec=material.spec, plan=plan)
+    progress("fitting and judging return times", 1, 1)
+    if isinstance(found, Skipped):
+        return found
+    return ReturnTimeRecord(bundle_return_time(found, material), found.report)
 
 
 def _parameters(config: Config, training: TrainingPlan, report: TrainReport) -> dict[str, str]:

@@ -91,7 +91,7 @@ def test_one_champion_that_cannot_be_read_gives_way_with_the_other(
     assert aliases(done) == [("champion", "2")] * 2
     assert [one.note for one in done] == [
         "The champion (version 1) cannot be read; version 2 is champion.",
-        "The champion (version 1) gave way, as both models change together; version 2 is champion.",
+        "The champion (version 1) gave way, as the models change together; version 2 is champion.",
     ]
     assert served(config) == ["2", "2"]
 

@@ -10,12 +10,15 @@ import pytest
 from small_shop import DAY_US, START_US, events_table, make_home, shop_events
 
 from features.errors import ArtifactError, DataError
-from models.bundle import KINDS
+from models.bundle import ALL_KINDS, KINDS, RETURN_TIME
 from pipelines.config import Config, load_config
 from pipelines.nightly import run_nightly
 from pipelines.registry import champion
 from pipelines.tracking import check_reachable, connect
 from pipelines.train import REPORT_SCHEMA, TrainReport, run_train
+from training import return_time
+from training.return_time import Skipped
+from training.return_time_judge import ReturnTimeReport
 
 NOW = datetime(2025, 11, 27, 8, tzinfo=UTC)
 
@@ -42,16 +45,17 @@ def run(
     return config, report, told
 
 
-def test_it_trains_judges_and_registers_both_models(
+def test_it_trains_judges_and_registers_all_models(
     run: tuple[Config, TrainReport, list[str]],
 ) -> None:
     config, report, _ = run
     assert [model.kind for model in report.models] == list(KINDS)
-    assert [one.alias for one in report.registrations] == ["champion", "champion"]
+    assert [one.kind for one in report.registrations] == list(ALL_KINDS)
+    assert {one.alias for one in report.registrations} == {"champion"}
     assert report.as_of == date(2025, 11, 27)
     assert report.observed_until == date(2025, 11, 26)
     assert report.inputs["events"] == 1
-    for kind in KINDS:
+    for kind in ALL_KINDS:
         bundle, version, _ = champion(config, kind)
         assert version == "1"
         assert len(bundle.feature_names) == report.features
@@ -81,12 +85,48 @@ def test_the_leak_audit_is_told_and_logged(run: tuple[Config, TrainReport, list[
     assert json.loads(file.read_text()) == report.to_json()["audit"]
 
 
+def test_return_times_are_judged_logged_and_served(
+    run: tuple[Config, TrainReport, list[str]],
+) -> None:
+    config, report, _ = run
+    assert isinstance(report.return_time, ReturnTimeReport)
+    document = report.to_json()["return_time"]
+    assert document["comparisons"][0]["part"] == "all"
+    assert document["verdicts"] == list(report.return_time.verdicts)
+    with connect(config) as client:
+        logged = client.get_run(report.registrations[-1].run_id).data
+        version = client.get_model_version("winback-return-time", "1")
+    assert version.description == "\n".join(report.return_time.verdicts)
+    place = "return_time/test/all/integrated_brier"
+    assert logged.metrics[place] == pytest.approx(document["comparisons"][0]["model"]["value"])
+    assert f"{place}_difference.low" in logged.metrics
+    files = {file.name for file in (config.home / "mlartifacts").rglob("*")}
+    assert {"return_time_brier.png", "importance_return_time.csv", "hazards.json"} <= files
+    bundle, _, _ = champion(config, RETURN_TIME)
+    assert bundle.model.horizon_days == report.return_time.horizon_days
+
+
+def test_too_few_returns_leave_out_the_return_time_model_only(
+    run: tuple[Config, TrainReport, list[str]],
+    tmp_path: Path,
+    store: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(return_time, "MIN_HORIZON_DAYS", 1000)
+    report = run_train(make_home(tmp_path, shop_events(500), store=store), now=NOW)
+    assert [one.kind for one in report.registrations] == list(KINDS)
+    assert isinstance(report.return_time, Skipped)
+    skipped = report.to_json()["return_time"]["skipped"]
+    assert "days only, and a return curve needs 1000" in skipped
+
+
 def test_progress_is_told(run: tuple[Config, TrainReport, list[str]]) -> None:
     assert list(dict.fromkeys(run[2])) == [
         "computing features and labels",
         "fitting purchase processes",
         "auditing for leaks",
         "fitting and judging models",
+        "fitting and judging return times",
         "registering models",
     ]
 
@@ -119,7 +159,7 @@ def test_what_arrives_at_or_after_the_as_of_leaves_the_bundles_identical(
             tmp_path / str(number), events_table(content, arrived=arrived.tolist()), store=store
         )
         run_train(config, as_of=until, now=NOW)
-        digests.append([champion(config, kind)[0].digest() for kind in KINDS])
+        digests.append([champion(config, kind)[0].digest() for kind in ALL_KINDS])
     assert digests[0] == digests[1]
 
 
@@ -129,7 +169,7 @@ def test_training_again_is_a_challenger_with_the_same_digest(tmp_path: Path, sto
     digest = champion(config, "dormancy_risk")[0].digest()
     again = run_train(config, now=datetime(2026, 3, 1, tzinfo=UTC), promote=True)
     assert again.as_of == first.as_of
-    assert [one.version for one in again.registrations] == ["2", "2"]
+    assert [one.version for one in again.registrations] == ["2", "2", "2"]
     bundle, version, _ = champion(config, "dormancy_risk")
     assert (bundle.digest(), version) == (digest, "2")
 
