@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from night_home import (
     AS_OF_US,
@@ -17,7 +18,9 @@ from night_home import (
 )
 
 from features.errors import ArtifactError
-from models.bundle import Bundle
+from models.baselines import RECENCY_RULE
+from models.bundle import KINDS, Bundle
+from models.ladder import RUNGS
 from pipelines import nightly_inputs
 from pipelines.config import Config
 
@@ -97,3 +100,35 @@ def test_models_of_different_vocabularies_both_serve(
     expected = read_list(night(shop))
     champions["dormancy_risk"] = replace(champions["dormancy_risk"], spec=spec)
     assert read_list(night(shop, force=True)).num_rows == expected.num_rows
+
+
+def change_ladders(champions: dict[str, Bundle], **changes: Any) -> None:
+    for kind in KINDS:
+        bundle = champions[kind]
+        champions[kind] = replace(bundle, ladder=replace(bundle.ladder, **changes))
+
+
+@pytest.mark.parametrize("rung", RUNGS)
+def test_any_rung_of_the_ladder_can_serve_a_night(
+    shop: Config, champions: dict[str, Bundle], rung: str
+) -> None:
+    """A rule that beat the forest serves; the forest still gives the reasons."""
+    change_ladders(champions, shipped=rung)
+    table = read_list(night(shop))
+    assert table.num_rows > 100
+    natural = table["p_return_natural"].to_numpy()
+    assert np.isfinite(natural).all() and (natural > 0).all() and (natural < 1).all()
+    assert all(reason for reason in table["reason_1"].to_pylist())
+
+
+def test_the_list_follows_the_rung_that_serves(shop: Config, champions: dict[str, Bundle]) -> None:
+    def natural() -> np.ndarray:
+        return np.asarray(read_list(night(shop, force=True))["p_return_natural"].to_numpy())
+
+    by_forest = natural()
+    change_ladders(champions, shipped=RECENCY_RULE)
+    by_rule = natural()
+    assert len(by_rule) != len(by_forest) or np.abs(by_rule - by_forest).max() > 0.01
+    change_ladders(champions, level=1.0)
+    moved = natural()
+    assert len(moved) != len(by_rule) or np.abs(moved - by_rule).max() > 0.01

@@ -13,7 +13,7 @@ from features.stage import Stage
 from models.bundle import KINDS
 from training.folds import Cutoff, Folds
 from training.labels import DAY_US
-from training.panel import Panel, PanelCollector, build_panel
+from training.panel import Panel, PanelCollector, build_panel, label_knowledge
 
 BERLIN = ZoneInfo("Europe/Berlin")
 
@@ -114,6 +114,31 @@ def test_nothing_that_arrives_at_or_after_the_training_as_of_matters(what: str) 
     before, after = panel(list(zip(rows, arrived, strict=True))), panel(kept)
     for kind in KINDS:
         assert _bytes(before, kind) == _bytes(after, kind)
+
+
+def test_labels_of_closed_windows_know_what_the_test_cutoff_knows() -> None:
+    """The others, the test cutoff's own among them, are judged by all that the run knows."""
+    folds = folds_at(100, 140, 180, until=330)
+    test, until = folds.test_us, folds.trained_until_us
+    reach = folds.gap_us + folds.horizon_us
+    as_of = np.array([folds.as_ofs[0], test - reach, test - reach + 1, test])
+    assert label_knowledge(as_of, folds).tolist() == [test, test, until, until]
+    shorter = label_knowledge(as_of, folds, horizon_us=folds.horizon_us - 1)
+    assert shorter.tolist() == [test, test, test, until]
+
+
+def test_an_order_that_arrived_after_the_test_cutoff_is_no_return_before_it() -> None:
+    folds = folds_at(100, 140, 180, until=330)
+    rows = [("c", START_US + day * DAY_US, "purchase", 5.0) for day in (95, 120, 185)]
+    for late, label in ((0, 0), (70, 1)):
+        arrived = [rows[0][1], rows[1][1] + late * DAY_US, rows[2][1] + 1]
+        table = events_table(rows, arrived=arrived)  # type: ignore[arg-type]
+        panel = build_panel(history_of(table), spec=SPEC, stages=STAGES, folds=folds)
+        risk = panel.fold("dormancy_risk", "training", folds)
+        assert risk.labels.tolist() == [label]
+        # At the test cutoff itself both orders are known to who judges.
+        natural = panel.fold("natural_return", "test", folds)
+        assert natural.labels.tolist() == [1]
 
 
 def _bytes(panel: Panel, kind: str) -> list[bytes]:
