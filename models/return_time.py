@@ -109,6 +109,25 @@ class ReturnCurves:
         tail = (1.0 - level) / 2.0
         return self.quantile(tail), self.quantile(1.0 - tail)
 
+    def forecast(self) -> "ReturnForecast":
+        """Expected days and interval together."""
+        return ReturnForecast(self.expected_days(), *self.interval())
+
+
+@dataclass(frozen=True, slots=True)
+class ReturnForecast:
+    """When each of n customers will be back, in days from the as-of; each of shape (n,).
+
+    Attributes
+    ----------
+    expected_days : expected days, truncated at the horizon.
+    low_days, high_days : central 80 % interval; NaN where later than the horizon.
+    """
+
+    expected_days: Float64Array
+    low_days: Float64Array
+    high_days: Float64Array
+
 
 @dataclass(frozen=True, slots=True)
 class ReturnTimeModel:

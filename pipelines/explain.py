@@ -14,7 +14,7 @@ from pipelines.config import Config
 from pipelines.explain_lookup import decided_day, explain_unscored, read_decision, row_of
 from pipelines.explanation import ActionView, ChannelView, Explanation, FeatureView
 from pipelines.nightly_inputs import (
-    ChampionModel,
+    Champions,
     build_scorer,
     load_champions,
     night_policy,
@@ -33,6 +33,7 @@ from scoring.night import (
     look_at_channels,
 )
 from scoring.policy import Channel, Offer
+from scoring.return_days import NO_RETURN_DAYS, ReturnDays
 from scoring.scored import ScoredCustomers, select_scored
 from scoring.scorer import Scorer
 
@@ -84,7 +85,7 @@ class _Case:
 
     config: Config
     policy: NightPolicy
-    models: tuple[ChampionModel, ChampionModel]
+    models: Champions
     decision: Mapping[str, Any]
     stage: int
     alone: str | None
@@ -99,7 +100,7 @@ def _weigh(
     policy: NightPolicy,
     one: ScoredCustomers,
     *,
-    models: tuple[ChampionModel, ChampionModel],
+    models: Champions,
     decision: Mapping[str, Any],
 ) -> _Case:
     order_values = np.array([decision["order_value"]])
@@ -136,8 +137,9 @@ def _explain_case(case: _Case, scorer: Scorer, scored: ScoredCustomers, row: int
     decision, config = case.decision, case.config
     stage = config.stages[case.stage] if case.stage >= 0 else None
     dormant = bool(scored.dormant[row])
-    model = case.models[1 if dormant else 0]
-    reasons, features = _model_words(case, scorer, scored, row)
+    model = case.models.natural if dormant else case.models.risk
+    reasons, features, returns = _model_words(case, scorer, scored, row)
+    expected, low, high = returns.dates(case.policy.day)
     return Explanation(
         customer_id=scored.customer_id[row].as_py(),
         day=case.policy.day,
@@ -156,6 +158,9 @@ def _explain_case(case: _Case, scorer: Scorer, scored: ScoredCustomers, row: int
         dormant=dormant,
         p_dormant=_number(scored.p_dormant[row]),
         p_return_natural=_number(scored.p_natural[row]),
+        next_order_expected=expected,
+        next_order_low=low,
+        next_order_high=high,
         order_value=_number(decision["order_value"]),
         currency=config.business.currency,
         channels=_channel_views(case),
@@ -246,21 +251,22 @@ def _pair(case: _Case, action: int) -> tuple[str, str]:
 
 def _model_words(
     case: _Case, scorer: Scorer, scored: ScoredCustomers, row: int
-) -> tuple[tuple[str, ...], tuple[FeatureView, ...]]:
+) -> tuple[tuple[str, ...], tuple[FeatureView, ...], ReturnDays]:
     if np.isnan(scored.p_natural[row]):
-        return (), ()
+        return (), (), NO_RETURN_DAYS
     bucket, rows = int(scored.bucket[row]), np.array([row])
     config = case.config
     labels = {name: channel.label for name, channel in config.channels.items()}
+    view = scorer.view(bucket)
     said = scorer.reasons(
-        bucket,
+        view,
         rows,
         channel_labels=labels,
         order_name=config.business.order_name,
         currency=config.business.currency,
         tell_unsubscribed=case.decision["rank"] is None,
     )[0]
-    parts, values = scorer.contributions(scorer.view(bucket), rows)
+    parts, values = scorer.contributions(view, rows)
     names = scorer.natural.feature_names
     strongest = np.argsort(-np.abs(parts[0]), kind="stable")[:_TOP_FEATURES]
     features = tuple(
@@ -272,7 +278,8 @@ def _model_words(
         for column in strongest
         if parts[0, column]
     )
-    return tuple(said), features
+    days = scorer.return_days(view, rows) or [NO_RETURN_DAYS]
+    return tuple(said), features, days[0]
 
 
 def _notes(case: _Case) -> tuple[str, ...]:

@@ -58,6 +58,9 @@ class Explanation:
     stage, stage_label : null before the first milestone.
     silence_days, dormant_after_days : silence, and the stage's limit.
     p_dormant : null for the dormant.
+    next_order_expected : expected date of the next order without a contact, or the model's
+        horizon where that is earlier; null without a return-time model.
+    next_order_low, next_order_high : its 80 % interval; null where later than the horizon.
     order_value : money a return is worth before margin.
     channels : every channel; empty for a customer without a stage.
     actions : every action; empty for stages nobody is recalled from.
@@ -84,6 +87,9 @@ class Explanation:
     dormant: bool | None = None
     p_dormant: float | None = None
     p_return_natural: float | None = None
+    next_order_expected: date | None = None
+    next_order_low: date | None = None
+    next_order_high: date | None = None
     order_value: float | None = None
     currency: str | None = None
     channels: tuple[ChannelView, ...] = ()
@@ -101,5 +107,7 @@ class Explanation:
     def to_json(self) -> dict[str, Any]:
         """A JSON document with a schema version."""
         document = asdict(self)
-        document["day"] = self.day.isoformat()
+        for name in ("day", "next_order_expected", "next_order_low", "next_order_high"):
+            moment = document[name]
+            document[name] = None if moment is None else moment.isoformat()
         return {"schema_version": SCHEMA_VERSION, "listed": self.is_listed, **document}

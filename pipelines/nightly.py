@@ -32,6 +32,7 @@ from scoring.list_files import ListFile, render_list_files
 from scoring.list_rows import build_rows
 from scoring.night import Night, NightPolicy, decide_night
 from scoring.publishing import Published, check_publishable, list_folder, publish_list
+from scoring.return_days import ReturnDays
 from scoring.scored import ScoredCustomers, join_scored
 from scoring.scorer import Scorer
 
@@ -113,9 +114,16 @@ def run_nightly(
         raise nothing_arrived(day)
     night = decide_night(scored, policy)
     provenance = provenance_of(config, models)
-    reasons = _reasons_of_listed(config, scorer, scored, night, progress=progress)
-    table = build_rows(scored, night, policy, reasons=reasons, provenance=provenance)
-    uses = tuple(_use(model) for model in models)
+    told = _tell_listed(config, scorer, scored, night, progress=progress)
+    table = build_rows(
+        scored,
+        night,
+        policy,
+        reasons={row: one.reasons for row, one in told.items()},
+        returns={row: one.returns for row, one in told.items() if one.returns is not None},
+        provenance=provenance,
+    )
+    uses = tuple(_use(model) for model in models.in_use)
     summary = summarise_night(
         scored,
         night,
@@ -131,6 +139,7 @@ def run_nightly(
                 has_records=warehouse.table_stats("customers").rows > 0,
                 maps_zones=config.sources.customers.timezone is not None,
                 unreported=unreported_day(warehouse, scored, policy),
+                no_return_time=models.absence,
                 now=now,
             ),
         ),
@@ -174,40 +183,58 @@ def score_customers(
     )
 
 
-def _reasons_of_listed(
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What is said about one listed customer besides the numbers of the choice."""
+
+    reasons: list[str]
+    returns: ReturnDays | None
+
+
+def _tell_listed(
     config: Config,
     scorer: Scorer,
     scored: ScoredCustomers,
     night: Night,
     *,
     progress: Progress,
-) -> dict[int, list[str]]:
-    """Reasons by position in `scored`; only buckets with listed customers are read again."""
+) -> dict[int, _Told]:
+    """Reasons and return times by position in `scored`.
+
+    Only buckets with listed customers are read again.
+    """
     rows = np.sort(night.eligible[night.listed])
     start_of = np.searchsorted(scored.bucket, np.arange(scorer.warehouse.n_buckets))
     labels = {name: channel.label for name, channel in config.channels.items()}
     buckets = np.unique(scored.bucket[rows]).tolist()
 
-    def reasons_of(bucket: int) -> dict[int, list[str]]:
+    def told_of(bucket: int) -> dict[int, _Told]:
         mine = rows[scored.bucket[rows] == bucket]
+        view, places = scorer.view(bucket), mine - start_of[bucket]
         texts = scorer.reasons(
-            bucket,
-            mine - start_of[bucket],
+            view,
+            places,
             channel_labels=labels,
             order_name=config.business.order_name,
             currency=config.business.currency,
             tell_unsubscribed=False,
         )
-        return dict(zip(mine.tolist(), texts, strict=True))
+        days: list[ReturnDays | None] = [*scorer.return_days(view, places)]
+        return {
+            row: _Told(text, returns)
+            for row, text, returns in zip(
+                mine.tolist(), texts, days or [None] * len(mine), strict=True
+            )
+        }
 
     parts = map_buckets(
-        reasons_of,
+        told_of,
         buckets,
         threads=config.training.learner.threads,
         progress=progress,
         task="finding reasons",
     )
-    return {row: texts for part in parts for row, texts in part.items()}
+    return {row: told for part in parts for row, told in part.items()}
 
 
 def _render(
@@ -239,7 +266,7 @@ def _setting(config: Config, policy: NightPolicy, models: tuple[ModelUse, ...]) 
     )
 
 
-def _use(model: ChampionModel) -> ModelUse:
+def _use(model: ChampionModel[Any]) -> ModelUse:
     return ModelUse(
         kind=model.bundle.kind,
         version=model.version,
@@ -250,4 +277,4 @@ def _use(model: ChampionModel) -> ModelUse:
 
 
 def _plain(value: Any) -> Any:
-    return value.isoformat() if isinstance(value, datetime) else value
+    return value.isoformat() if isinstance(value, date) else value

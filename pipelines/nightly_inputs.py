@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from typing import Generic, TypeVar
 from zoneinfo import ZoneInfo
 
-from features.errors import DataError, describe
+from features.errors import ArtifactError, DataError, describe
 from features.history_reader import HistoryReader
 from features.local_day import local_midnight_us
 from features.warehouse import Warehouse
-from models.bundle import Bundle
+from models.bundle import RETURN_TIME, Bundle, ReturnTimeBundle
 from pipelines.config import Config
 from pipelines.model_check import check_bundle
 from pipelines.registry import Source, champion
@@ -21,11 +22,14 @@ CONFIG_HASH_DIGITS = 16
 INPUT_TABLES = ("contacts", "customers", "events")
 
 
+AnyServed = TypeVar("AnyServed", Bundle, ReturnTimeBundle)
+
+
 @dataclass(frozen=True, slots=True)
-class ChampionModel:
+class ChampionModel(Generic[AnyServed]):
     """A model in use: its registered version and where it was read from."""
 
-    bundle: Bundle
+    bundle: AnyServed
     version: str
     source: Source
 
@@ -33,6 +37,29 @@ class ChampionModel:
     def label(self) -> str:
         """Kind and version, as in the list's model_version."""
         return f"{self.bundle.kind.replace('_', '-')}/{self.version}"
+
+
+@dataclass(frozen=True, slots=True)
+class Champions:
+    """The models of a night.
+
+    Attributes
+    ----------
+    risk, natural : the two that decide it.
+    return_time : says when customers would be back; None if there is none that serves.
+    absence : why there is none, in a sentence.
+    """
+
+    risk: ChampionModel[Bundle]
+    natural: ChampionModel[Bundle]
+    return_time: ChampionModel[ReturnTimeBundle] | None = None
+    absence: str | None = None
+
+    @property
+    def in_use(self) -> tuple[ChampionModel[Bundle] | ChampionModel[ReturnTimeBundle], ...]:
+        """All of them, the return-time model last."""
+        two = (self.risk, self.natural)
+        return two if self.return_time is None else (*two, self.return_time)
 
 
 def list_day(config: Config, as_of: date | None, *, now: datetime) -> date:
@@ -118,25 +145,36 @@ def nothing_arrived(day: date) -> DataError:
     )
 
 
-def load_champions(config: Config) -> tuple[ChampionModel, ChampionModel]:
-    """The dormancy-risk and the natural-return champion, checked against the configuration.
+def load_champions(config: Config) -> Champions:
+    """The champions, checked against the configuration.
+
+    A night does without the return-time model where there is none, or none that serves.
 
     Raises
     ------
-    ArtifactError : there is none, or it was trained for another configuration.
+    ArtifactError : one of the two others is missing, or was trained for another
+        configuration.
     """
-    models = []
-    for kind in ("dormancy_risk", "natural_return"):
-        bundle, version, source = champion(config, kind)
-        check_bundle(config, bundle, place=f"champion of {kind}")
-        models.append(ChampionModel(bundle=bundle, version=version, source=source))
-    return models[0], models[1]
+    risk, version, source = champion(config, "dormancy_risk")
+    check_bundle(config, risk, place="champion of dormancy_risk")
+    natural, natural_version, natural_source = champion(config, "natural_return")
+    check_bundle(config, natural, place="champion of natural_return")
+    two = (
+        ChampionModel(risk, version, source),
+        ChampionModel(natural, natural_version, natural_source),
+    )
+    try:
+        when, version, source = champion(config, RETURN_TIME)
+        check_bundle(config, when, place="champion of return_time")
+    except ArtifactError as error:
+        return Champions(*two, absence=str(error))
+    return Champions(*two, return_time=ChampionModel(when, version, source))
 
 
-def provenance_of(config: Config, models: tuple[ChampionModel, ChampionModel]) -> Provenance:
+def provenance_of(config: Config, models: Champions) -> Provenance:
     """What a list made now would be made with."""
     return Provenance(
-        model_version=" ".join(model.label for model in models),
+        model_version=" ".join(model.label for model in models.in_use),
         config_digest=config.digest[:CONFIG_HASH_DIGITS],
     )
 
@@ -145,12 +183,13 @@ def build_scorer(
     config: Config,
     warehouse: Warehouse,
     policy: NightPolicy,
-    models: tuple[ChampionModel, ChampionModel],
+    models: Champions,
 ) -> Scorer:
     """The scorer of one night, bound to the tables' present versions."""
     present = warehouse.versions()
     versions = {name: present[name] for name in INPUT_TABLES}
-    risk, natural = models[0].bundle, models[1].bundle
+    risk, natural = models.risk.bundle, models.natural.bundle
+    when = None if models.return_time is None else models.return_time.bundle
     return Scorer(
         warehouse=warehouse,
         versions=versions,
@@ -161,4 +200,8 @@ def build_scorer(
         natural=natural,
         risk_reader=HistoryReader(warehouse, spec=risk.spec, versions=versions),
         natural_reader=HistoryReader(warehouse, spec=natural.spec, versions=versions),
+        when=when,
+        when_reader=None
+        if when is None
+        else HistoryReader(warehouse, spec=when.spec, versions=versions),
     )

@@ -177,12 +177,30 @@ def _standing(explanation: "Explanation") -> str:
         text += f" Risk of falling dormant {explanation.p_dormant:.1%}."
     if explanation.p_return_natural is not None:
         text += f" Returns without contact: {explanation.p_return_natural:.1%}."
+    if explanation.next_order_expected is not None:
+        text += f" {_next_order(explanation)}"
     if explanation.order_value is not None:
         text += (
             f" Expected order value {explanation.order_value:,.2f} {explanation.currency}, "
             "before margin."
         )
     return text
+
+
+def _next_order(explanation: "Explanation") -> str:
+    """When the next order is expected; with an open interval, that it may be much later."""
+    low, high = explanation.next_order_low, explanation.next_order_high
+    if low is None:
+        return f"Next order without contact not before {explanation.next_order_expected}."
+    if high is None:
+        return (
+            f"Next order without contact around {explanation.next_order_expected} or later "
+            f"(80 %: {low} or later, open end)."
+        )
+    return (
+        f"Next order without contact around {explanation.next_order_expected} "
+        f"(80 %: {low} to {high})."
+    )
 
 
 def render_demo(report: "DemoReport", console: Console) -> None:

@@ -104,6 +104,7 @@ def _render_workbook(table: pa.Table) -> bytes:
     formats = {
         "head": book.add_format({"bold": True, "bg_color": "#E8EEF4", "bottom": 1}),
         "time": book.add_format({"num_format": "yyyy-mm-dd hh:mm"}),
+        "date": book.add_format({"num_format": "yyyy-mm-dd"}),
         "probability": book.add_format({"num_format": "0.0%"}),
         "money": book.add_format({"num_format": "#,##0.00"}),
     }
@@ -130,6 +131,10 @@ def _write_column(
                 plain = moment.astimezone(UTC).replace(tzinfo=None)
                 sheet.write_datetime(row, place, plain, formats["time"])
         widest = max(widest, 17)
+    elif pa.types.is_date(field.type):
+        for row, day in enumerate(column.to_pylist(), start=1):
+            if day is not None:
+                sheet.write_datetime(row, place, day, formats["date"])
     elif pa.types.is_string(field.type):
         for row, text in enumerate(neutralise(column).to_pylist(), start=1):
             if text is not None:

@@ -24,6 +24,7 @@ from scoring.recall_list import (
     SCHEMA,
     check_recall_list,
 )
+from scoring.return_days import NO_RETURN_DAYS, ReturnDays
 from scoring.scored import ScoredCustomers
 from scoring.timing import slot_minute
 
@@ -56,6 +57,7 @@ def build_rows(
     policy: NightPolicy,
     *,
     reasons: Mapping[int, Sequence[str]],
+    returns: Mapping[int, ReturnDays],
     provenance: Provenance,
 ) -> pa.Table:
     """The recall list as `scoring.recall_list.SCHEMA` says, checked against its rules.
@@ -66,6 +68,7 @@ def build_rows(
     Parameters
     ----------
     reasons : phrases by position in `scored`, for every listed customer.
+    returns : days to the next order by position; without a return-time model, empty.
 
     Raises
     ------
@@ -87,6 +90,7 @@ def build_rows(
         **_action_columns(night, places),
         **_probability_columns(scored, night, places),
         **_time_columns(scored, night, policy),
+        **_next_order_columns(rows, returns, policy),
         **_reason_columns(rows, reasons),
     }
     columns["list_id"] = [""] * len(rows)
@@ -116,6 +120,8 @@ def _column_bytes(column: pa.ChunkedArray, kind: pa.DataType) -> bytes:
         return "\n".join(column.fill_null("").to_pylist()).encode()
     if pa.types.is_floating(kind):
         return bytes(column.fill_null(np.nan).to_numpy().astype("<f8").tobytes())
+    if pa.types.is_date(kind):
+        column = column.cast(pa.int32())
     return bytes(column.cast(pa.int64()).fill_null(-1).to_numpy().astype("<i8").tobytes())
 
 
@@ -218,6 +224,16 @@ def _time_columns(scored: ScoredCustomers, night: Night, policy: NightPolicy) ->
 def _local_text(moment_us: int, zone: str) -> str:
     moment = datetime.fromtimestamp(moment_us // 1_000_000, tz=UTC)
     return moment.astimezone(ZoneInfo(zone)).isoformat()
+
+
+def _next_order_columns(
+    rows: Int64Array, returns: Mapping[int, ReturnDays], policy: NightPolicy
+) -> dict[str, Any]:
+    known = [returns.get(int(row), NO_RETURN_DAYS).dates(policy.day) for row in rows]
+    return {
+        f"next_order_{name}": [dates[place] for dates in known]
+        for place, name in enumerate(("expected", "low", "high"))
+    }
 
 
 def _reason_columns(rows: Int64Array, reasons: Mapping[int, Sequence[str]]) -> dict[str, Any]:

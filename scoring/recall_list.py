@@ -14,7 +14,7 @@ from scoring.arms import ARMS, SENT_ARMS
 
 BoolArray = NDArray[np.bool_]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 TIME = pa.timestamp("us", tz="UTC")
 EVIDENCE = ("rules", "response", "uplift")
 
@@ -48,6 +48,9 @@ SCHEMA = pa.schema(
         pa.field("contact_cost", pa.float64(), nullable=False),
         pa.field("propensity", pa.float64(), nullable=False),
         pa.field("evidence", pa.string(), nullable=False),
+        pa.field("next_order_expected", pa.date32()),
+        pa.field("next_order_low", pa.date32()),
+        pa.field("next_order_high", pa.date32()),
         pa.field("follow_up_channel", pa.string()),
         pa.field("follow_up_at", TIME),
         pa.field("reason_1", pa.string()),
@@ -206,6 +209,23 @@ def _times_out_of_order(table: pa.Table) -> BoolArray:
     return late | (sent & ~((as_of <= send) & (send < end) & (end <= expires)))
 
 
+def _next_order_out_of_order(table: pa.Table) -> BoolArray:
+    expected, low, high = (
+        table[name].cast(pa.int32())
+        for name in ("next_order_expected", "next_order_low", "next_order_high")
+    )
+    day = pa.array(_times(table, "as_of"), pa.int64()).cast(TIME).cast(pa.date32()).cast(pa.int32())
+    # The as-of is a local midnight: its UTC date is the list's day or the one before.
+    early = [pc.fill_null(pc.less(one, day), False) for one in (expected, low, high)]
+    crossed = pc.fill_null(pc.greater(low, high), False)
+    without_expected = pc.and_(pc.is_null(expected), pc.or_(pc.is_valid(low), pc.is_valid(high)))
+    without_low = pc.and_(pc.is_null(low), pc.is_valid(high))
+    broken = np.zeros(table.num_rows, dtype=np.bool_)
+    for one in (*early, crossed, without_expected, without_low):
+        broken |= np.asarray(one.to_numpy(zero_copy_only=False), dtype=np.bool_)
+    return broken
+
+
 RULES: tuple[Rule, ...] = (
     Rule("required_not_null", "a required column has no null", _null_where_required),
     Rule("rank_sequence", "ranks are 1, 2, 3, ... down the list", _rank_not_sequence),
@@ -237,5 +257,10 @@ RULES: tuple[Rule, ...] = (
         "times_in_order",
         "as_of <= send_at_utc < send_window_end_utc <= expires_at",
         _times_out_of_order,
+    ),
+    Rule(
+        "next_order_in_order",
+        "next_order dates are not before as_of, low <= high, no end without the ones before it",
+        _next_order_out_of_order,
     ),
 )

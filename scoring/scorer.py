@@ -15,11 +15,12 @@ from features.return_counts import ReturnCounts, count_returns
 from features.stage import Stage
 from features.stage_state import NO_STAGE, StageStates, stage_states
 from features.warehouse import Warehouse
-from models.bundle import Bundle
+from models.bundle import Bundle, ReturnTimeBundle
 from models.customer_value import customer_values
 from scoring.pressure import count_contacts
 from scoring.reachability import PROFILE_COLUMNS, Reachability, read_reachability
 from scoring.reasons import Circumstances, give_reasons, learn_words
+from scoring.return_days import ReturnDays, list_return_days
 from scoring.scored import ScoredCustomers, select_pressure
 
 Float64Array = NDArray[np.float64]
@@ -55,6 +56,7 @@ class Scorer:
     flag_names : customer flags that channels require.
     risk, natural : the models for the not dormant and the dormant.
     risk_reader, natural_reader : read histories for their specifications at `versions`.
+    when, when_reader : the model of return times with its reader; None without one.
     threads : threads one prediction may use.
     """
 
@@ -67,6 +69,8 @@ class Scorer:
     natural: Bundle
     risk_reader: HistoryReader
     natural_reader: HistoryReader
+    when: ReturnTimeBundle | None = None
+    when_reader: HistoryReader | None = None
     threads: int = 1
 
     def score(self, bucket: int) -> ScoredCustomers:
@@ -117,9 +121,27 @@ class Scorer:
             )
         return BucketView(history=history, states=states, matrices=matrices)
 
+    def return_days(self, view: BucketView, rows: Int64Array) -> list[ReturnDays]:
+        """Days to the next order of the given rows of a view; empty without a model.
+
+        Parameters
+        ----------
+        view : of one bucket.
+        rows : positions among the bucket's scored customers, on stages with silence_days.
+        """
+        if self.when is None or self.when_reader is None:
+            return []
+        matrix = view.matrices.get(self.when.spec.digest())
+        if matrix is None:
+            # Trained at another time: other attribute values may be known to it.
+            own = self.when_reader.read(view.history.bucket)
+            matrix = build_matrix(own, spec=self.when.spec, as_ofs=np.array([self.as_of_us]))
+        curves = self.when.curves(matrix.values[rows], threads=self.threads)
+        return list_return_days(curves.forecast())
+
     def reasons(
         self,
-        bucket: int,
+        view: BucketView,
         rows: Int64Array,
         *,
         channel_labels: Mapping[str, str],
@@ -127,16 +149,16 @@ class Scorer:
         currency: str,
         tell_unsubscribed: bool,
     ) -> list[list[str]]:
-        """Up to three phrases for each of the given rows of the bucket.
+        """Up to three phrases for each of the given rows of a view.
 
         Parameters
         ----------
+        view : of one bucket.
         rows : positions among the bucket's scored customers.
         channel_labels, order_name : how operators call each channel, and one order.
         currency : ISO 4217 code.
         tell_unsubscribed : whether having unsubscribed may be among them.
         """
-        view = self.view(bucket)
         contributions, values = self.contributions(view, rows)
         return give_reasons(
             contributions,

@@ -20,13 +20,15 @@ from features.contract import TABLES
 from features.history_reader import learn_vocabulary, read_history
 from features.local_day import local_midnight_us
 from features.manifest import feature_manifest
-from features.matrix import build_matrix, concat_matrices
+from features.matrix import FeatureMatrix, build_matrix, concat_matrices
 from features.spec import FeatureSpec
 from features.stage import Stage
 from features.warehouse import Warehouse
-from models.bundle import Bundle, Kind, stages_digest
+from models.bundle import Bundle, Kind, ReturnTimeBundle, stages_digest
 from models.calibration import Calibration
 from models.forest import ForestSettings, Sample, fit_forest
+from models.hazard_forest import cut_spells, fit_hazard_forest, log_spaced_days
+from models.return_time import ReturnTimeModel
 from pipelines.config import Config, load_config
 from pipelines.nightly import NightlyReport, run_nightly
 
@@ -150,7 +152,7 @@ def make_night_home(
 @cache
 def _bundles(
     home: Path, spec: FeatureSpec, stages: tuple[Stage, ...], config_digest: str
-) -> dict[str, Bundle]:
+) -> dict[str, Bundle | ReturnTimeBundle]:
     warehouse = Warehouse.open(str(home / "warehouse"), n_buckets=N_BUCKETS)
     learnt = learn_vocabulary(warehouse, spec, AS_OF_US)
     matrix = concat_matrices(
@@ -164,7 +166,7 @@ def _bundles(
     manifest = feature_manifest(learnt)
     recency = np.nan_to_num(matrix.column("recency_days_order"), nan=300.0)
     spend = np.nan_to_num(matrix.column("spend_365d"))
-    bundles = {}
+    bundles: dict[str, Bundle | ReturnTimeBundle] = {}
     kinds: tuple[Kind, ...] = ("dormancy_risk", "natural_return")
     for kind in kinds:
         silent = kind == "dormancy_risk"
@@ -188,11 +190,38 @@ def _bundles(
             metrics={},
             winback_version="0.1.0",
         )
+    bundles["return_time"] = ReturnTimeBundle(
+        spec=learnt,
+        stages_digest=stages_digest(stages),
+        gap_days=2.0,
+        horizon_days=30.0,
+        trained_until_us=AS_OF_US,
+        metrics={},
+        winback_version="0.1.0",
+        model=_return_times(matrix, 2.0 + recency / 3),
+    )
     return bundles
 
 
-def fit_champions(config: Config, **changes: Any) -> dict[str, Bundle]:
-    """Two small models fitted on the home's own features, by kind."""
+def _return_times(matrix: FeatureMatrix, mean_days: np.ndarray) -> ReturnTimeModel:
+    """The longer ago the last order, the later the next one."""
+    edges = log_spaced_days(120)
+    days = np.random.default_rng(1).exponential(mean_days)
+    spells = cut_spells(
+        matrix.values, days=days, returned=np.ones(len(days), np.bool_), edges=edges
+    )
+    hazards = fit_hazard_forest(
+        spells,
+        n_bins=len(edges) - 1,
+        names=matrix.names,
+        settings=ForestSettings(max_rounds=8, min_data_in_leaf=20, threads=1),
+    )
+    assert hazards is not None
+    return ReturnTimeModel(hazards, edges, Calibration("platt"))
+
+
+def fit_champions(config: Config, **changes: Any) -> dict[str, Any]:
+    """Three small models fitted on the home's own features, by kind."""
     bundles = _bundles(config.home, config.feature_spec(), config.stages, config.digest)
     return {kind: replace(bundle, **changes) for kind, bundle in bundles.items()}
 

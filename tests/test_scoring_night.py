@@ -33,6 +33,7 @@ from scoring.night import EXCLUSIONS, NightPolicy, decide_night
 from scoring.policy import Caps, Channel, Experiment, ListRules, Offer
 from scoring.pressure import DAY_US, NEVER, ContactPressure
 from scoring.reachability import NO_ZONE, Reachability
+from scoring.return_days import ReturnDays
 from scoring.scored import ScoredCustomers, join_scored, select_scored
 
 GOLDEN = Path(__file__).parent / "golden" / "recall_list.csv"
@@ -114,7 +115,14 @@ def list_of(scored: ScoredCustomers, policy: NightPolicy = POLICY) -> pa.Table:
     """The list of a night, with a reason for each row."""
     night = decide_night(scored, policy)
     reasons = {row: [f"number {row}"] for row in range(len(scored))}
-    return build_rows(scored, night, policy, reasons=reasons, provenance=PROVENANCE)
+    returns = {
+        row: ReturnDays(20.5 + row, 3.0 + row, None if row % 2 else 90.0 + row)
+        for row in range(len(scored))
+        if row % 5
+    }
+    return build_rows(
+        scored, night, policy, reasons=reasons, returns=returns, provenance=PROVENANCE
+    )
 
 
 def test_the_golden_list() -> None:
@@ -223,7 +231,7 @@ def test_no_night_breaks_a_rule(seed: int, n: int, capacity: int, max_rows: int 
     assert (
         night.exclusion[night.eligible[refused]] > EXCLUSIONS.index("no_eligible_channel")
     ).all()
-    build_rows(scored, night, policy, reasons={}, provenance=PROVENANCE)
+    build_rows(scored, night, policy, reasons={}, returns={}, provenance=PROVENANCE)
 
 
 @pytest.mark.parametrize("day", [date(2026, 3, 29), date(2026, 10, 25)])

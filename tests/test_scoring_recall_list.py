@@ -1,5 +1,6 @@
 """The list's contract: a good list passes, each named rule catches its own fault."""
 
+from datetime import date
 from typing import Any
 
 import pyarrow as pa
@@ -84,6 +85,14 @@ FAULTS: dict[str, list[dict[str, Any]]] = {
     "money_finite": [row(1, contact_cost=-1.0)],
     "control_not_contacted": [control(1, contact_cost=0.5)],
     "sent_has_time": [row(1, send_at_local=None)],
+    "next_order_in_order": [
+        row(
+            1,
+            next_order_expected=date(2025, 12, 1),
+            next_order_low=date(2025, 12, 9),
+            next_order_high=date(2025, 12, 8),
+        )
+    ],
     "times_in_order": [row(1, send_window_end_utc=AS_OF + 30 * HOUR)],
 }
 
@@ -96,6 +105,37 @@ def test_every_rule_is_tested() -> None:
 def test_each_rule_catches_its_fault(name: str) -> None:
     with pytest.raises(ArtifactError, match=f"{name}: "):
         check_recall_list(table_of(*FAULTS[name]))
+
+
+LATE, SOON = date(2026, 2, 1), date(2025, 11, 25)
+
+
+@pytest.mark.parametrize(
+    "dates",
+    [
+        {},
+        {"next_order_expected": LATE},
+        {"next_order_expected": LATE, "next_order_low": SOON},
+        {"next_order_expected": SOON, "next_order_low": SOON, "next_order_high": LATE},
+        # A mean may lie beyond the interval: few return late, but very late.
+        {"next_order_expected": LATE, "next_order_low": SOON, "next_order_high": SOON},
+    ],
+)
+def test_next_orders_that_may_be_listed(dates: dict[str, date]) -> None:
+    check_recall_list(table_of(row(1, **dates)))
+
+
+@pytest.mark.parametrize(
+    "dates",
+    [
+        {"next_order_low": SOON},
+        {"next_order_expected": LATE, "next_order_high": LATE},
+        {"next_order_expected": date(2025, 11, 1)},
+    ],
+)
+def test_next_orders_that_may_not(dates: dict[str, date]) -> None:
+    with pytest.raises(ArtifactError, match="next_order_in_order: 1 rows"):
+        check_recall_list(table_of(row(1, **dates)))
 
 
 def test_a_control_with_a_send_time_is_refused() -> None:

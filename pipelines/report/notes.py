@@ -33,6 +33,7 @@ class Background:
     has_records : customer records were ingested.
     maps_zones : the configuration says where customers' time zones are.
     unreported : day of an earlier list of which no contact is known.
+    no_return_time : why no return-time model serves; null if one does.
     now : the present instant; only an as-of in the future makes a difference.
     """
 
@@ -41,6 +42,7 @@ class Background:
     has_records: bool
     maps_zones: bool
     unreported: date | None
+    no_return_time: str | None
     now: datetime
 
 
@@ -55,6 +57,8 @@ def night_notes(
             f"No contact of the list of {background.unreported} or since had arrived before the "
             "as-of: caps and pauses do not count them, and the same customers may be listed again."
         )
+    if background.no_return_time is not None:
+        notes.append(f"The next_order columns are empty: {background.no_return_time}")
     if not policy.channels:
         notes.append("No channel is configured: the list is empty.")
     notes += _channel_notes(night, policy)
