@@ -152,7 +152,7 @@ def test_rows_are_cards_on_small_screens_and_wrap_on_wide_ones() -> None:
     assert "@media (max-width: 1000px)" in text
     assert "min-width: 22rem" not in text
     assert "overflow-x" not in text
-    assert '<th class="n">Returns<br>alone</th>' in text
+    assert '<th class="n">Returns<br>alone, when</th>' in text
 
 
 def test_the_manifest_is_json_with_digests() -> None:

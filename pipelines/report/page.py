@@ -29,6 +29,8 @@ _TOP_COLUMNS = (
     "offer",
     "send_at_local",
     "p_return_natural",
+    "next_order_expected",
+    "next_order_high",
     "uplift",
     "expected_gain",
     "reason_1",
