@@ -45,7 +45,7 @@ def render_return_time(report: "ReturnTimeReport | Skipped", console: Console) -
     coverage = report.coverage
     if coverage.covered is not None:
         console.print(
-            f"  {coverage.level:.0%} interval: {coverage.covered:.0%} of {coverage.rows:,} "
+            f"  {100 * coverage.level:g} % interval: {coverage.covered:.0%} of {coverage.rows:,} "
             "customers returned inside it, where the follow-up can tell"
         )
     console.print()

@@ -53,7 +53,7 @@ def test_a_report_shows_both_scores_the_verdict_and_the_coverage() -> None:
     assert "followed for 92 days; forecasts reach 365 days" in shown
     assert "0.1386 [0.1300, 0.1450]" in shown and "0.1442" in shown
     assert "better than Kaplan-Meier by segment" in shown
-    assert "80% interval: 83% of 207 customers returned inside it" in shown
+    assert "80 % interval: 83% of 207 customers returned inside it" in shown
 
 
 def test_a_coverage_nobody_can_check_is_not_shown() -> None:
