@@ -28,6 +28,7 @@ from training.leak_audit_future import check_future, take_snapshot
 from training.leak_audit_ranking import check_ranking
 from training.leak_audit_records import RecordVersions, count_versions, sum_versions
 from training.leak_audit_split import check_splits
+from training.leak_audit_terminal import check_terminal, count_followers
 from training.leak_audit_times import check_times
 from training.panel import PanelRows, build_panel, concat_rows
 
@@ -138,7 +139,7 @@ def audit_panel(
     categorical = np.array([feature.kind == "categorical" for feature in manifest])
     cutoffs = _cutoffs(folds)
     settings = _settings(config)
-    total = 3 + 4 * len(rows)
+    total = 3 + 5 * len(rows)
     checks: list[Check] = []
     progress(TASK, 0, total)
 
@@ -153,13 +154,18 @@ def audit_panel(
     add(check_times(histories))
     versions = _count_versions(config, histories, spec=spec, as_ofs=as_ofs)
     add(check_versions(versions, spec.attributes))
+    followers = count_followers(
+        histories, spec=spec, stages=config.stages, reach_us=cutoffs.reach_us
+    )
     static = block_columns(spec)["static"]
     columns = AttributeColumns(spec.attributes, tuple(range(static.start, static.stop)), names)
     for kind, part in rows.items():
         whole = AuditRows(part.values, part.labels, part.cutoff, part.customer)
         whole = whole.sampled(PANEL_ROWS)
         training = whole.take(cutoffs.training[whole.cutoff])
-        add(check_ranking(training, subject=kind, names=names, categorical=categorical))
+        ranking = check_ranking(training, subject=kind, names=names, categorical=categorical)
+        add(ranking)
+        add(check_terminal(training, followers, subject=kind, spec=spec))
         for check in check_splits(
             whole,
             subject=kind,
@@ -167,6 +173,7 @@ def audit_panel(
             categorical=categorical,
             cutoffs=cutoffs,
             settings=settings,
+            best_alone=float(ranking.figures.get("best", 0.5)),
         ):
             add(check)
         add(

@@ -109,6 +109,27 @@ def test_columns_that_tell_together_what_none_tells_alone_are_named() -> None:
     assert whole.fix is not None
 
 
+def test_features_that_together_leave_little_of_the_error_are_named() -> None:
+    """Below .98, but far above what the best of them alone can do."""
+    rng = np.random.default_rng(5)
+    rows = panel()
+    copies = 1.05 * rows.labels[:, None] + rng.normal(size=(len(rows), 7))
+    values = np.column_stack([rows.values, copies]).astype(np.float32)
+    named: dict[str, Any] = {
+        "subject": "dormancy_risk",
+        "names": tuple(f"f{number}" for number in range(values.shape[1])),
+        "categorical": np.zeros(values.shape[1], dtype=np.bool_),
+    }
+    leaky = replace(rows, values=values)
+    best = float(check_ranking(leaky, **named).figures["best"])
+    _, whole = check_splits(leaky, cutoffs=CUTOFFS, settings=SETTINGS, best_alone=best, **named)
+    assert 0.95 < float(whole.figures["auc_time"]) < 0.98
+    assert float(whole.figures["left_share"]) < 0.4
+    assert whole.verdict == "failed"
+    _, alone = check_splits(leaky, cutoffs=CUTOFFS, settings=SETTINGS, best_alone=0.95, **named)
+    assert alone.verdict == "warning"
+
+
 def test_a_sound_model_is_not_too_good() -> None:
     named: dict[str, Any] = {"subject": "dormancy_risk", "names": ("a", "b", "c")}
     _, whole = check_splits(

@@ -20,11 +20,11 @@ from training.leak_audit_records import RecordVersions
 from training.leak_audit_split import auc_error, cross_fitted_scores
 
 NAME = "customer_records"
-FAILURE_AUC, FAILURE_LOW = 0.62, 0.57
+FAILURE_AUC, FAILURE_LOW = 0.62, 0.55
 """An attribute of today that ranks later returns better than this, among customers whose past
 looks the same, was written with knowledge of them: the AUC and the lower end of its interval.
 Measured on traits and on planted states: docs/audit.md."""
-WARNING_AUC, WARNING_LOW = 0.55, 0.52
+WARNING_AUC, WARNING_LOW = 0.57, 0.52
 MAX_ROWS = 15_000
 N_STRATA = 10
 LATEST, LEARNT = 2, 4
@@ -271,6 +271,8 @@ def _findings(
         alone = cross_fitted_auc(codes, positive, half)
         strata = _strata(judged, expected[inside])
         given_past, error = _auc_given_strata(codes, positive, half, strata)
+        # Rows of one customer say the same twice.
+        error *= float(np.sqrt(len(judged) / len(np.unique(judged.customer))))
         findings.append(_Finding(name, alone, given_past, given_past - _Z * error))
     return tuple(findings)
 

@@ -48,6 +48,7 @@ def check_ranking(
         )
     auc = single_feature_aucs(rows, categorical=categorical)
     best = np.argsort(-auc, kind="stable")[:MAX_SHOWN]
+    figures["best"] = round(float(auc[best[0]]), 4)
     figures |= {f"auc.{names[column]}": round(float(auc[column]), 4) for column in best}
     caught = [int(column) for column in np.argsort(-auc, kind="stable") if auc[column] > ALARM_AUC]
     if not caught:

@@ -20,7 +20,10 @@ from training.leak_audit_ranking import ranked_auc
 NAME = "random_minus_time_split"
 WHOLE_NAME = "whole_model_auc"
 WHOLE_WARNING, WHOLE_FAILURE = 0.95, 0.98
-"""People are not that predictable: features together know what one of them alone hides."""
+"""People are not that predictable: features together know what each of them alone hides."""
+LEFT_SHARE = 0.4
+"""Above the warning, features together that leave less than this share of what the best one alone
+leaves to an AUC of 1 fail too; without a leak they left .67 or more."""
 MAX_NAMED = 3
 WARNING_GAP = 0.05
 """A gap above this asks for a look, if its interval excludes 0. Measured without any leak:
@@ -40,6 +43,7 @@ def check_splits(
     categorical: BoolArray,
     cutoffs: AuditCutoffs,
     settings: ForestSettings,
+    best_alone: float = 0.5,
 ) -> tuple[Check, Check]:
     """Compare the AUC on rows split at random with that at the latest cutoff; judge the latter.
 
@@ -55,6 +59,7 @@ def check_splits(
     names, categorical : of the features, shape (F,).
     cutoffs : of the rows.
     settings : of the small forest.
+    best_alone : AUC of the best single feature.
 
     References
     ----------
@@ -88,17 +93,21 @@ def check_splits(
     figures |= {"auc_time": round(there.time_auc, 4)}
     return (
         _verdict(subject, (everywhere, there), figures),
-        _whole_verdict(subject, there.time_auc, len(judged), forest, names),
+        _whole_verdict(subject, (there.time_auc, best_alone), len(judged), forest, names),
     )
 
 
 def _whole_verdict(
-    subject: str, auc: float, n_rows: int, forest: Forest, names: tuple[str, ...]
+    subject: str, aucs: tuple[float, float], n_rows: int, forest: Forest, names: tuple[str, ...]
 ) -> Check:
+    auc, best_alone = aucs
+    left = (1.0 - auc) / max(1.0 - best_alone, 1e-9)
     gains = forest.gains()
     best = tuple(names[column] for column in np.argsort(-gains, kind="stable")[:MAX_NAMED])
     figures: dict[str, float | int | str] = {
         "auc_time": round(auc, 4),
+        "best_alone": round(best_alone, 4),
+        "left_share": round(left, 4),
         "rows_judged": n_rows,
         "warning_above": WHOLE_WARNING,
         "failure_above": WHOLE_FAILURE,
@@ -109,8 +118,9 @@ def _whole_verdict(
     return Check(
         WHOLE_NAME,
         subject,
-        "failed" if auc > WHOLE_FAILURE else "warning",
-        f"{about}, better than behaviour can be foretold; they rely on {', '.join(best)}.",
+        "failed" if auc > WHOLE_FAILURE or left < LEFT_SHARE else "warning",
+        f"{about} (the best alone {best_alone:.3f}), better than behaviour can be foretold; they "
+        f"rely on {', '.join(best)}.",
         fix="find out when the columns behind these features are written: what is corrected or "
         "filled in after the outcome must be left out, or ingested with its true arrived_at",
         named=best,
