@@ -29,8 +29,9 @@ from pipelines.config import load_config
 from pipelines.ingest import run_ingest
 from pipelines.observation import plan_run
 from pipelines.train import collect_material
-from training.fit import Material, TrainedModel, fit_model
+from training.fit import TrainedModel, fit_model
 from training.ladder import verdict_of
+from training.material import Material
 from training.metrics import Estimate
 from training.plan import TrainingPlan
 from training.tuning import tune

@@ -6,7 +6,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
-from sklearn.isotonic import IsotonicRegression, isotonic_regression
+from sklearn.isotonic import IsotonicRegression
 
 from features.errors import ArtifactError, describe
 
@@ -18,6 +18,8 @@ ISOTONIC_POSITIVES = 2_000
 
 FLOOR = 1e-5
 """No probability below this or above one minus this: nobody is certain."""
+
+_PSEUDO_ROWS, _BEYOND = 200.0, 1.0
 
 Method = Literal["isotonic", "platt"]
 
@@ -90,19 +92,31 @@ def _fit_isotonic(raw: Float64Array, labels: Int8Array) -> Calibration:
     """Pool adjacent violators, then join the blocks' centres with straight lines.
 
     One knot per block (its mean score) instead of two keeps the forest's ranking inside a
-    block. Each level is the block's rate with one pseudo-row at the base rate, so the
-    first block is not 0 and the last not 1; violators that this makes are pooled again.
+    block, and beyond the outermost centres a logistic curve goes on. Each level is the
+    block's rate with `_PSEUDO_ROWS` rows of that curve's probability: the outermost blocks
+    hold one label only by construction, and taken at their word they cost more on later
+    data than all the others gain.
     """
     steps = IsotonicRegression(out_of_bounds="clip").fit(raw, labels.astype(np.float64))
     fitted = np.asarray(steps.predict(raw), dtype=np.float64)
     _, block = np.unique(fitted, return_inverse=True)
     rows = np.bincount(block).astype(np.float64)
+    slope, intercept = fit_logistic_line(raw, labels)
+    slope = max(slope, 0.0)
+    smooth = np.bincount(block, weights=expit(slope * raw + intercept)) / rows
     positives = np.bincount(block, weights=labels)
     centres = np.bincount(block, weights=raw) / rows
-    smoothed = (positives + labels.mean()) / (rows + 1.0)
-    # Not the running maximum: one lonely row at the bottom would lift all above it.
-    levels = np.asarray(isotonic_regression(smoothed, sample_weight=rows + 1.0))
-    return Calibration("isotonic", knots=tuple(centres.tolist()), levels=tuple(levels.tolist()))
+    drawn = (positives + _PSEUDO_ROWS * smooth) / (rows + _PSEUDO_ROWS)
+    # A tenth of the curve's own rise keeps what was drawn level from being one rank.
+    levels = 0.9 * np.maximum.accumulate(drawn) + 0.1 * expit(slope * centres + intercept)
+    beyond = np.array([raw.min() - _BEYOND, raw.max() + _BEYOND])
+    ends = np.clip(levels[[0, -1]], FLOOR, 1.0 - FLOOR)
+    outer = expit(_logit(ends) + slope * (beyond - centres[[0, -1]]))
+    return Calibration(
+        "isotonic",
+        knots=(float(beyond[0]), *centres.tolist(), float(beyond[1])),
+        levels=(float(outer[0]), *levels.tolist(), float(outer[1])),
+    )
 
 
 def fit_logistic_line(score: Float64Array, labels: Int8Array) -> tuple[float, float]:
@@ -146,8 +160,8 @@ def _penalised_loss(
     return float(loss + 0.5 * ridge * np.sum((beta - anchor) ** 2))
 
 
-def _logit(p: float) -> float:
-    return float(np.log(p) - np.log1p(-p))
+def _logit(p: Any) -> Any:
+    return np.log(p) - np.log1p(-p)
 
 
 def calibration_from_json(document: dict[str, Any]) -> Calibration:

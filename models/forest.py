@@ -25,7 +25,7 @@ class ForestSettings:
     num_leaves: int = 8
     min_data_in_leaf: int = 200
     feature_fraction: float = 0.3
-    bagging_fraction: float = 0.8
+    bagging_fraction: float = 0.5
     lambda_l2: float = 20.0
     extra_trees: bool = True
     max_rounds: int = 1000

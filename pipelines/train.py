@@ -18,12 +18,13 @@ from pipelines.registry import Registration, TrainingRecord, record
 from pipelines.return_time_record import ReturnTimeRecord
 from pipelines.tracking import check_reachable, shown_uri
 from pipelines.tuning_runs import TuningReport, tune_models
-from training.fit import Material, TrainedModel, check_counts, fit_model
+from training.fit import TrainedModel, check_counts, fit_model
 from training.folds import Folds, last_midnight
 from training.ladder import ModelReport
 from training.leak_audit import LeakAudit
 from training.level_fit import fit_processes
 from training.levels import CUSTOMERS, LevelRows, collect_levels, concat_levels, level_as_ofs
+from training.material import Material
 from training.panel import Exclusions, Panel, PanelCollector, build_panel
 from training.plan import TrainingPlan
 from training.return_time import Skipped, bundle_return_time, train_return_time

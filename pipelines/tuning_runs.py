@@ -7,7 +7,7 @@ from typing import Any
 
 from features.progress import Progress, silent
 from pipelines.tracking import log_metrics
-from training.fit import Material
+from training.material import Material
 from training.plan import TrainingPlan
 from training.tuning import Tuning, tune
 from training.tuning_report import settings_toml, tuned_plan, tuning_json, verdict_text

@@ -10,10 +10,10 @@ from features.history import History
 from features.spec import FeatureSpec
 from features.stage import Stage
 from models.bundle import stages_digest
-from training.fit import Material
 from training.folds import Folds
 from training.level_fit import fit_processes
 from training.levels import collect_levels, level_as_ofs
+from training.material import Material
 from training.panel import build_panel
 
 BERLIN = ZoneInfo("Europe/Berlin")

@@ -13,9 +13,11 @@ from features.errors import DataError
 from features.local_day import local_midnight_us
 from models.bundle import KINDS, Kind
 from models.ladder import FOREST, RUNGS
-from training.fit import Material, base_log_odds, check_counts, fit_model
+from training.fit import check_counts, fit_model
 from training.folds import plan_folds
 from training.ladder import Difference, verdict_of, verdict_text
+from training.ladder_fit import base_log_odds
+from training.material import Material
 from training.metrics import Estimate
 from training.panel import Exclusions, Panel
 from training.plan import LearnerPlan, TrainingPlan

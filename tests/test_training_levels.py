@@ -20,7 +20,6 @@ from features.history import History
 from features.history_sample import customer_hashes
 from features.local_day import local_midnight_us
 from models.bundle import KINDS, Kind
-from training.fit import Material
 from training.folds import Folds, plan_folds
 from training.level_fit import Level, Levels
 from training.levels import (
@@ -30,6 +29,7 @@ from training.levels import (
     early_us,
     level_as_ofs,
 )
+from training.material import Material
 
 Event = tuple[str, int, str, float | None]
 UNTIL_US = local_midnight_us(date(2025, 10, 28), BERLIN)

@@ -22,8 +22,9 @@ from features.errors import UsageError
 from features.local_day import local_midnight_us
 from models.bundle import KINDS, Kind
 from models.forest import Forest, fit_forest
-from training.fit import Material, fit_model
+from training.fit import fit_model
 from training.folds import MIN_TRAINING, Cutoff, FoldName, Folds, plan_folds
+from training.material import Material
 from training.panel import PanelRows
 from training.plan import LearnerPlan, TrainingPlan, TreeSettings
 from training.tuning import Tuning, _paired_difference, tune

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from features.value_tier import tier_names
 from models.bundle import KINDS, Kind
-from training.fit import Material, fit_ladder
 from training.ladder import Curves, Difference, Rung, judge_fold, trace_curves
+from training.ladder_fit import fit_ladder
+from training.material import Material
 from training.metrics import TOP_SHARES, Estimate, draw_customers
 from training.plan import TrainingPlan
 

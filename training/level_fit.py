@@ -101,12 +101,18 @@ class Levels:
         self._lines, self._offsets = self._measure(early=False)
         _, self._early = self._measure(early=True)
 
-    def rung(self, as_of_us: int) -> PurchaseRung:
-        """MBG/NBD with the parameters of an as-of and the lines of all known cutoffs."""
+    def rung(self, as_of_us: int, *, plain: bool = False) -> PurchaseRung:
+        """MBG/NBD with the parameters of an as-of and the lines of all known cutoffs.
+
+        Parameters
+        ----------
+        as_of_us : one of the level as-ofs.
+        plain : take the processes at their word, without lines, where there is one.
+        """
         base = self._lines.get(-1, (0.0, 0.0))[1]
         by_stage = {
-            stage: StageLine(self._processes.get(as_of_us, {}).get(stage), slope, intercept)
-            for stage, (slope, intercept) in self._lines.items()
+            stage: _stage_line(self._processes.get(as_of_us, {}).get(stage), line, plain=plain)
+            for stage, line in self._lines.items()
             if stage >= 0
         }
         return PurchaseRung(self._sign, self._horizon_days(early=False), by_stage, base)
@@ -122,7 +128,8 @@ class Levels:
     def forecast(self, as_of_us: int) -> Level:
         """The level expected at an as-of, from cutoffs whose windows ended before it.
 
-        The anchor is the level of a year ago, or where there is none the mean of all. Early
+        The anchor is the level of a year ago, or where there is none the mean of all,
+        the latest counting most. Early
         levels, known sooner, tell how far the present lies from its own anchor: `DRIFT` of
         that is expected to stay, or without a year ago as much as has stayed so far.
         """
@@ -134,8 +141,8 @@ class Levels:
         then = _near(early, latest - YEAR_US)
         if last_year is not None and then is not None:
             return Level(last_year + DRIFT * (early[latest] - then), "season", seen)
-        anchor = float(np.mean(list(seen.values())))
-        usual = float(np.mean(list(early.values())))
+        reach = self._folds.gap_us + self._folds.horizon_us
+        anchor, usual = (_recent_mean(levels, half_life_us=reach) for levels in (seen, early))
         stays = _persistence(
             {at: value - anchor for at, value in seen.items()},
             {at: value - usual for at, value in early.items()},
@@ -182,6 +189,12 @@ class Levels:
                     )
                     raw[chosen] = return_log_odds(process, counts, horizon_days=horizon_days)
         return self._sign * raw
+
+
+def _stage_line(
+    process: PurchaseProcess | None, line: tuple[float, float], *, plain: bool
+) -> StageLine:
+    return StageLine(process, *((1.0, 0.0) if plain and process is not None else line))
 
 
 def _fit_line(raw: Float64Array, labels: Int8Array) -> tuple[float, float]:
@@ -232,6 +245,13 @@ def _near(seen: Mapping[int, float], as_of_us: int) -> float | None:
     """Mean of the levels within ten days of an instant; None if there is none."""
     found = [value for at, value in seen.items() if abs(at - as_of_us) <= _NEAR_US]
     return float(np.mean(found)) if found else None
+
+
+def _recent_mean(seen: Mapping[int, float], *, half_life_us: int) -> float:
+    """The mean level, a level counting half as much for each window that has passed since."""
+    latest = max(seen)
+    weights = [0.5 ** ((latest - at) / half_life_us) for at in seen]
+    return float(np.average(list(seen.values()), weights=weights))
 
 
 def _persistence(seen: Mapping[int, float], early: Mapping[int, float], *, delay_us: int) -> float:

@@ -23,7 +23,7 @@ class LearnerPlan:
     num_leaves: Annotated[int, Field(ge=2, le=1024)] = 8
     min_data_in_leaf: Annotated[int, Field(ge=1)] = 200
     feature_fraction: Annotated[float, Field(gt=0, le=1)] = 0.3
-    bagging_fraction: Annotated[float, Field(gt=0, le=1)] = 0.8
+    bagging_fraction: Annotated[float, Field(gt=0, le=1)] = 0.5
     lambda_l2: Annotated[float, Field(ge=0)] = 20.0
     extra_trees: bool = True
     max_rounds: Annotated[int, Field(ge=1, le=10_000)] = 1000

@@ -21,9 +21,10 @@ from models.hazard_forest import (
     log_spaced_days,
 )
 from models.return_time import ReturnTimeModel
-from training.fit import Material, gain_shares
+from training.fit import gain_shares
 from training.folds import FoldName, Folds
 from training.labels import DAY_US
+from training.material import Material
 from training.panel import Panel
 from training.plan import LearnerPlan, TrainingPlan
 from training.return_rows import Followed, outcomes_of, return_rows

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import expit
 
-from models.calibration import Calibration, Method, fit_calibration
+from models.calibration import Calibration, Method, choose_method, fit_calibration
 from models.ladder import FOREST, RUNGS, STACK, Shift, stacked
 from models.purchase_rung import PURCHASE_PROCESS
 
@@ -20,6 +20,9 @@ BoolArray = NDArray[np.bool_]
 
 PRIOR_ROWS = 10.0
 """Weight of the belief that forest and process count for a half each, in rows."""
+
+EQUAL_WEIGHTS = (0.5, 0.5)
+"""Of forest and purchase process, where too little is known to fit any."""
 
 SCALE_PRECISION = 25.0
 """Of the belief that a level moves every rung alike: standard deviation a fifth."""
@@ -104,6 +107,37 @@ def calibrate_rung(
     return RungMap(fit_calibration(raw + offsets[cutoff], labels, method=method), slope, offsets)
 
 
+def choose_calibration(
+    raw: Float64Array, labels: Int8Array, cutoff: Int64Array, *, customers: UInt64Array
+) -> Method:
+    """Isotonic where it forecasts later customers clearly better than Platt does, else Platt.
+
+    With 2,000 rows of either label both are fitted on one half of the customers at all
+    cutoffs but the last, and judged on the other half at the last one. Clearly: by more
+    than one standard error, customers resampled.
+
+    Parameters
+    ----------
+    raw, labels, cutoff : as in `calibrate_rung`.
+    customers : hash of the row's customer, shape (n,).
+    """
+    if choose_method(labels, "auto") == "platt":
+        return "platt"
+    half = (customers >> np.uint64(8)) % np.uint64(2) == 0
+    last = cutoff == cutoff.max()
+    fit, judge = half & ~(last & bool(cutoff.max())), ~half & last
+    losses = []
+    methods: tuple[Method, ...] = ("platt", "isotonic")
+    offset = calibrate_rung(raw, labels, cutoff, method="platt").offsets[cutoff]
+    for method in methods:
+        one = calibrate_rung(raw[fit], labels[fit], cutoff[fit], method=method)
+        p = one.calibration.apply(raw[judge] + offset[judge])
+        losses.append(-np.log(np.where(labels[judge] == 1, p, 1.0 - p)))
+    gap = losses[0] - losses[1]
+    clearly = gap.mean() > _standard_error(gap, customers[judge])
+    return "isotonic" if clearly else "platt"
+
+
 Judged = tuple[Float64Array, Int8Array, Float64Array]
 """A rung's log-odds, labels, and the level of each row's cutoff; each of shape (n,)."""
 
@@ -179,18 +213,43 @@ def cross_fitted_losses(
     return losses
 
 
+def is_enough(
+    calibrated: Float64Array, plain: Float64Array, labels: Int8Array, customers: UInt64Array
+) -> bool:
+    """Whether fitted weights and calibrations are worth it: a small shop's are mostly noise.
+
+    They are if their log loss lies more than one standard error below that of forest and
+    MBG/NBD at face value, half and half, customers resampled.
+
+    Parameters
+    ----------
+    calibrated : log loss of the stack on each row, from `cross_fitted_losses`.
+    plain : log-odds of the plain half-and-half stack, shape (n,).
+    labels : 0 or 1, shape (n,).
+    customers : hash of the row's customer, shape (n,).
+    """
+    loss = np.logaddexp(0.0, plain) - labels * plain
+    gap = loss - calibrated
+    return bool(gap.mean() > _standard_error(gap, customers))
+
+
+def _standard_error(gap: Float64Array, customers: UInt64Array) -> float:
+    """Of the mean over rows, where the rows of a customer belong together."""
+    _, number = np.unique(customers, return_inverse=True)
+    by_customer = np.bincount(number, weights=gap - gap.mean())
+    return float(np.sqrt((by_customer**2).sum())) / len(gap)
+
+
 def choose_rung(losses: Mapping[str, Float64Array], customers: UInt64Array) -> str:
     """The rung that serves: the stack, unless another one's log loss is clearly lower.
 
     Clearly: by more than one standard error of the paired difference, customers resampled.
     Of several such rungs the best serves.
     """
-    _, number = np.unique(customers, return_inverse=True)
     best, least = STACK, float(losses[STACK].mean())
     for name in RUNGS:
         gap = losses[STACK] - losses[name]
-        by_customer = np.bincount(number, weights=gap - gap.mean())
-        error = float(np.sqrt((by_customer**2).sum())) / len(gap)
-        if gap.mean() > error and losses[name].mean() < least:
+        clearly = gap.mean() > _standard_error(gap, customers)
+        if clearly and losses[name].mean() < least:
             best, least = name, float(losses[name].mean())
     return best

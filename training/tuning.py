@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from features.errors import UsageError, describe
 from models.bundle import Kind
-from training.fit import Material
 from training.ladder import verdict_of
+from training.material import Material
 from training.metrics import Estimate
 from training.plan import TrainingPlan, TreeSettings
 from training.tuning_folds import TuningFold, collect_tuning_rows

@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from models.bundle import Kind
 from models.forest import Sample
-from training.fit import Material, base_log_odds, sample
 from training.folds import MIN_TRAINING, Folds
+from training.ladder_fit import base_log_odds, sample
 from training.level_fit import Levels
+from training.material import Material
 from training.panel import PanelRows
 
 Float64Array = NDArray[np.float64]
