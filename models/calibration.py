@@ -115,7 +115,7 @@ def _fit_isotonic(raw: Float64Array, labels: Int8Array) -> Calibration:
     return Calibration(
         "isotonic",
         knots=(float(beyond[0]), *centres.tolist(), float(beyond[1])),
-        levels=(float(outer[0]), *levels.tolist(), float(outer[1])),
+        levels=tuple(np.maximum.accumulate([outer[0], *levels, outer[1]]).tolist()),
     )
 
 
