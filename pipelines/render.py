@@ -103,6 +103,12 @@ def render_training(report: "TrainReport", console: Console) -> None:
                 numeric=1,
             )
         )
+        console.print(
+            f"  the {model.shipped} serves; stack = {model.weights[0]:.2f} LightGBM + "
+            f"{model.weights[1]:.2f} MBG/NBD; {model.calibration} calibration on "
+            f"{model.calibration_rows:,} rows; level there {model.level.value:+.2f} "
+            f"({model.level.rule})"
+        )
         for verdict in model.verdicts:
             console.print(f"  {verdict}")
         strongest = ", ".join(f"{name} {gain:.0%}" for name, gain in model.importance[:5])

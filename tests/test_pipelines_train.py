@@ -1,5 +1,6 @@
 """`winback train` from warehouse to registry, and what it refuses."""
 
+import io
 import json
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -7,13 +8,16 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
+from rich.console import Console
 from small_shop import DAY_US, START_US, events_table, make_home, shop_events
 
 from features.errors import ArtifactError, DataError
 from models.bundle import ALL_KINDS, KINDS, RETURN_TIME
+from models.ladder import RUNGS
 from pipelines.config import Config, load_config
 from pipelines.nightly import run_nightly
 from pipelines.registry import champion
+from pipelines.render import render_training
 from pipelines.tracking import check_reachable, connect
 from pipelines.train import REPORT_SCHEMA, TrainReport, run_train
 from training import return_time
@@ -271,3 +275,16 @@ def test_a_night_of_the_training_date_is_not_said_to_be_in_the_model(
     notes = run_nightly(config, as_of=report.as_of, now=NOW, dry_run=True).summary.notes
     assert notes
     assert not any("saw data after" in note for note in notes)
+
+
+def test_the_terminal_names_who_serves_and_the_level(
+    run: tuple[Config, TrainReport, list[str]],
+) -> None:
+    _, report, _ = run
+    out = io.StringIO()
+    render_training(report, Console(file=out, width=200))
+    for model in report.models:
+        assert f"the {model.shipped} serves; stack = " in out.getvalue()
+        assert f"({model.level.rule})" in out.getvalue()
+    for rung in RUNGS:
+        assert out.getvalue().count(rung) >= 2
