@@ -20,6 +20,7 @@ KAPLAN_MEIER = "Kaplan-Meier by segment"
 PARTS = ("all", "dormant", "not dormant")
 
 _GRID_DAYS = 60
+_DRAWS_AT_ONCE = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,12 +261,10 @@ def _compare(
     rows: BoolArray,
     counts: NDArray[np.uint8],
 ) -> Comparison:
-    weights = counts[:, rows].astype(np.float64)
-    total = weights.sum(axis=1)
-    drawn = {name: weights @ score[rows] for name, score in integrated.items()}
     point = {name: float(score[rows].mean()) for name, score in integrated.items()}
-    with np.errstate(invalid="ignore", divide="ignore"):
-        means = {name: sums / total for name, sums in drawn.items()}
+    means = _resampled_means(
+        {name: score[rows] for name, score in integrated.items()}, counts, rows
+    )
     difference = _estimate(point["model"] - point["baseline"], means["model"] - means["baseline"])
     return Comparison(
         part=part,
@@ -276,6 +275,20 @@ def _compare(
         difference=difference,
         verdict=verdict_of(difference, lower_is_better=True),
     )
+
+
+def _resampled_means(
+    scores: dict[str, Float64Array], counts: NDArray[np.uint8], rows: BoolArray
+) -> dict[str, Float64Array]:
+    """Mean score of each draw; NaN for a draw without a row. A part of the draws at a time."""
+    parts: dict[str, list[Float64Array]] = {name: [] for name in scores}
+    for start in range(0, len(counts), _DRAWS_AT_ONCE):
+        weights = counts[start : start + _DRAWS_AT_ONCE, rows].astype(np.float64)
+        total = weights.sum(axis=1)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            for name, score in scores.items():
+                parts[name].append(weights @ score / total)
+    return {name: np.concatenate([*means, np.empty(0)]) for name, means in parts.items()}
 
 
 def _estimate(value: float, draws: Float64Array) -> Estimate:
