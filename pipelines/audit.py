@@ -23,10 +23,10 @@ from pipelines.config import Config
 from pipelines.observation import plan_run
 from training.folds import Folds
 from training.leak_audit import AuditCutoffs, AuditRows, Check, LeakAudit
-from training.leak_audit_attributes import AttributeColumns, check_attributes, check_versions
+from training.leak_audit_attributes import AttributeColumns, check_attributes
 from training.leak_audit_future import check_future, take_snapshot
 from training.leak_audit_ranking import check_ranking
-from training.leak_audit_records import RecordVersions, count_versions, sum_versions
+from training.leak_audit_records import RecordVersions, check_versions, count_versions, sum_versions
 from training.leak_audit_split import check_splits
 from training.leak_audit_terminal import check_terminal, count_followers
 from training.leak_audit_times import check_times

@@ -15,8 +15,8 @@ from features.manifest import block_columns
 from features.matrix import build_matrix
 from models.forest import ForestSettings
 from training.leak_audit import AuditCutoffs, AuditRows, Check
-from training.leak_audit_attributes import AttributeColumns, check_attributes, check_versions
-from training.leak_audit_records import RecordVersions, count_versions, sum_versions
+from training.leak_audit_attributes import AttributeColumns, check_attributes
+from training.leak_audit_records import RecordVersions, check_versions, count_versions, sum_versions
 
 CUTOFFS_US = microseconds(AS_OFS)
 SETTINGS = ForestSettings(

@@ -53,47 +53,6 @@ class AttributeColumns:
     names: tuple[str, ...]
 
 
-def check_versions(versions: RecordVersions, attributes: tuple[str, ...]) -> Check:
-    """The matrix holds the attributes of the as-of, not later ones."""
-    figures: dict[str, float | int | str] = {
-        "customers": versions.customers,
-        "records": versions.records,
-        "dated_versions": len(versions.dated_us),
-    }
-    if not attributes or versions.records == 0:
-        return Check(
-            "record_versions",
-            None,
-            "not checked",
-            "No customer attribute is a feature." if not attributes else "No customer records.",
-            figures=figures,
-        )
-    for a, name in enumerate(attributes):
-        figures[f"changed.{name}"] = int(versions.changed[a])
-        figures[f"later_change_rows.{name}"] = int(versions.later[a])
-    wrong = tuple(name for a, name in enumerate(attributes) if versions.misread[a])
-    if wrong:
-        return Check(
-            "record_versions",
-            None,
-            "failed",
-            f"{int(versions.misread.sum()):,} values of {len(wrong)} attributes "
-            f"({', '.join(wrong)}) are not those of the as-of.",
-            fix="a feature must read the last record version that changed and arrived before the "
-            "as-of: correct the code that fills these columns, then train again",
-            named=wrong,
-            figures=figures,
-        )
-    return Check(
-        "record_versions",
-        None,
-        "passed",
-        f"{int(versions.later.sum()):,} attribute values changed after an audited date, and the "
-        "features hold the earlier one each time.",
-        figures=figures,
-    )
-
-
 def check_attributes(
     rows: AuditRows,
     versions: RecordVersions,
