@@ -32,7 +32,7 @@ from pipelines.simulate.files import CONTACTS_NAME, CUSTOMERS_NAME, EVENTS_PATTE
 from pipelines.simulate.world import SHOP
 from pipelines.train import run_train
 from training.ladder import estimate_json
-from training.metrics import draw_customers, judge
+from training.metrics import Judgement, draw_customers, judge
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -178,6 +178,7 @@ def measure(rows: AtRisk, truth: Truth, config: Config) -> dict[str, Any]:
             "states_minus_model": gap("states", "model"),
             "states_minus_histories": gap("states", "histories"),
         },
+        "bar_given_hidden_states": beyond_reach(judged),
         "by_stage": auc_by_stage(rows.stage, truth.lost, forecasts, config),
         "imagined_carrying_weight": dict(
             zip(
@@ -186,6 +187,20 @@ def measure(rows: AtRisk, truth: Truth, config: Config) -> dict[str, Any]:
                 strict=True,
             )
         ),
+    }
+
+
+def beyond_reach(judged: dict[str, Judgement]) -> dict[str, Any]:
+    """The same bar against hidden states, which even who knows the law cannot reach.
+
+    A figure and not a bar: it would fail for every forecast made from histories.
+    """
+    observer = judged["states"].minus(judged["histories"], "auc").value
+    return {
+        "limit": CLOSE_ENOUGH,
+        "model": judged["states"].minus(judged["model"], "auc").value,
+        "who_knows_the_law": observer,
+        "within_reach": observer <= CLOSE_ENOUGH,
     }
 
 

@@ -37,7 +37,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.training", description=__doc__)
     parser.add_argument("--customers", type=int, default=1_000_000)
     parser.add_argument("--cutoffs", type=int, default=6, help="training cutoffs")
-    parser.add_argument("--max-rows", type=int, default=800_000, help="training.max_rows")
+    parser.add_argument("--max-rows", type=int, default=700_000, help="training.max_rows")
     parser.add_argument("--folder", type=Path, help="keep the generated warehouse here")
     parser.add_argument("--json", action="store_true", help="print the JSON document")
     parser.add_argument("--only-train", action="store_true", help=argparse.SUPPRESS)

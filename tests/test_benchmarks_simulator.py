@@ -132,4 +132,5 @@ def test_figures_say_how_far_the_model_is_below_both_truths() -> None:
     assert gap["low"] < gap["value"] < gap["high"]
     assert gap["value"] == pytest.approx(figures["auc"]["states"] - figures["auc"]["model"])
     assert figures["expected_auc"]["states"] == pytest.approx(5 / 6, abs=0.01)
+    assert figures["bar_given_hidden_states"]["within_reach"] is False
     assert list(figures["by_stage"]) == ["buyer"]
