@@ -12,10 +12,12 @@ from models.ladder import FOREST, RUNGS, STACK, stacked
 from models.purchase_rung import PURCHASE_PROCESS
 from training.stack import (
     calibrate_rung,
+    choose_calibration,
     choose_rung,
     cross_fitted_losses,
     fit_shift,
     fit_weights,
+    is_enough,
 )
 
 SEASONS = np.array([-0.8, 0.1, 0.9])
@@ -212,3 +214,48 @@ def test_the_rows_of_one_customer_count_as_one_observation() -> None:
     found[FOREST] = found[STACK] - np.repeat([0.30, -0.10, -0.10, -0.06], 100)
     assert choose_rung(found, hashes(400)) == FOREST
     assert choose_rung(found, np.repeat(hashes(4), 100)) == STACK
+
+
+def bent(n: int, seed: int = 7) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Log-odds that no straight line mends: everybody above 0 is equally likely."""
+    rng = np.random.default_rng(seed)
+    raw = rng.normal(size=n) * 3
+    labels = (rng.random(n) < expit(2.0 * np.minimum(raw, 0.0) + 1.0)).astype(np.int8)
+    return raw, labels, rng.integers(0, 3, size=n)
+
+
+def test_isotonic_is_taken_where_it_forecasts_later_customers_clearly_better() -> None:
+    raw, labels, cutoff = bent(30_000)
+    assert choose_calibration(raw, labels, cutoff, customers=hashes(30_000)) == "isotonic"
+
+
+def test_platt_is_taken_where_a_line_is_right_or_rows_are_few() -> None:
+    raw, labels, cutoff = world(30_000, (0.8, 0.3))
+    mixed = stacked(raw, (1.6, 0.6))
+    assert choose_calibration(mixed, labels, cutoff, customers=hashes(30_000)) == "platt"
+    few = bent(1_500)
+    assert choose_calibration(*few, customers=hashes(1_500)) == "platt"
+
+
+def test_one_validation_cutoff_is_enough_to_choose_a_calibration() -> None:
+    raw, labels, _ = bent(30_000)
+    alone = np.zeros(30_000, dtype=np.int64)
+    assert choose_calibration(raw, labels, alone, customers=hashes(30_000)) == "isotonic"
+
+
+def test_what_is_fitted_must_beat_forest_and_process_at_face_value() -> None:
+    """By more than one standard error: fitted on a small shop it is mostly noise."""
+    rng = np.random.default_rng(8)
+    plain = rng.normal(size=2_000)
+    labels = (rng.random(2_000) < expit(plain)).astype(np.int8)
+    face_value = np.logaddexp(0.0, plain) - labels * plain
+    noise = rng.normal(scale=0.2, size=2_000)
+    customers = hashes(2_000)
+    assert not is_enough(face_value, plain, labels, customers)
+    assert not is_enough(face_value + 0.02 + noise, plain, labels, customers)
+    assert not is_enough(face_value - 0.001 + noise - noise.mean(), plain, labels, customers)
+    assert is_enough(face_value - 0.02 + noise, plain, labels, customers)
+    # The rows of a customer are one observation: four customers prove nothing.
+    shared = np.repeat([0.08, -0.05, 0.03, -0.02], 500)
+    four = np.repeat(hashes(4), 500)
+    assert not is_enough(face_value - 0.01 + shared, plain, labels, four)
