@@ -36,6 +36,7 @@ Float64Array = NDArray[np.float64]
 Int64Array = NDArray[np.int64]
 
 REFITTED: tuple[FoldName, ...] = ("training", "between", "validation")
+_AT_FACE_VALUE = dict.fromkeys((PURCHASE_PROCESS, FOREST, STACK), Calibration("platt"))
 SHIFT_ROWS = 100_000
 """Rows on which it is measured how far a level moves each rung."""
 
@@ -156,11 +157,12 @@ def fit_ladder(kind: Kind, material: Material, *, plan: TrainingPlan) -> FittedL
         level=0.0,
         shipped=STACK if plain else choose_rung(losses, customers),
     )
+    shifts = _fit_shifts(fit, ladder, seen, maps)
     if plain:
-        face_value = Calibration("platt")
-        ladder = replace(ladder, calibrations=dict.fromkeys(RUNGS, face_value))
-    else:
-        ladder = replace(ladder, shifts=_fit_shifts(fit, ladder, seen, maps))
+        # Baselines keep their calibrations: beaten at face value they would prove nothing.
+        ladder = replace(ladder, calibrations=ladder.calibrations | _AT_FACE_VALUE)
+        shifts |= dict.fromkeys(_AT_FACE_VALUE, Shift(1.0, 0.0))
+    ladder = replace(ladder, shifts=shifts)
     fitted = FittedLadder(
         ladder=ladder,
         level=fit.levels.forecast(material.folds.test_us),
