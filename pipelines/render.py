@@ -103,10 +103,14 @@ def render_training(report: "TrainReport", console: Console) -> None:
                 numeric=1,
             )
         )
+        fitted = (
+            "at face value, as no fitted calibration is proven to be better"
+            if model.calibration == "none"
+            else f"{model.calibration} calibration on {model.calibration_rows:,} rows"
+        )
         console.print(
             f"  the {model.shipped} serves; stack = {model.weights[0]:.2f} LightGBM + "
-            f"{model.weights[1]:.2f} MBG/NBD; {model.calibration} calibration on "
-            f"{model.calibration_rows:,} rows; level there {model.level.value:+.2f} "
+            f"{model.weights[1]:.2f} MBG/NBD, {fitted}; level there {model.level.value:+.2f} "
             f"({model.level.rule})"
         )
         for verdict in model.verdicts:
