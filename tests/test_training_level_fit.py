@@ -256,3 +256,18 @@ def test_every_stage_has_a_process_and_a_line_of_its_own() -> None:
     assert sorted(rung.by_stage) == [0, 1]
     assert rung.by_stage[0].intercept == pytest.approx(0.0, abs=0.2)
     assert rung.by_stage[1].intercept > 2
+
+
+def test_a_plain_rung_takes_the_process_at_its_word() -> None:
+    """No line is fitted where labels are few; a stage without a process keeps its rate."""
+    rows, processes = world(20, np.full(20, 0.7))
+    stage = (np.arange(len(rows.as_of)) % 2).astype(np.int16)
+    test_us = FIRST_US + STEP_US * 18
+    levels = Levels(
+        "natural_return", replace(rows, stage=stage), processes, folds_until(test_us), test_us
+    )
+    plain, fitted = levels.rung(test_us, plain=True), levels.rung(test_us)
+    assert (plain.by_stage[0].slope, plain.by_stage[0].intercept) == (1.0, 0.0)
+    assert fitted.by_stage[0].intercept == pytest.approx(0.7, abs=0.2)
+    assert plain.by_stage[1] == fitted.by_stage[1]
+    assert plain.by_stage[1].process is None
