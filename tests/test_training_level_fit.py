@@ -185,8 +185,15 @@ def test_the_rung_takes_the_process_of_its_as_of_and_the_lines_of_all_cutoffs() 
     # Labels follow the process's log-odds plus 0.7.
     assert rung.by_stage[0].slope == pytest.approx(1.0, abs=0.1)
     assert rung.by_stage[0].intercept == pytest.approx(0.7, abs=0.15)
-    elsewhere = levels.rung(test_us + 1)
+
+
+def test_a_stage_empty_at_the_as_of_takes_the_rate_of_all() -> None:
+    """Not the line's intercept, which means the odds where the process says one half."""
+    levels, test_us = levels_at(40, np.full(52, 0.7))
+    rung, elsewhere = levels.rung(test_us), levels.rung(test_us + 1)
     assert elsewhere.by_stage[0].process is None
+    assert elsewhere.by_stage[0].intercept == elsewhere.fallback == rung.fallback
+    assert elsewhere.fallback < rung.by_stage[0].intercept - 0.5
 
 
 def test_without_rows_there_is_no_level() -> None:
