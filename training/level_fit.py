@@ -26,7 +26,10 @@ YEAR_US = 364 * DAY_US
 """A year in whole weeks, so that weekdays meet."""
 
 DRIFT = 0.5
-"""How much of this year's difference from last year stays, before the data say."""
+"""How much of this year's difference from last year is expected to stay.
+
+Estimating it from the few pairs of a second year forecast no better.
+"""
 
 _PAIRS = 2.0
 _NEAR_US = 10 * DAY_US
@@ -132,8 +135,8 @@ class Levels:
 
         The anchor is the level of a year ago, or where there is none the mean of all,
         the latest counting most. Early
-        levels, known sooner, tell how far the present lies from its own anchor; as much of
-        that is expected to stay as has stayed so far, `DRIFT` while nothing is known of it.
+        levels, known sooner, tell how far the present lies from its own anchor: `DRIFT` of
+        that is expected to stay, or without a year ago as much as has stayed so far.
         """
         seen, early = _shrunken(self._offsets), _shrunken(self._early)
         if not seen:
@@ -142,20 +145,13 @@ class Levels:
         last_year = _near(seen, as_of_us - YEAR_US)
         then = _near(early, latest - YEAR_US)
         if last_year is not None and then is not None:
-            stays = _persistence(
-                _since_last_year(seen),
-                _since_last_year(early),
-                delay_us=as_of_us - latest,
-                prior=DRIFT,
-            )
-            return Level(last_year + stays * (early[latest] - then), "season", seen)
+            return Level(last_year + DRIFT * (early[latest] - then), "season", seen)
         reach = self._folds.gap_us + self._folds.horizon_us
         anchor, usual = (_recent_mean(levels, half_life_us=reach) for levels in (seen, early))
         stays = _persistence(
             {at: value - anchor for at, value in seen.items()},
             {at: value - usual for at, value in early.items()},
             delay_us=as_of_us - latest,
-            prior=0.0,
         )
         return Level(anchor + stays * (early[latest] - usual), "average", seen)
 
@@ -266,18 +262,10 @@ def _recent_mean(seen: Mapping[int, float], *, half_life_us: int) -> float:
     return float(np.average(list(seen.values()), weights=weights))
 
 
-def _since_last_year(seen: Mapping[int, float]) -> dict[int, float]:
-    """Each level minus that of a year before, where there is one."""
-    before = {at: _near(seen, at - YEAR_US) for at in seen}
-    return {at: seen[at] - then for at, then in before.items() if then is not None}
-
-
-def _persistence(
-    seen: Mapping[int, float], early: Mapping[int, float], *, delay_us: int, prior: float
-) -> float:
+def _persistence(seen: Mapping[int, float], early: Mapping[int, float], *, delay_us: int) -> float:
     """Which share of an early level was still there this much later, 0 … 1.
 
-    A regression through the origin, drawn to the prior by `_PAIRS` pseudo-pairs; pairs
+    A regression through the origin, drawn to 0 by `_PAIRS` pseudo-pairs; pairs
     closer than the delay overlap and are not independent.
     """
     times = sorted(early)
@@ -286,8 +274,7 @@ def _persistence(
     before = [float(np.interp(at - delay_us, times, values)) for at in later]
     spread = sum(one * one for one in before)
     if spread == 0:
-        return prior
+        return 0.0
     independent = 1.0 + (max(later) - min(later)) / delay_us
     slope = sum(one * seen[at] for one, at in zip(before, later, strict=True)) / spread
-    drawn = (slope * independent + prior * _PAIRS) / (independent + _PAIRS)
-    return float(np.clip(drawn, 0.0, 1.0))
+    return float(np.clip(slope * independent / (independent + _PAIRS), 0.0, 1.0))
