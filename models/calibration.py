@@ -122,13 +122,17 @@ def _fit_isotonic(raw: Float64Array, labels: Int8Array) -> Calibration:
 def fit_logistic_line(score: Float64Array, labels: Int8Array) -> tuple[float, float]:
     """Slope and intercept of a logistic regression of `labels` on one score.
 
-    Newton steps with a very weak ridge (1e-6 per row) that keeps separable data finite.
+    Newton steps on the standardised score, from where all rows have the base rate: any
+    other start may lie where every probability is 0 or 1 and the likelihood is flat. A
+    very weak ridge (1e-6 per row) towards that start keeps separable data finite.
     """
     target = labels.astype(np.float64)
-    design = np.stack([score, np.ones_like(score)], axis=1)
+    centre, spread = float(score.mean()), float(score.std())
+    spread = spread if spread > 0 else 1.0
+    design = np.stack([(score - centre) / spread, np.ones_like(score)], axis=1)
     ridge = 1e-6 * len(score)
-    beta = np.array([1.0, 0.0])
-    anchor = beta.copy()
+    anchor = np.array([0.0, _logit(np.clip(target.mean(), FLOOR, 1.0 - FLOOR))])
+    beta = anchor.copy()
     loss = _penalised_loss(design, target, beta, anchor, ridge)
     for _ in range(100):
         p = expit(design @ beta)
@@ -145,7 +149,8 @@ def fit_logistic_line(score: Float64Array, labels: Int8Array) -> tuple[float, fl
         beta, loss = proposal, proposed
         if np.abs(scale * step).max() < 1e-9:
             break
-    return float(beta[0]), float(beta[1])
+    slope = float(beta[0]) / spread
+    return slope, float(beta[1]) - slope * centre
 
 
 def _penalised_loss(

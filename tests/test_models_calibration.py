@@ -14,6 +14,7 @@ from models.calibration import (
     calibration_from_json,
     choose_method,
     fit_calibration,
+    fit_logistic_line,
 )
 
 
@@ -122,3 +123,19 @@ def test_json_gives_the_same_map_back(method: Method) -> None:
 def test_a_map_that_is_none_is_refused(document: dict[str, object]) -> None:
     with pytest.raises(ArtifactError, match=r"calibration.json: not a calibration map"):
         calibration_from_json(document)
+
+
+def test_a_line_is_found_wherever_the_scores_lie() -> None:
+    """Days of silence from 120 on: at the first guess, log-odds equal to minus the days,
+    every probability was 0, the likelihood flat, and the curve ended at any height.
+    """
+    rng = np.random.default_rng(12)
+    for low, high in ((120.0, 211.0), (4_000.0, 4_010.0), (-0.2, 0.1)):
+        days = rng.uniform(low, high, size=40_000)
+        truth = expit(-2.0 - (days - low) / (high - low))
+        labels = (rng.random(40_000) < truth).astype(np.int8)
+        slope, intercept = fit_logistic_line(-days, labels)
+        assert slope * (high - low) == pytest.approx(1.0, abs=0.15)
+        np.testing.assert_allclose(expit(intercept - slope * days), truth, atol=0.01)
+        given_rates = fit_calibration(-days, labels, method="isotonic").apply(-days)
+        np.testing.assert_allclose(given_rates, truth, atol=0.02)
