@@ -24,7 +24,8 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 from benchmarks.report import Bar, document, publish
 from models.baselines import RECENCY_RULE, RFM_LOGISTIC, RFM_SCORE
 from models.purchase_rung import PURCHASE_PROCESS
-from pipelines.backtest import BacktestPlan, run_backtest
+from pipelines.backtest import run_backtest
+from pipelines.backtest_origins import BacktestPlan
 from pipelines.config import Config, load_config
 from pipelines.ingest import run_ingest
 from training.backtest import CURRENT

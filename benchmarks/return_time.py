@@ -26,7 +26,7 @@ from features.spec import FeatureSpec
 from features.warehouse import Warehouse
 from pipelines.config import Config, load_config
 from pipelines.ingest import run_ingest
-from pipelines.observation import known_span
+from pipelines.observation import known_events
 from training.folds import Folds, folds_before
 from training.panel import Panel, PanelCollector, build_panel
 from training.return_time import Skipped, train_return_time
@@ -128,7 +128,7 @@ def _panel(config: Config, origin: date) -> tuple[FeatureSpec, Folds, Panel]:
     end_us = local_midnight_us(end, timezone)
     warehouse = Warehouse.open(config.warehouse_path, n_buckets=config.storage.buckets)
     inputs = warehouse.versions()
-    span = known_span(config, until=end, until_us=end_us, version=inputs["events"])
+    span = known_events(config, until=end, until_us=end_us, version=inputs["events"]).span_us
     folds = folds_before(
         origin,
         first_us=span[0],

@@ -2,45 +2,26 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from features.errors import DataError, UsageError, describe
-from features.local_day import local_midnight_us
+from features.errors import DataError
 from features.progress import Progress, silent
 from features.warehouse import Warehouse
 from models.bundle import KINDS, Kind
+from pipelines.backtest_origins import BacktestPlan, Origin, lay_out
 from pipelines.backtest_runs import log_backtest
 from pipelines.config import Config, Windows
-from pipelines.observation import RunDates, plan_run
+from pipelines.observation import plan_run
 from pipelines.tracking import check_reachable, shown_uri
 from pipelines.train import collect_material
 from training.backtest import KindBacktest, OriginForecasts, Slice, forecast_origin, judge_origins
 from training.fit import check_counts
-from training.folds import Folds, folds_before, last_midnight
-from training.labels import DAY_US, window_us
+from training.folds import Folds, last_midnight
 from training.ladder import estimate_json, judged_json
 
 REPORT_SCHEMA = 1
-
-
-@dataclass(frozen=True, slots=True)
-class BacktestPlan:
-    """Which origins to judge.
-
-    Attributes
-    ----------
-    origins : how many, the latest first.
-    step_days : days between them.
-    last_origin : local date of the latest; None: the latest whose outcomes are known.
-    horizon_days : another label window than the configuration's; None: that one.
-    """
-
-    origins: int = 6
-    step_days: int = 28
-    last_origin: date | None = None
-    horizon_days: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +37,7 @@ class BacktestReport:
     folds : by origin, the days of its training and validation cutoffs.
     inputs : Delta version of each table.
     models : one per model.
+    notes : what a reader should know about the data, one or two sentences each.
     run_id : the parent MLflow run; None if nothing was logged.
     tracking_uri : where MLflow is, without credentials; None likewise.
     """
@@ -68,6 +50,7 @@ class BacktestReport:
     folds: tuple[dict[str, list[str]], ...]
     inputs: dict[str, int]
     models: tuple[KindBacktest, ...]
+    notes: tuple[str, ...] = ()
     run_id: str | None = None
     tracking_uri: str | None = None
 
@@ -85,6 +68,7 @@ class BacktestReport:
             ],
             "inputs": self.inputs,
             "models": [_kind_json(model) for model in self.models],
+            "notes": list(self.notes),
             "run_id": self.run_id,
             "tracking_uri": self.tracking_uri,
         }
@@ -112,13 +96,12 @@ def run_backtest(
 
     Raises
     ------
-    UsageError : fewer than one origin, or no distance between them.
+    UsageError : a number of the plan makes no sense.
     ArtifactError : no warehouse, or MLflow does not answer (checked before any work).
     DataError : an origin's outcomes are not fully observed (the text names the date to
         wait for), or the history before one is too short or has too few returns.
     """
-    if plan.origins < 1 or plan.step_days < 1:
-        raise _nothing_to_do(plan)
+    plan.check()
     if plan.horizon_days is not None:
         config = replace(
             config,
@@ -129,21 +112,21 @@ def run_backtest(
         check_reachable(config)
     inputs = warehouse.versions()
     dates = plan_run(config, as_of, now=now, version=inputs["events"])
-    layouts = _lay_out(config, dates, plan)
+    origins = lay_out(config, dates, plan, version=inputs["events"])
     forecasts: dict[Kind, list[OriginForecasts]] = {kind: [] for kind in KINDS}
-    for done, folds in enumerate(layouts):
-        progress("training and judging origins", done, len(layouts))
-        for kind, found in _forecast(config, warehouse, inputs, dates, folds).items():
+    for done, origin in enumerate(origins):
+        progress("training and judging origins", done, len(origins))
+        for kind, found in _forecast(config, warehouse, inputs, origin).items():
             forecasts[kind].append(found)
-    progress("training and judging origins", len(layouts), len(layouts))
+    progress("training and judging origins", len(origins), len(origins))
     timezone = ZoneInfo(config.business.timezone)
     report = BacktestReport(
         as_of=dates.until,
         observed_until=last_midnight(dates.folds.observed_until_us, timezone),
         gap_days=config.windows.gap_days,
         horizon_days=config.windows.horizon_days,
-        origins=tuple(folds.of("test")[0].day for folds in layouts),
-        folds=tuple(_fold_days(folds) for folds in layouts),
+        origins=tuple(origin.day for origin in origins),
+        folds=tuple(_fold_days(origin.folds) for origin in origins),
         inputs=inputs,
         models=tuple(
             judge_origins(
@@ -155,6 +138,7 @@ def run_backtest(
             )
             for kind in KINDS
         ),
+        notes=dates.known.notes(as_of=dates.until, folds=[origin.folds for origin in origins]),
     )
     if not track:
         return report
@@ -165,54 +149,17 @@ def run_backtest(
 
 
 def _forecast(
-    config: Config,
-    warehouse: Warehouse,
-    inputs: dict[str, int],
-    dates: RunDates,
-    folds: Folds,
+    config: Config, warehouse: Warehouse, inputs: dict[str, int], origin: Origin
 ) -> dict[Kind, OriginForecasts]:
-    origin = folds.of("test")[0].day
+    folds = origin.folds
     material = collect_material(
-        config, warehouse, inputs, folds=folds, first_us=dates.first_us, end_us=folds.test_us
+        config, warehouse, inputs, folds=folds, first_us=origin.first_us, end_us=folds.test_us
     )
     try:
         check_counts(material.panel, folds, min_positives=config.training.min_positives)
     except DataError as error:
-        raise DataError(f"origin {origin}: {error}") from error
+        raise DataError(f"origin {origin.day}: {error}") from error
     return forecast_origin(material, plan=config.training, tier_quantile=config.list.tier_quantile)
-
-
-def _lay_out(config: Config, dates: RunDates, plan: BacktestPlan) -> list[Folds]:
-    """The folds of every origin, earliest first."""
-    timezone = ZoneInfo(config.business.timezone)
-    observed_until_us = dates.folds.observed_until_us
-    last = plan.last_origin or dates.folds.of("test")[0].day
-    reach = window_us(config.windows.gap_days) + window_us(config.windows.horizon_days)
-    ends_us = local_midnight_us(last, timezone) + reach
-    if ends_us > observed_until_us:
-        raise _not_observed(
-            last,
-            observed=last_midnight(observed_until_us, timezone),
-            wait_for=last_midnight(ends_us + DAY_US - 1, timezone) + timedelta(days=1),
-        )
-    layouts: list[Folds] = []
-    for step in range(plan.origins):
-        origin = last - timedelta(days=plan.step_days * step)
-        try:
-            folds = folds_before(
-                origin,
-                first_us=dates.first_us,
-                observed_until_us=observed_until_us,
-                trained_until_us=dates.until_us,
-                timezone=timezone,
-                windows=(config.windows.gap_days, config.windows.horizon_days),
-                step_days=config.training.step_days,
-                most=(config.training.max_cutoffs, config.training.validation_cutoffs),
-            )
-        except DataError as error:
-            raise _too_early(origin, fitting=step, plan=plan, cause=error) from error
-        layouts.append(folds)
-    return layouts[::-1]
 
 
 def _fold_days(folds: Folds) -> dict[str, list[str]]:
@@ -251,39 +198,3 @@ def _slice_json(one: Slice) -> dict[str, Any]:
             for captured in one.captured_value
         },
     }
-
-
-def _nothing_to_do(plan: BacktestPlan) -> UsageError:
-    return UsageError(
-        describe(
-            "backtest",
-            f"{plan.origins} origins, {plan.step_days} days apart",
-            expected="at least one origin, at least one day apart",
-            fix="raise --origins or --step-days",
-        )
-    )
-
-
-def _not_observed(origin: date, *, observed: date, wait_for: date) -> DataError:
-    return DataError(
-        describe(
-            f"backtest from {origin}",
-            f"its label window is not fully observed: days are complete up to {observed}",
-            expected="an origin whose outcomes are all known",
-            fix=f"wait for {wait_for} and ingest until then, or choose an earlier --last-origin",
-        )
-    )
-
-
-def _too_early(origin: date, *, fitting: int, plan: BacktestPlan, cause: DataError) -> DataError:
-    return DataError(
-        describe(
-            f"backtest from {origin}",
-            f"the history before it is too short, so {fitting} of {plan.origins} origins fit: "
-            f"{str(cause).split('. Expected')[0]}",
-            expected="label windows of history before every origin",
-            fix=f"use --origins {fitting}, or a smaller --step-days or --horizon"
-            if fitting
-            else "ingest older events, or use a smaller --horizon",
-        )
-    )

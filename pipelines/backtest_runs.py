@@ -10,7 +10,7 @@ from models.bundle import installed_version
 from pipelines.backtest_plots import draw_backtest
 from pipelines.config import Config
 from pipelines.tracking import connect, experiment_id, log_metrics, metric_word
-from training.backtest import KindBacktest, Slice
+from training.backtest import Slice
 
 if TYPE_CHECKING:
     from pipelines.backtest import BacktestReport
@@ -107,10 +107,3 @@ def _figures(place: str, one: Slice) -> Iterator[tuple[str, float]]:
         for end, value in (("", estimate.value), (".low", estimate.low), (".high", estimate.high)):
             if value is not None:
                 yield f"{name}{end}", value
-
-
-def pooled_verdicts(model: KindBacktest) -> dict[str, str]:
-    """By baseline, what the pooled log loss allows to say."""
-    return {
-        one.baseline: one.verdict for one in model.pooled.differences if one.metric == "log_loss"
-    }

@@ -96,7 +96,8 @@ def backtest(
     as_json: Json = False,
 ) -> None:
     """Train at several dates in the past and judge each by what came afterwards."""
-    from pipelines.backtest import BacktestPlan, run_backtest
+    from pipelines.backtest import run_backtest
+    from pipelines.backtest_origins import BacktestPlan
     from pipelines.terminal import progress_bars
 
     loaded = load(config)

@@ -15,16 +15,16 @@ from features.progress import Progress, silent
 from features.warehouse import Warehouse
 from pipelines.config import Config
 from pipelines.definition_json import definition_json
-from pipelines.definition_notes import EmptyDays, definition_notes, find_empty_days
+from pipelines.definition_notes import definition_notes
+from pipelines.empty_days import EmptyDays, find_empty_days
 from pipelines.engine import iterate_buckets
-from pipelines.observation import known_span, training_date
+from pipelines.observation import known_events, training_date
 from training.definition import Definition, DefinitionPlan, Proposer, define
 from training.definition_counts import Cuts, SilenceCounts, cells_of, count_silences
 from training.definition_lifecycle import MONTH_DAYS
 from training.definition_silence import Calendar
 from training.definition_snapshot import AsOfs, Snapshot, find_cuts, join_snapshots, observe
 from training.definition_walk import walk
-from training.folds import last_midnight
 
 REPORT_SCHEMA = 1
 
@@ -147,8 +147,8 @@ def run_define(
     timezone = ZoneInfo(config.business.timezone)
     until = training_date(config, as_of, now=now, version=inputs["events"])
     until_us = local_midnight_us(until, timezone)
-    span = known_span(config, until=until, until_us=until_us, version=inputs["events"])
-    first, last = (last_midnight(instant, timezone) for instant in span)
+    known = known_events(config, until=until, until_us=until_us, version=inputs["events"])
+    first, last = known.first_day, known.last_day
     days = _calendar(first, last, until, timezone)
     as_ofs = AsOfs(
         now=until_us,
@@ -169,7 +169,7 @@ def run_define(
         cuts=cuts,
         capacities=[_capacity(config, position) for position in range(len(config.stages))],
     )
-    empty = find_empty_days(snapshot.events_per_day, first, last, until)
+    empty = find_empty_days(known.per_day, first, until)
     return DefinitionReport(
         business=config.business.name,
         timezone=config.business.timezone,

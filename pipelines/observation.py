@@ -1,6 +1,6 @@
 """What time the stored events cover, and which of it a training run may know."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import TypeVar
@@ -15,6 +15,7 @@ from features.history_reader import read_columns
 from features.local_day import local_midnight_us
 from features.warehouse import Warehouse
 from pipelines.config import Config
+from pipelines.empty_days import QuarterCounts, events_per_day, training_notes
 from pipelines.engine import map_buckets
 from training.folds import Folds, last_midnight, plan_folds
 
@@ -24,13 +25,39 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
-class _Span:
-    """Events of one bucket: how many, and the first and last time among the chosen."""
+class _Times:
+    """Events of one bucket: how many, and when the known ones happened."""
 
     stored: int
     first_stored_us: int | None
-    first_us: int | None
-    last_us: int | None
+    span_us: tuple[int, int] | None
+    quarters: QuarterCounts
+
+
+@dataclass(frozen=True, slots=True)
+class KnownEvents:
+    """When the events happened that were known at an as-of.
+
+    Attributes
+    ----------
+    span_us : first and last occurred_at, us, UTC.
+    first_day : local date of the first.
+    per_day : how many, of each local day from `first_day` to the day of the last.
+    """
+
+    span_us: tuple[int, int]
+    first_day: date
+    per_day: Int64Array
+
+    @property
+    def last_day(self) -> date:
+        """Local date of the last event."""
+        return self.first_day + timedelta(days=len(self.per_day) - 1)
+
+    def notes(self, *, as_of: date, folds: Iterable[Folds]) -> tuple[str, ...]:
+        """What a reader should know about days without events."""
+        cutoffs = [cutoff.day for one in folds for cutoff in one.cutoffs]
+        return training_notes(self.per_day, self.first_day, as_of=as_of, cutoffs=cutoffs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +67,19 @@ class RunDates:
     Attributes
     ----------
     until, until_us : the training as-of, as local date and as its midnight (us, UTC).
-    first_us : first occurred_at among the events known before it.
+    known : the events known before it.
     folds : the cutoffs.
     """
 
     until: date
     until_us: int
-    first_us: int
+    known: KnownEvents
     folds: Folds
+
+    @property
+    def first_us(self) -> int:
+        """First occurred_at among the known events (us, UTC)."""
+        return self.known.span_us[0]
 
 
 def plan_run(config: Config, as_of: date | None, *, now: datetime, version: int) -> RunDates:
@@ -67,16 +99,16 @@ def plan_run(config: Config, as_of: date | None, *, now: datetime, version: int)
     plan, timezone = config.training, ZoneInfo(config.business.timezone)
     until = training_date(config, as_of, now=now, version=version)
     until_us = local_midnight_us(until, timezone)
-    span = known_span(config, until=until, until_us=until_us, version=version)
+    known = known_events(config, until=until, until_us=until_us, version=version)
     folds = plan_folds(
-        span,
+        known.span_us,
         trained_until_us=until_us,
         timezone=timezone,
         windows=(config.windows.gap_days, config.windows.horizon_days),
         step_days=plan.step_days,
         most=(plan.max_cutoffs, plan.validation_cutoffs),
     )
-    return RunDates(until, until_us, span[0], folds)
+    return RunDates(until, until_us, known, folds)
 
 
 def training_date(config: Config, as_of: date | None, *, now: datetime, version: int) -> date:
@@ -110,8 +142,8 @@ def training_date(config: Config, as_of: date | None, *, now: datetime, version:
     return today if last < 0 else min(today, last_midnight(last, timezone) + timedelta(days=1))
 
 
-def known_span(config: Config, *, until: date, until_us: int, version: int) -> tuple[int, int]:
-    """First and last occurred_at (us, UTC) among the events known before the as-of.
+def known_events(config: Config, *, until: date, until_us: int, version: int) -> KnownEvents:
+    """When the events known before the as-of happened.
 
     Parameters
     ----------
@@ -124,21 +156,51 @@ def known_span(config: Config, *, until: date, until_us: int, version: int) -> t
     DataError : no event had occurred and arrived before it.
     """
 
-    def span(occurred_at: Int64Array, arrived_at: Int64Array) -> _Span:
+    def times(occurred_at: Int64Array, arrived_at: Int64Array) -> _Times:
         known = occurred_at[(occurred_at < until_us) & (arrived_at < until_us)]
-        return _Span(
+        return _Times(
             stored=len(occurred_at),
             first_stored_us=int(occurred_at.min()) if len(occurred_at) else None,
-            first_us=int(known.min()) if len(known) else None,
-            last_us=int(known.max()) if len(known) else None,
+            span_us=(int(known.min()), int(known.max())) if len(known) else None,
+            quarters=QuarterCounts.of(known),
         )
 
-    spans = _over_times(config, version, span)
-    first = [one.first_us for one in spans if one.first_us is not None]
-    last = [one.last_us for one in spans if one.last_us is not None]
-    if not first:
-        raise _nothing_known(until, spans)
-    return min(first), max(last)
+    found = _over_times(config, version, times)
+    spans = [one.span_us for one in found if one.span_us is not None]
+    if not spans:
+        raise _nothing_known(until, found)
+    timezone = ZoneInfo(config.business.timezone)
+    first_us, last_us = min(span[0] for span in spans), max(span[1] for span in spans)
+    return KnownEvents(
+        span_us=(first_us, last_us),
+        first_day=last_midnight(first_us, timezone),
+        per_day=events_per_day([one.quarters for one in found], timezone=timezone),
+    )
+
+
+def first_known_us(
+    config: Config, as_ofs_us: Sequence[int], *, version: int
+) -> tuple[int | None, ...]:
+    """First occurred_at among the events known at each of several as-ofs (us, UTC).
+
+    Parameters
+    ----------
+    config : the configuration.
+    as_ofs_us : instants (us, UTC).
+    version : Delta version of the events table.
+
+    Returns
+    -------
+    One per as-of; None where no event had occurred and arrived.
+    """
+    none = np.iinfo(np.int64).max
+
+    def first(occurred_at: Int64Array, arrived_at: Int64Array) -> list[int]:
+        known_from = np.maximum(occurred_at, arrived_at)
+        return [int(occurred_at.min(where=known_from < as_of, initial=none)) for as_of in as_ofs_us]
+
+    firsts = [min(of_as_of) for of_as_of in zip(*_over_times(config, version, first), strict=True)]
+    return tuple(None if one == none else one for one in firsts)
 
 
 def _over_times(
@@ -168,9 +230,9 @@ def _not_begun(until: date, today: date) -> DataError:
     )
 
 
-def _nothing_known(until: date, spans: list[_Span]) -> DataError:
-    stored = sum(one.stored for one in spans)
-    begin = min((s.first_stored_us for s in spans if s.first_stored_us is not None), default=None)
+def _nothing_known(until: date, found: list[_Times]) -> DataError:
+    stored = sum(one.stored for one in found)
+    begin = min((s.first_stored_us for s in found if s.first_stored_us is not None), default=None)
     first = "" if begin is None else f"; the first one is of {_utc_date(begin)}"
     return DataError(
         describe(

@@ -91,6 +91,8 @@ def render_training(report: "TrainReport", console: Console) -> None:
         f"{report.observed_until}; {report.features} features; return window "
         f"{report.gap_days:g} to {report.gap_days + report.horizon_days:g} days after the cutoff."
     )
+    for note in report.notes:
+        console.print(f"  {note}")
     for model in report.models:
         test = model.test
         days = ", ".join(str(day) for day in test.days)

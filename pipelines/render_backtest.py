@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from training.metrics import Estimate
 
 _SHOWN = ("auc", "log_loss", "average_precision", "brier", "ece", "calibration_slope")
-_SAYS = {"better": "better", "worse": "worse", "not proven yet": "not proven yet"}
 
 
 def render_backtest(report: "BacktestReport", console: Console) -> None:
@@ -24,6 +23,8 @@ def render_backtest(report: "BacktestReport", console: Console) -> None:
         f"each judged on {report.gap_days:g} to {report.gap_days + report.horizon_days:g} days "
         "after it. Nothing later than an origin was known there."
     )
+    for note in report.notes:
+        console.print(f"  {note}")
     for model in report.models:
         _render_kind(model, console)
     if report.tracking_uri is not None:
@@ -65,8 +66,8 @@ def _render_kind(model: "KindBacktest", console: Console) -> None:
     )
     console.print(f"  shipped: {shipped}")
     for difference in pooled.differences:
-        if difference.metric == "log_loss":
-            console.print(f"  against {difference.baseline}: {_SAYS[difference.verdict]}")
+        if difference.metric == "log_loss" and {difference.baseline} != set(model.shipped):
+            console.print(f"  against {difference.baseline}: {difference.verdict}")
     console.print("")
 
 

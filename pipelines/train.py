@@ -54,6 +54,7 @@ class TrainReport:
     registrations : one per registered model, the return-time model last; a note says why a
         champion was replaced.
     tracking_uri : where MLflow is, without credentials.
+    notes : what a reader should know about the data, one or two sentences each.
     """
 
     as_of: date
@@ -70,6 +71,7 @@ class TrainReport:
     return_time: ReturnTimeReport | Skipped
     registrations: tuple[Registration, ...]
     tracking_uri: str
+    notes: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object; its layout is named by schema_version."""
@@ -91,6 +93,7 @@ class TrainReport:
             else self.return_time.to_json(),
             "registrations": [asdict(one) for one in self.registrations],
             "tracking_uri": self.tracking_uri,
+            "notes": list(self.notes),
         }
 
 
@@ -165,6 +168,7 @@ def run_train(
         return_time=return_time if isinstance(return_time, Skipped) else return_time.report,
         registrations=(),
         tracking_uri=shown_uri(config),
+        notes=dates.known.notes(as_of=dates.until, folds=[folds]),
     )
     progress("registering models", 0, 1)
     registrations = record(

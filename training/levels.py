@@ -135,7 +135,7 @@ def collect_levels(
     as_ofs : from `level_as_ofs`.
     at_most : most customers.
     """
-    some = select_customers(history, _sampled(history, folds, at_most=at_most))
+    some = select_customers(history, _sampled(history, int(as_ofs[-1]), at_most=at_most))
     states = stage_states(some, stages, spec=spec, as_ofs=as_ofs)
     counts = count_returns(some, stages, spec=spec, states=states)
     rows = (states.customer.astype(np.int64), states.as_of, states.stage)
@@ -164,14 +164,13 @@ def collect_levels(
     ).take(states.stage != NO_STAGE)
 
 
-def _sampled(history: History, folds: Folds, *, at_most: int) -> Int64Array:
+def _sampled(history: History, until_us: int, *, at_most: int) -> Int64Array:
     """Positions of the customers to measure levels on, ascending.
 
-    Who first turns up at or after the training as-of takes nobody's place.
+    Who first turns up at or after the last as-of takes nobody's place.
     """
     events = history.events
-    until = folds.trained_until_us
-    known = (events.occurred_at < until) & (events.arrived_at < until)
+    known = (events.occurred_at < until_us) & (events.arrived_at < until_us)
     before = np.concatenate(([0], np.cumsum(known)))[events.offsets]
     customers = np.flatnonzero(np.diff(before))
     return customers[lowest_hashes(customer_hashes(history)[customers], at_most)]
