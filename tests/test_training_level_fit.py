@@ -117,6 +117,19 @@ def test_half_of_this_years_difference_from_last_year_is_kept() -> None:
     assert found.value - middle == pytest.approx(-0.5, abs=0.2)
 
 
+def test_windows_beyond_the_last_complete_day_are_no_levels() -> None:
+    """Data that end before the training as-of: nobody can be seen to return after them."""
+    rows, processes = world(30, np.zeros(30))
+    until = FIRST_US + STEP_US * 30
+    observed = until - 70 * DAY_US
+    silent = rows.as_of + REACH_US > observed
+    rows = replace(rows, back=rows.back & ~silent, back_early=rows.back_early & ~silent)
+    folds = replace(folds_until(until - REACH_US), observed_until_us=observed)
+    found = Levels("natural_return", rows, processes, folds, until).forecast(until)
+    assert max(found.seen) + REACH_US <= observed
+    assert abs(found.value) < 0.1
+
+
 def test_a_level_seen_is_the_level_that_was() -> None:
     truth = season(FIRST_US + STEP_US * np.arange(40))
     levels, _ = levels_at(39, truth)

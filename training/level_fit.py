@@ -89,7 +89,8 @@ class Levels:
     rows : sampled customers at the level cutoffs.
     processes : from `fit_processes`.
     folds : gap and horizon.
-    known_until_us : only cutoffs whose window has ended by then are used.
+    known_until_us : only cutoffs whose window has ended by then are used, and inside the
+        days taken to be complete: where data end early, silence after them is no level.
     """
 
     def __init__(
@@ -100,7 +101,7 @@ class Levels:
         self._rows = rows.take(rows.recalled & (rows.dormant != risk))
         self._processes = processes
         self._folds = folds
-        self._until = known_until_us
+        self._until = min(known_until_us, folds.observed_until_us)
         self._lines, self._offsets = self._measure(early=False)
         _, self._early = self._measure(early=True)
 
