@@ -93,6 +93,9 @@ def _model_figures(model: dict[str, Any]) -> dict[str, Any]:
         "rows": test["rows"],
         "positives": test["positives"],
         "calibration": model["calibration"],
+        "shipped": model["shipped"],
+        "stack_weights": model["stack_weights"],
+        "level": model["level"],
         "verdicts": model["verdicts"],
         "ladder": {
             rung["name"]: {metric: rung["metrics"][metric] for metric in METRICS}
