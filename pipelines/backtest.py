@@ -96,7 +96,7 @@ def run_backtest(
 
     Raises
     ------
-    UsageError : a number of the plan makes no sense.
+    UsageError : a number or date of the plan makes no sense.
     ArtifactError : no warehouse, or MLflow does not answer (checked before any work).
     DataError : an origin's outcomes are not fully observed (the text names the date to
         wait for), or the history before one is too short or has too few returns.

@@ -14,6 +14,9 @@ from training.labels import DAY_US, window_us
 MAX_DAYS = 3650
 """Longest horizon, as in the configuration, and longest step."""
 
+YEARS = range(1990, 2200)
+"""No event is stored that is older."""
+
 
 @dataclass(frozen=True, slots=True)
 class BacktestPlan:
@@ -37,7 +40,7 @@ class BacktestPlan:
 
         Raises
         ------
-        UsageError : too small or too large a number.
+        UsageError : too small or too large a number, or such a date.
         """
         horizon = 1.0 if self.horizon_days is None else self.horizon_days
         limits = (
@@ -45,16 +48,23 @@ class BacktestPlan:
             ("--step-days", self.step_days, 1 <= self.step_days <= MAX_DAYS, f"1 to {MAX_DAYS}"),
             ("--horizon", horizon, 1 <= horizon <= MAX_DAYS, f"1 to {MAX_DAYS} days"),
         )
-        for option, value, holds, expected in limits:
-            if not holds:
-                raise UsageError(
-                    describe(
-                        option,
-                        f"{value:g} makes no sense here",
-                        expected=expected,
-                        fix="see docs/backtest.md for what it means",
-                    )
+        faults = [
+            (option, f"{value:g}", expected)
+            for option, value, holds, expected in limits
+            if not holds
+        ]
+        if self.last_origin is not None and self.last_origin.year not in YEARS:
+            years = f"a date from {YEARS[0]} to {YEARS[-1]}"
+            faults.append(("--last-origin", self.last_origin.isoformat(), years))
+        for option, value, expected in faults:
+            raise UsageError(
+                describe(
+                    option,
+                    f"{value} makes no sense here",
+                    expected=expected,
+                    fix="see docs/backtest.md for what it means",
                 )
+            )
 
 
 @dataclass(frozen=True, slots=True)
