@@ -25,7 +25,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.report import Bar, document, publish
+from benchmarks.report import Bar, document, publish, raw_data
 from features.history import History
 from features.history_reader import HistoryReader, learn_vocabulary
 from features.history_sample import select_customers
@@ -73,13 +73,10 @@ def main() -> int:
     parser.add_argument("--repeats", type=int, default=REPEATS, help="small shops of each size")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     arguments = parser.parse_args()
-    file = Path(os.environ.get("WINBACK_DATA", "../shared/data")) / "cdnow" / "CDNOW_master.txt"
-    if not file.is_file():
-        sys.stderr.write(
-            f"benchmarks.cdnow: no file {file}. Expected the raw CDNOW purchases. "
-            "Fix: set WINBACK_DATA to the folder that holds cdnow/.\n"
-        )
+    data = raw_data("cdnow", ["cdnow/CDNOW_master.txt"])
+    if data is None:
         return 2
+    file = data / "cdnow/CDNOW_master.txt"
     with tempfile.TemporaryDirectory() as folder:
         shop = read_shop(file, Path(folder))
         start = perf_counter()

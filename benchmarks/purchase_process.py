@@ -6,7 +6,6 @@ Data: CDNOW_sample.txt in the folder cdnow of WINBACK_DATA (default ../shared/da
 """
 
 import argparse
-import os
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -18,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.report import Bar, document, publish
+from benchmarks.report import Bar, document, publish, raw_data
 from models.purchase_counts import PurchaseCounts, collapse_counts
 from models.purchase_likelihood import Process
 from models.purchase_process import PROCESSES, PurchaseProcess, fit_process
@@ -121,13 +120,10 @@ def main() -> int:
     parser.add_argument("--customers", type=int, default=1_000_000)
     parser.add_argument("--json", action="store_true", help="print the JSON document")
     options = parser.parse_args()
-    file = Path(os.environ.get("WINBACK_DATA", "../shared/data")) / "cdnow" / "CDNOW_sample.txt"
-    if not file.is_file():
-        sys.stderr.write(
-            f"benchmarks.purchase_process: no file {file}. Expected the CDNOW sample. "
-            "Fix: set WINBACK_DATA to the folder that holds the folder cdnow.\n"
-        )
+    data = raw_data("purchase_process", ["cdnow/CDNOW_sample.txt"])
+    if data is None:
         return 2
+    file = data / "cdnow/CDNOW_sample.txt"
     sample = fit_process(read_sample(file), process="bg_nbd")
     report = document("purchase_process", **_figures(sample, options.customers), packages=PACKAGES)
     return publish(report, as_json=options.json)

@@ -6,7 +6,6 @@ baselines. Data: the folder WINBACK_DATA (default ../shared/data), see examples/
 """
 
 import argparse
-import os
 import shutil
 import sys
 import tempfile
@@ -15,7 +14,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from benchmarks.report import Bar, document, publish
+from benchmarks.report import Bar, document, publish, raw_data
 from pipelines.config import load_config
 from pipelines.ingest import run_ingest
 from pipelines.nightly import run_nightly
@@ -44,13 +43,8 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     arguments = parser.parse_args()
     names = list(DATASETS) if arguments.dataset == "all" else [arguments.dataset]
-    data = Path(os.environ.get("WINBACK_DATA", "../shared/data"))
-    missing = [str(data / name) for name in names if not (data / name).is_dir()]
-    if missing:
-        sys.stderr.write(
-            f"benchmarks.real_data: no folder {', '.join(missing)}. Expected the raw files. "
-            "Fix: set WINBACK_DATA to the folder that holds them.\n"
-        )
+    data = raw_data("real_data", names)
+    if data is None:
         return 2
     figures = {name: run_dataset(name, data / name) for name in names}
     report = document(

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
+from pathlib import Path
 from time import perf_counter
 from typing import Any, Literal
 
@@ -17,6 +18,29 @@ GATE_FAILED = 5
 """Exit code of a benchmark that ran but missed a bar."""
 
 BOOTSTRAP_DRAWS = 2000
+
+
+def raw_data(benchmark: str, names: Sequence[str]) -> Path | None:
+    """The folder with the public data sets: WINBACK_DATA, by default ../shared/data.
+
+    Parameters
+    ----------
+    benchmark : told in the message.
+    names : files or folders in it that the benchmark reads.
+
+    Returns
+    -------
+    None, after a message on stderr, if one is missing.
+    """
+    folder = Path(os.environ.get("WINBACK_DATA", "../shared/data"))
+    missing = [str(folder / name) for name in names if not (folder / name).exists()]
+    if not missing:
+        return folder
+    sys.stderr.write(
+        f"benchmarks.{benchmark}: {', '.join(missing)} not found. Expected the raw public data. "
+        "Fix: set WINBACK_DATA to the folder that holds them.\n"
+    )
+    return None
 
 
 @dataclass(frozen=True, slots=True)

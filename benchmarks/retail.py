@@ -21,7 +21,7 @@ from typing import Any
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-from benchmarks.report import Bar, document, publish
+from benchmarks.report import Bar, document, publish, raw_data
 from models.baselines import RECENCY_RULE, RFM_LOGISTIC, RFM_SCORE
 from models.purchase_rung import PURCHASE_PROCESS
 from pipelines.backtest import run_backtest
@@ -54,14 +54,10 @@ def main() -> int:
     parser.add_argument("--origins", type=int, default=6, help="rolling origins (default 6)")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     arguments = parser.parse_args()
-    data = Path(os.environ.get("WINBACK_DATA", "../shared/data"))
-    file = data / "online_retail_II" / "online_retail_II.parquet"
-    if not file.is_file():
-        sys.stderr.write(
-            f"benchmarks.retail: no file {file}. Expected the raw invoice lines. "
-            "Fix: set WINBACK_DATA to the folder that holds online_retail_II/.\n"
-        )
+    data = raw_data("retail", ["online_retail_II/online_retail_II.parquet"])
+    if data is None:
         return 2
+    file = data / "online_retail_II/online_retail_II.parquet"
     with tempfile.TemporaryDirectory() as folder:
         shutil.copy(EXAMPLE / "winback.toml", folder)
         config = load_config(Path(folder))

@@ -8,7 +8,6 @@ examples/*/README.md.
 """
 
 import argparse
-import os
 import shutil
 import sys
 import tempfile
@@ -19,7 +18,7 @@ from time import perf_counter
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from benchmarks.report import Bar, document, publish
+from benchmarks.report import Bar, document, publish, raw_data
 from features.history_reader import HistoryReader, learn_vocabulary
 from features.local_day import local_midnight_us
 from features.spec import FeatureSpec
@@ -67,13 +66,8 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     arguments = parser.parse_args()
     names = list(DATASETS) if arguments.dataset == "all" else [arguments.dataset]
-    data = Path(os.environ.get("WINBACK_DATA", "../shared/data"))
-    missing = [str(data / name) for name in names if not (data / name).is_dir()]
-    if missing:
-        sys.stderr.write(
-            f"benchmarks.return_time: no folder {', '.join(missing)}. Expected the raw files. "
-            "Fix: set WINBACK_DATA to the folder that holds them.\n"
-        )
+    data = raw_data("return_time", names)
+    if data is None:
         return 2
     figures = {name: run_dataset(name, data / name) for name in names}
     report = document(

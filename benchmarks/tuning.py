@@ -7,7 +7,6 @@ judges both on the test fold, which no trial has seen. Data: the folder WINBACK_
 """
 
 import argparse
-import os
 import shutil
 import sys
 import tempfile
@@ -21,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.real_data import DATASETS, EXAMPLES
-from benchmarks.report import Bar, document, publish
+from benchmarks.report import Bar, document, publish, raw_data
 from features.warehouse import Warehouse
 from models.bundle import KINDS, Kind
 from models.ladder import FOREST
@@ -48,13 +47,8 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     arguments = parser.parse_args()
     names = list(DATASETS) if arguments.dataset == "all" else [arguments.dataset]
-    data = Path(os.environ.get("WINBACK_DATA", "../shared/data"))
-    missing = [str(data / name) for name in names if not (data / name).is_dir()]
-    if missing:
-        sys.stderr.write(
-            f"benchmarks.tuning: no folder {', '.join(missing)}. Expected the raw files. "
-            "Fix: set WINBACK_DATA to the folder that holds them.\n"
-        )
+    data = raw_data("tuning", names)
+    if data is None:
         return 2
     figures: dict[str, dict[str, dict[str, Any]]] = {}
     for name in names:

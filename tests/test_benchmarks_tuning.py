@@ -28,4 +28,4 @@ def test_missing_data_are_named(
     monkeypatch.setenv("WINBACK_DATA", str(tmp_path))
     monkeypatch.setattr(sys, "argv", ["tuning", "--dataset", "cdnow"])
     assert main() == 2
-    assert "no folder" in capsys.readouterr().err
+    assert "cdnow not found" in capsys.readouterr().err

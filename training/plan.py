@@ -76,7 +76,7 @@ class TrainingPlan:
     max_cutoffs: Annotated[int, Field(ge=1, le=60)] = 8
     validation_cutoffs: Annotated[int, Field(ge=1, le=12)] = 3
     min_positives: Annotated[int, Field(ge=10)] = 50
-    max_rows: Annotated[int, Field(ge=1000)] = 2_000_000
+    max_rows: Annotated[int, Field(ge=1000)] = 700_000
     calibration: Literal["auto", "isotonic", "platt"] = "auto"
     bootstrap_draws: Annotated[int, Field(ge=50, le=5000)] = 200
     learner: LearnerPlan = Field(default_factory=LearnerPlan)
