@@ -15,6 +15,7 @@ from models.purchase_rung import PURCHASE_PROCESS
 from training import ladder_fit
 from training.folds import plan_folds
 from training.ladder_fit import FittedLadder, fit_ladder
+from training.level_fit import Levels
 from training.material import Material
 from training.plan import LearnerPlan, TrainingPlan
 
@@ -54,6 +55,8 @@ def test_where_nothing_is_proven_forest_and_process_serve_half_and_half(
         assert plain.ladder.calibrations[name] == Calibration("platt")
         assert plain.ladder.shifts[name] == Shift(1.0, 0.0)
     assert plain.ladder.level == 0.0  # no year ago is known, and the rest is noise, too
+    # A report must not name a level that nothing was moved by.
+    assert (plain.level.value, plain.level.rule) == (0.0, "none")
 
 
 def test_baselines_are_calibrated_all_the_same(plain: FittedLadder, shop: Material) -> None:
@@ -92,7 +95,7 @@ def test_at_another_as_of_only_level_and_process_are_others(
 ) -> None:
     monkeypatch.setattr(ladder_fit, "is_enough", lambda *_: True)
     fitted = fit_ladder("natural_return", shop, plan=PLAN)
-    levels = ladder_fit.Levels(
+    levels = Levels(
         "natural_return",
         shop.levels,
         shop.processes,

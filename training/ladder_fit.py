@@ -48,7 +48,7 @@ class FittedLadder:
     Attributes
     ----------
     ladder : knows nothing that arrived at or after the test cutoff.
-    level : forecast for the test cutoff.
+    level : the ladder's at the test cutoff; 0 by rule "none" where it is not used.
     method, rows : of calibration, and the validation rows behind it; "none" where too few
         customers speak for one: see `training.stack.is_enough`.
     selection : cross-fitted log loss of every rung on the validation fold.
@@ -63,12 +63,17 @@ class FittedLadder:
     def at(self, levels: Levels, as_of_us: int) -> Ladder:
         """The same ladder with level and purchase processes of another as-of."""
         plain = self.method == "none"
-        level = levels.forecast(as_of_us)
         return replace(
             self.ladder,
-            level=0.0 if plain and level.rule != "season" else level.value,
+            level=_forecast_level(levels, as_of_us, plain=plain).value,
             purchase=levels.rung(as_of_us, plain=plain),
         )
+
+
+def _forecast_level(levels: Levels, as_of_us: int, *, plain: bool) -> Level:
+    """The level to expect; of a small shop only what was so a year ago, too."""
+    level = levels.forecast(as_of_us)
+    return Level(0.0, "none", level.seen) if plain and level.rule != "season" else level
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +170,7 @@ def fit_ladder(kind: Kind, material: Material, *, plan: TrainingPlan) -> FittedL
     ladder = replace(ladder, shifts=shifts)
     fitted = FittedLadder(
         ladder=ladder,
-        level=fit.levels.forecast(material.folds.test_us),
+        level=_forecast_level(fit.levels, material.folds.test_us, plain=plain),
         method="none" if plain else method,
         rows=len(labels),
         selection={name: float(loss.mean()) for name, loss in losses.items()},

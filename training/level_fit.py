@@ -48,7 +48,7 @@ class Level:
     ----------
     value : log-odds to add at the as-of.
     rule : "season" (from the level of a year ago), "average" (from the mean level) or
-        "none" (no level is known).
+        "none" (no level is known, or none is used).
     seen : shrunken levels by as-of, log-odds.
     """
 
