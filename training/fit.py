@@ -61,7 +61,8 @@ def check_counts(panel: Panel, folds: Folds, *, min_positives: int) -> None:
                 f"per fold; cutoffs: {days})",
                 expected=f"at least {min_positives} of each in every fold",
                 fix="ingest more customers or a longer history, change the stages' silence_days "
-                "or windows.horizon_days, or lower training.min_positives",
+                "or windows.horizon_days, or lower training.min_positives; history that was "
+                "ingested late counts only with `winback ingest events --backfill`",
             )
         )
 

@@ -36,6 +36,9 @@ STEP_DAYS = 14
 CUSTOMERS = 30_000
 """Customers a level is measured on: its standard error is then below two hundredths."""
 
+_OLDEST_US = 3 * 364 * DAY_US
+"""Older levels say nothing about the present; one wrong date must not stretch the grid."""
+
 EARLY_SHARE = 3
 """Levels of a third of the horizon are known sooner and tell how this year differs."""
 
@@ -111,7 +114,7 @@ def level_as_ofs(
     while True:
         end -= timedelta(days=STEP_DAYS)
         as_of = local_midnight_us(end, timezone)
-        if as_of - history_us < first_us:
+        if as_of - history_us < first_us or end_us - as_of > _OLDEST_US:
             break
         grid.append(as_of)
     return np.unique([*grid, *folds.as_ofs, end_us])
