@@ -13,7 +13,15 @@ if TYPE_CHECKING:
     from training.ladder import Difference
     from training.metrics import Estimate
 
-_SHOWN = ("auc", "log_loss", "average_precision", "brier", "ece", "calibration_slope")
+_SHOWN = (
+    "auc",
+    "log_loss",
+    "average_precision",
+    "brier",
+    "ece",
+    "calibration_slope",
+    "lift_top_10pct",
+)
 
 
 def render_backtest(report: "BacktestReport", console: Console) -> None:
@@ -40,19 +48,20 @@ def _render_kind(model: "KindBacktest", console: Console) -> None:
     if not pooled.rungs:
         console.print(f"{title}: too few of either outcome to judge\n")
         return
-    rows = [
-        [
-            rung.name,
-            *(_number(rung.metrics[metric]) for metric in _SHOWN),
-            _number(rung.metrics["lift_top_10pct"]),
-            *(_minus(pooled, rung.name, metric) for metric in ("auc", "log_loss")),
-        ]
+    # Two tables, as one would not fit a terminal of 80 columns.
+    columns = ["forecaster", "AUC", "log loss", "AP", "Brier", "ECE", "slope", "lift"]
+    figures = [
+        [rung.name, *(_number(rung.metrics[metric], metric) for metric in _SHOWN)]
         for rung in pooled.rungs
     ]
-    columns = ["forecaster", "AUC", "log loss", "AP", "Brier", "ECE", "slope", "lift 10 %"]
-    console.print(
-        text_table(title, [*columns, f"AUC, {CURRENT} minus", "log loss, minus"], rows, numeric=1)
-    )
+    console.print(text_table(title, columns, figures, numeric=1))
+    differences = [
+        [rung.name, *(_minus(pooled, rung.name, metric) for metric in ("auc", "log_loss"))]
+        for rung in pooled.rungs
+        if rung.name != CURRENT
+    ]
+    columns = ["forecaster", "AUC", "log loss"]
+    console.print(text_table(f"{CURRENT} minus", columns, differences, numeric=1))
     for name, slices in (
         ("origin", model.origins),
         ("stage", model.stages),
@@ -72,17 +81,23 @@ def _render_kind(model: "KindBacktest", console: Console) -> None:
 
 
 def _slice_table(name: str, slices: "tuple[Slice, ...]") -> object:
+    metrics = ("auc", "log_loss", "ece", "calibration_slope")
     rows = []
     for one in slices:
         rung = next((rung for rung in one.rungs if rung.name == CURRENT), None)
-        figures = ["too few"] * 5
+        figures = ["too few", "", "", ""]
         if rung is not None:
-            metrics = ("auc", "log_loss", "ece", "calibration_slope", "lift_top_10pct")
-            figures = [_number(rung.metrics[metric]) for metric in metrics]
+            figures = [_number(rung.metrics[metric], metric) for metric in metrics]
         base = f"{one.positives / max(one.rows, 1):.1%}"
-        rows.append([one.name, f"{one.rows:,}", base, *figures, _captured(one)])
-    columns = [name, "rows", "base rate", "AUC", "log loss", "ECE", "slope", "lift 10 %"]
-    return text_table(f"{CURRENT}, by {name}", [*columns, "value in top 10 %"], rows, numeric=1)
+        label = one.name.replace(", ", ",\n") if name == "tier" else one.name
+        rows.append([label, f"{one.rows:,}", base, *figures, _captured(one)])
+    columns = [name, "rows", "rate", "AUC", "log loss", "ECE", "slope", "value"]
+    return text_table(
+        f"{CURRENT}, by {name} (value: share of the spend at stake in the top 10 %)",
+        columns,
+        rows,
+        numeric=1,
+    )
 
 
 def _captured(one: "Slice") -> str:
@@ -106,5 +121,5 @@ def _signed(difference: "Difference") -> str:
     return f"{estimate.value:+.4f} [{estimate.low:+.4f}, {estimate.high:+.4f}]"
 
 
-def _number(estimate: "Estimate") -> str:
-    return f"{estimate.value:.4f}" if abs(estimate.value) < 1 else f"{estimate.value:.3f}"
+def _number(estimate: "Estimate", metric: str) -> str:
+    return f"{estimate.value:.4f}" if metric == "log_loss" else f"{estimate.value:.3f}"

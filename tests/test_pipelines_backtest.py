@@ -326,6 +326,9 @@ def test_the_terminal_shows_ladder_slices_and_notes(
         "MLflow: ",
     ):
         assert part in shown
+    narrow = io.StringIO()
+    render_backtest(run[0], Console(file=narrow, width=80))
+    assert "…" not in narrow.getvalue()
     always = [model.shipped[0] for model in run[0].models if len(set(model.shipped)) == 1]
     for rung in set(always):
         # A rung that always shipped is not compared with itself.
