@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -22,44 +23,41 @@ NAMED = 3
 
 
 @dataclass(frozen=True, slots=True)
-class QuarterCounts:
-    """Events by quarter of an hour since 1970: `counts[i]` of quarter `first` + i."""
+class DayCounts:
+    """Events of each local day: `per_day[i]` of `first` + i days; first and last have some."""
 
-    first: int
-    counts: Int64Array
+    first: date
+    per_day: Int64Array
 
     @classmethod
-    def of(cls, occurred_at: Int64Array) -> "QuarterCounts":
-        """Count instants (us, UTC), shape (n,)."""
-        if not len(occurred_at):
-            return cls(0, np.zeros(0, dtype=np.int64))
+    def of(cls, occurred_at: Int64Array, timezone: ZoneInfo) -> "DayCounts":
+        """Count instants (us, UTC), shape (n,), n > 0, by local day of the business."""
         quarters = occurred_at // QUARTER_US
         first = int(quarters.min())
-        return cls(first, np.bincount(quarters - first).astype(np.int64))
+        quarters -= first
+        seen = np.concatenate(([0], np.cumsum(np.bincount(quarters))))
+        day = last_midnight(first * QUARTER_US, timezone)
+        last = last_midnight((first + len(seen) - 1) * QUARTER_US - 1, timezone)
+        edges = _midnight_quarters(day, last, timezone) - first
+        return cls(day, np.diff(seen[np.clip(edges, 0, len(seen) - 1)]))
+
+    @classmethod
+    def joined(cls, parts: Sequence["DayCounts"]) -> "DayCounts":
+        """The counts of several sets of events as one; at least one part."""
+        first = min(part.first for part in parts)
+        starts = [(part.first - first).days for part in parts]
+        ends = [start + len(part.per_day) for start, part in zip(starts, parts, strict=True)]
+        total = np.zeros(max(ends), dtype=np.int64)
+        for start, end, part in zip(starts, ends, parts, strict=True):
+            total[start:end] += part.per_day
+        return cls(first, total)
 
 
-def events_per_day(parts: Sequence[QuarterCounts], *, timezone: ZoneInfo) -> Int64Array:
-    """Events of each local day, from the first day that has any to the last.
-
-    Parameters
-    ----------
-    parts : of all buckets; at least one event among them.
-    timezone : of the business.
-    """
-    some = [part for part in parts if len(part.counts)]
-    first = min(part.first for part in some)
-    total = np.zeros(max(part.first + len(part.counts) for part in some) - first, dtype=np.int64)
-    for part in some:
-        start = part.first - first
-        total[start : start + len(part.counts)] += part.counts
-    day = last_midnight(first * QUARTER_US, timezone)
-    last = last_midnight((first + len(total)) * QUARTER_US - 1, timezone)
-    edges = [
-        local_midnight_us(day + timedelta(days=i), timezone) // QUARTER_US - first
-        for i in range((last - day).days + 2)
-    ]
-    seen = np.concatenate(([0], np.cumsum(total)))
-    return np.asarray(np.diff(seen[np.clip(edges, 0, len(total))]))
+@lru_cache(maxsize=16)
+def _midnight_quarters(first: date, last: date, timezone: ZoneInfo) -> Int64Array:
+    """The quarters of an hour with which days begin, from the first to the one after the last."""
+    days = [first + timedelta(days=i) for i in range((last - first).days + 2)]
+    return np.array([local_midnight_us(day, timezone) // QUARTER_US for day in days])
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from features.history_reader import read_columns
 from features.local_day import local_midnight_us
 from features.warehouse import Warehouse
 from pipelines.config import Config
-from pipelines.empty_days import QuarterCounts, events_per_day, training_notes
+from pipelines.empty_days import DayCounts, training_notes
 from pipelines.engine import map_buckets
 from training.folds import Folds, last_midnight, plan_folds
 
@@ -31,7 +31,7 @@ class _Times:
     stored: int
     first_stored_us: int | None
     span_us: tuple[int, int] | None
-    quarters: QuarterCounts
+    days: DayCounts | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,25 +156,26 @@ def known_events(config: Config, *, until: date, until_us: int, version: int) ->
     DataError : no event had occurred and arrived before it.
     """
 
+    timezone = ZoneInfo(config.business.timezone)
+
     def times(occurred_at: Int64Array, arrived_at: Int64Array) -> _Times:
         known = occurred_at[(occurred_at < until_us) & (arrived_at < until_us)]
         return _Times(
             stored=len(occurred_at),
             first_stored_us=int(occurred_at.min()) if len(occurred_at) else None,
             span_us=(int(known.min()), int(known.max())) if len(known) else None,
-            quarters=QuarterCounts.of(known),
+            days=DayCounts.of(known, timezone) if len(known) else None,
         )
 
     found = _over_times(config, version, times)
     spans = [one.span_us for one in found if one.span_us is not None]
     if not spans:
         raise _nothing_known(until, found)
-    timezone = ZoneInfo(config.business.timezone)
-    first_us, last_us = min(span[0] for span in spans), max(span[1] for span in spans)
+    days = DayCounts.joined([one.days for one in found if one.days is not None])
     return KnownEvents(
-        span_us=(first_us, last_us),
-        first_day=last_midnight(first_us, timezone),
-        per_day=events_per_day([one.quarters for one in found], timezone=timezone),
+        span_us=(min(span[0] for span in spans), max(span[1] for span in spans)),
+        first_day=days.first,
+        per_day=days.per_day,
     )
 
 

@@ -15,7 +15,7 @@ from small_shop import DAY_US, START_US, events_table, make_home, shop_events
 
 from features.local_day import local_midnight_us
 from pipelines import train
-from pipelines.empty_days import QuarterCounts, events_per_day, find_empty_days, training_notes
+from pipelines.empty_days import DayCounts, find_empty_days, training_notes
 from pipelines.observation import plan_run
 from pipelines.render import render_training
 from pipelines.train import TrainReport, run_train
@@ -39,15 +39,16 @@ def test_events_are_counted_by_local_day_as_one_by_one(zone: str) -> None:
     days = [date(2024, 1, 5) + timedelta(days=int(i)) for i in rng.integers(0, 700, 300)]
     midnights = [local_midnight_us(day, timezone) for day in days]
     instants = np.array([m + int(d) for m in midnights for d in (-1, 0, 37 * 60_000_000)])
-    parts = [QuarterCounts.of(part) for part in np.split(rng.permutation(instants), [200, 200])]
-    found = events_per_day(parts, timezone=timezone)
+    halves = np.split(rng.permutation(instants), [200])
+    found = DayCounts.joined([DayCounts.of(half, timezone) for half in halves])
     local = Counter(
         datetime.fromtimestamp(us // 1_000_000, UTC).astimezone(timezone).date()
         for us in instants.tolist()
     )
     first, last = min(local), max(local)
     every = [first + timedelta(days=i) for i in range((last - first).days + 1)]
-    assert found.tolist() == [local[day] for day in every]
+    assert found.first == first
+    assert found.per_day.tolist() == [local[day] for day in every]
 
 
 def test_runs_of_empty_days_are_found() -> None:
