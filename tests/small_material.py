@@ -1,16 +1,18 @@
 """All that models are fitted from, of one bucket of the small shop."""
 
 from collections.abc import Sequence
+from datetime import date
 from zoneinfo import ZoneInfo
 
 import numpy as np
-from small_shop import SPEC, STAGES
+from small_shop import SPEC, STAGES, history_of, shop_events
 
 from features.history import History
+from features.local_day import local_midnight_us
 from features.spec import FeatureSpec
 from features.stage import Stage
 from models.bundle import stages_digest
-from training.folds import Folds
+from training.folds import Folds, plan_folds
 from training.level_fit import fit_processes
 from training.levels import collect_levels, level_as_ofs
 from training.material import Material
@@ -56,3 +58,18 @@ def material_of(
         spec=spec,
         stages_digest=stages_digest(stages),
     )
+
+
+def shop_material(customers: int, *, step_days: int = 28, most: tuple[int, int]) -> Material:
+    """The small shop of so many customers, trained as of its last day."""
+    table = shop_events(customers)
+    times = table.column("occurred_at").cast("int64").to_numpy()
+    folds = plan_folds(
+        (int(times.min()), int(times.max())),
+        trained_until_us=local_midnight_us(date(2025, 11, 27), BERLIN),
+        timezone=BERLIN,
+        windows=(2.0, 30.0),
+        step_days=step_days,
+        most=most,
+    )
+    return material_of(history_of(table), folds=folds)

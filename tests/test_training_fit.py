@@ -1,20 +1,16 @@
 """Fitting and judging: deterministic, honest about baselines, refusing too little data."""
 
 from dataclasses import replace
-from datetime import date
 
 import numpy as np
 import pytest
 from scipy.special import expit
-from small_material import BERLIN, material_of
-from small_shop import history_of, shop_events
+from small_material import shop_material
 
 from features.errors import DataError
-from features.local_day import local_midnight_us
 from models.bundle import KINDS, Kind
 from models.ladder import FOREST, RUNGS
 from training.fit import check_counts, fit_model
-from training.folds import plan_folds
 from training.ladder import Difference, verdict_of, verdict_text
 from training.ladder_fit import base_log_odds
 from training.material import Material
@@ -31,17 +27,7 @@ PLAN = TrainingPlan(
 
 @pytest.fixture(scope="module")
 def shop() -> Material:
-    table = shop_events(600)
-    times = table.column("occurred_at").cast("int64").to_numpy()
-    folds = plan_folds(
-        (int(times.min()), int(times.max())),
-        trained_until_us=local_midnight_us(date(2025, 11, 27), BERLIN),
-        timezone=BERLIN,
-        windows=(2.0, 30.0),
-        step_days=28,
-        most=(4, 2),
-    )
-    return material_of(history_of(table), folds=folds)
+    return shop_material(600, most=(4, 2))
 
 
 @pytest.mark.parametrize("kind", KINDS)

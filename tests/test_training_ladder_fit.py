@@ -1,19 +1,15 @@
 """A ladder as of the test cutoff: what a small shop gets, and what a large one."""
 
 from dataclasses import replace
-from datetime import date
 
 import numpy as np
 import pytest
-from small_material import BERLIN, material_of
-from small_shop import history_of, shop_events
+from small_material import shop_material
 
-from features.local_day import local_midnight_us
 from models.calibration import Calibration
 from models.ladder import FOREST, RUNGS, STACK, Shift
 from models.purchase_rung import PURCHASE_PROCESS
 from training import ladder_fit
-from training.folds import plan_folds
 from training.ladder_fit import FittedLadder, fit_ladder
 from training.level_fit import Levels
 from training.material import Material
@@ -25,17 +21,7 @@ MEMBERS = (PURCHASE_PROCESS, FOREST, STACK)
 
 @pytest.fixture(scope="module")
 def shop() -> Material:
-    table = shop_events(400)
-    times = table.column("occurred_at").cast("int64").to_numpy()
-    folds = plan_folds(
-        (int(times.min()), int(times.max())),
-        trained_until_us=local_midnight_us(date(2025, 11, 27), BERLIN),
-        timezone=BERLIN,
-        windows=(2.0, 30.0),
-        step_days=28,
-        most=(4, 2),
-    )
-    return material_of(history_of(table), folds=folds)
+    return shop_material(400, most=(4, 2))
 
 
 @pytest.fixture

@@ -14,16 +14,14 @@ import optuna
 import pytest
 from lightgbm.basic import LightGBMError
 from pydantic import TypeAdapter
-from small_material import BERLIN, material_of
-from small_shop import history_of, shop_events
+from small_material import shop_material
 
 import training.tuning_trials as trials_module
 from features.errors import UsageError
-from features.local_day import local_midnight_us
 from models.bundle import KINDS, Kind
 from models.forest import Forest, fit_forest
 from training.fit import fit_model
-from training.folds import MIN_TRAINING, Cutoff, FoldName, Folds, plan_folds
+from training.folds import MIN_TRAINING, Cutoff, FoldName, Folds
 from training.material import Material
 from training.panel import PanelRows
 from training.plan import LearnerPlan, TrainingPlan, TreeSettings
@@ -42,17 +40,7 @@ PLAN = TrainingPlan(
 
 @pytest.fixture(scope="module")
 def shop() -> Material:
-    table = shop_events(500)
-    times = table.column("occurred_at").cast("int64").to_numpy()
-    folds = plan_folds(
-        (int(times.min()), int(times.max())),
-        trained_until_us=local_midnight_us(date(2025, 11, 27), BERLIN),
-        timezone=BERLIN,
-        windows=(2.0, 30.0),
-        step_days=14,
-        most=(8, 2),
-    )
-    return material_of(history_of(table), folds=folds)
+    return shop_material(500, step_days=14, most=(8, 2))
 
 
 @pytest.fixture(scope="module")

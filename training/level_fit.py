@@ -102,8 +102,9 @@ class Levels:
         self._processes = processes
         self._folds = folds
         self._until = min(known_until_us, folds.observed_until_us)
-        self._lines, self._offsets = self._measure(early=False)
-        _, self._early = self._measure(early=True)
+        self._lines, offsets = self._measure(early=False)
+        self._seen = _shrunken(offsets)
+        self._early = _shrunken(self._measure(early=True)[1])
 
     def rung(self, as_of_us: int, *, plain: bool = False) -> PurchaseRung:
         """MBG/NBD with the parameters of an as-of and the lines of all known cutoffs.
@@ -121,25 +122,24 @@ class Levels:
             for stage, line in self._lines.items()
             if stage >= 0
         }
-        return PurchaseRung(self._sign, self._horizon_days(early=False), by_stage, base)
+        return PurchaseRung(self._sign, self._folds.horizon_us / DAY_US, by_stage, base)
 
     def at(self, as_of_us: int) -> float:
         """The shrunken level seen at a cutoff, or between its neighbours; 0 if none is known."""
-        seen = _shrunken(self._offsets)
-        if not seen:
+        if not self._seen:
             return 0.0
-        times = np.array(sorted(seen), dtype=np.float64)
-        return float(np.interp(as_of_us, times, [seen[int(t)] for t in times]))
+        times = sorted(self._seen)
+        return float(np.interp(as_of_us, times, [self._seen[at] for at in times]))
 
     def forecast(self, as_of_us: int) -> Level:
         """The level expected at an as-of, from cutoffs whose windows ended before it.
 
-        The anchor is the level of a year ago, or where there is none the mean of all,
-        the latest counting most. Early
-        levels, known sooner, tell how far the present lies from its own anchor: `DRIFT` of
-        that is expected to stay, or without a year ago as much as has stayed so far.
+        The anchor is the level of a year ago, or where there is none the mean of all, the
+        latest counting most. Early levels, known sooner, tell how far the present lies from
+        its own anchor: `DRIFT` of that is expected to stay, or without a year ago as much as
+        has stayed so far.
         """
-        seen, early = _shrunken(self._offsets), _shrunken(self._early)
+        seen, early = self._seen, self._early
         if not seen:
             return Level(0.0, "none", seen)
         latest = max(early)
@@ -156,9 +156,6 @@ class Levels:
         )
         return Level(anchor + stays * (early[latest] - usual), "average", seen)
 
-    def _horizon_days(self, *, early: bool) -> float:
-        return (early_us(self._folds) if early else self._folds.horizon_us) / DAY_US
-
     def _measure(self, *, early: bool) -> tuple[dict[int, tuple[float, float]], dict[int, _Offset]]:
         """Lines by stage (-1: all stages, intercept only), then each cutoff's offset."""
         horizon_us = early_us(self._folds) if early else self._folds.horizon_us
@@ -168,7 +165,7 @@ class Levels:
         labels = (back if self._sign > 0 else ~back).astype(np.int8)
         if len(labels) == 0:
             return {}, {}
-        raw = self._raw(rows, self._horizon_days(early=early))
+        raw = self._raw(rows, horizon_us / DAY_US)
         lines = {-1: (0.0, _rate_log_odds(labels))}
         score = np.full(len(labels), lines[-1][1])
         for stage in np.unique(rows.stage).tolist():

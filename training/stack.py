@@ -123,7 +123,7 @@ def choose_calibration(
     """
     if choose_method(labels, "auto") == "platt":
         return "platt"
-    half = (customers >> np.uint64(8)) % np.uint64(2) == 0
+    half = _first_half(customers)
     last = cutoff == cutoff.max()
     fit, judge = half & ~(last & bool(cutoff.max())), ~half & last
     losses = []
@@ -132,7 +132,7 @@ def choose_calibration(
     for method in methods:
         one = calibrate_rung(raw[fit], labels[fit], cutoff[fit], method=method)
         p = one.calibration.apply(raw[judge] + offset[judge])
-        losses.append(-np.log(np.where(labels[judge] == 1, p, 1.0 - p)))
+        losses.append(_row_losses(p, labels[judge]))
     gap = losses[0] - losses[1]
     clearly = gap.mean() > _standard_error(gap, customers[judge])
     return "isotonic" if clearly else "platt"
@@ -194,7 +194,7 @@ def cross_fitted_losses(
     -------
     By rung, shape (n,), nats.
     """
-    first = (customers >> np.uint64(8)) % np.uint64(2) == 0
+    first = _first_half(customers)
     losses = {name: np.empty(len(labels)) for name in RUNGS}
     for fit, judge in ((first, ~first), (~first, first)):
         if len(np.unique(labels[fit])) < 2:
@@ -209,7 +209,7 @@ def cross_fitted_losses(
             # A cutoff may have customers in one half only; it then takes the others' mean.
             offsets[seen] = given.offsets[seen]
             p = given.calibration.apply(raw[judge] + offsets[cutoff[judge]])
-            losses[name][judge] = -np.log(np.where(labels[judge] == 1, p, 1.0 - p))
+            losses[name][judge] = _row_losses(p, labels[judge])
     return losses
 
 
@@ -231,6 +231,16 @@ def is_enough(
     loss = np.logaddexp(0.0, plain) - labels * plain
     gap = loss - calibrated
     return bool(gap.mean() > _standard_error(gap, customers))
+
+
+def _first_half(customers: UInt64Array) -> BoolArray:
+    """Half of the customers, by other bits of the hash than those that sample."""
+    return np.asarray((customers >> np.uint64(8)) % np.uint64(2) == 0)
+
+
+def _row_losses(probability: Float64Array, labels: Int8Array) -> Float64Array:
+    """Log loss of each row, nats."""
+    return np.asarray(-np.log(np.where(labels == 1, probability, 1.0 - probability)))
 
 
 def _standard_error(gap: Float64Array, customers: UInt64Array) -> float:
