@@ -58,7 +58,7 @@ class EffectSample:
     @property
     def treated(self) -> NDArray[np.bool_]:
         """Rows assigned to a contact, shape (n,)."""
-        return self.action != NO_CONTACT
+        return np.asarray(self.action != NO_CONTACT)
 
     def take(self, rows: NDArray[Any]) -> "EffectSample":
         """The chosen rows, by mask or position."""
@@ -67,13 +67,10 @@ class EffectSample:
 
 def concat_samples(pieces: Sequence[EffectSample]) -> EffectSample:
     """Rows of several samples of the same features and actions, one after the other."""
-    return replace(
-        pieces[0],
-        **{
-            name: np.concatenate([getattr(piece, name) for piece in pieces])
-            for name in _row_fields()
-        },
-    )
+    joined: dict[str, Any] = {
+        name: np.concatenate([getattr(piece, name) for piece in pieces]) for name in _row_fields()
+    }
+    return replace(pieces[0], **joined)
 
 
 def _row_fields() -> list[str]:
