@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scoring.draw import hash_draws
+from scoring.holdout import HOLDOUT_KEY
 from scoring.policy import Experiment
 
 Float64Array = NDArray[np.float64]
@@ -41,25 +42,33 @@ class ArmDraws:
     minute: Float64Array
 
 
-def draw_arms(ids: Sequence[str], *, experiment: Experiment, as_of_us: int) -> ArmDraws:
+def draw_arms(
+    ids: Sequence[str],
+    *,
+    experiment: Experiment,
+    as_of_us: int,
+    is_holdout: BoolArray | None = None,
+) -> ArmDraws:
     """Draw arm, tie order, exploration and minute for every customer.
 
-    A customer is holdout when the stable draw is below `holdout_share`; otherwise
-    tonight's draw u gives ghost (u < ghost_share), explore (the next explore_share)
-    or contact. METHODS section 5.1.
+    The holdout is `scoring.holdout.holdout_members`; for the others tonight's draw u gives
+    ghost (u < ghost_share), explore (the next explore_share) or contact. METHODS section 5.1.
 
     Parameters
     ----------
     ids : n customer ids.
     as_of_us : the as-of, microseconds since 1970-01-01 UTC.
+    is_holdout : shape (n,); null means by the salted hash alone, without a ledger.
     """
-    lasting = hash_draws(ids, key=(experiment.salt, "holdout"))
+    lasting = hash_draws(ids, key=(experiment.salt, HOLDOUT_KEY))
     nightly = hash_draws(ids, key=(experiment.salt, "night", str(as_of_us)))
     ghost = experiment.ghost_share
     arm = np.full(len(ids), CONTACT, dtype=np.int8)
     arm[nightly[:, 0] < ghost + experiment.explore_share] = EXPLORE
     arm[nightly[:, 0] < ghost] = GHOST
-    arm[lasting[:, 0] < experiment.holdout_share] = HOLDOUT
+    if is_holdout is None:
+        is_holdout = lasting[:, 0] < experiment.holdout_share
+    arm[is_holdout] = HOLDOUT
     return ArmDraws(arm=arm, tie=lasting[:, 1], action=nightly[:, 1], minute=nightly[:, 2])
 
 

@@ -85,12 +85,24 @@ class Caps:
 
 @dataclass(frozen=True, slots=True, config=_FORBID)
 class Experiment:
-    """Shares of the control groups and of exploration, and the salt of their draw."""
+    """Shares of the control groups and of exploration, and the salt of their draw.
+
+    Attributes
+    ----------
+    holdout_share : of all customers, never contacted while the salt is in force.
+    ghost_share, explore_share : of a night's list.
+    control_days : days a ghost is not listed again; null means gap plus horizon.
+    salt : decides who is drawn.
+    rotated_on : local date from which the salt is in force; before it the one of the
+        holdout ledger was. Needed when the salt changes.
+    """
 
     holdout_share: Annotated[float, Field(ge=0, le=0.5)] = 0.03
     ghost_share: Annotated[float, Field(ge=0, le=0.5)] = 0.1
     explore_share: Annotated[float, Field(ge=0, le=0.5)] = 0.05
+    control_days: Annotated[float, Field(gt=0, le=3650)] | None = None
     salt: Annotated[str, Field(min_length=4)] = "winback-2026"
+    rotated_on: str | None = None
 
 
 @dataclass(frozen=True, slots=True, config=_FORBID)
