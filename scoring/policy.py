@@ -2,7 +2,7 @@
 
 import re
 from datetime import time
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field
 from pydantic.dataclasses import dataclass
@@ -90,7 +90,13 @@ class Experiment:
     Attributes
     ----------
     holdout_share : of all customers, never contacted while the salt is in force.
-    ghost_share, explore_share : of a night's list.
+    ghost_share : of a night's list, not contacted.
+    explore_share : of a night's list, given an action by chance.
+    cold_explore_share : the same while no effect has been measured yet.
+    exploration : how chance picks that action: "uniform" among the open ones, or
+        "thompson", by the probability of being the best.
+    propensity_floor : least probability, of all assignments but the holdout's, that an
+        open action of a listed customer gets, as far as the explore share carries it.
     control_days : days a ghost is not listed again; null means gap plus horizon.
     salt : decides who is drawn.
     rotated_on : local date from which the salt is in force; before it the one of the
@@ -100,6 +106,9 @@ class Experiment:
     holdout_share: Annotated[float, Field(ge=0, le=0.5)] = 0.03
     ghost_share: Annotated[float, Field(ge=0, le=0.5)] = 0.1
     explore_share: Annotated[float, Field(ge=0, le=0.5)] = 0.05
+    cold_explore_share: Annotated[float, Field(ge=0, le=0.5)] = 0.1
+    exploration: Literal["uniform", "thompson"] = "thompson"
+    propensity_floor: Annotated[float, Field(ge=0, le=0.2)] = 0.01
     control_days: Annotated[float, Field(gt=0, le=3650)] | None = None
     salt: Annotated[str, Field(min_length=4)] = "winback-2026"
     rotated_on: str | None = None
