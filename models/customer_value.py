@@ -51,9 +51,9 @@ _NAMES = tuple(field.name for field in fields(CustomerValue))
 
 
 def customer_values(
-    matrix: FeatureMatrix, states: StageStates, counts: ReturnCounts, rows: NDArray[Any]
+    matrix: FeatureMatrix, states: StageStates, counts: ReturnCounts, rows: NDArray[Any] | slice
 ) -> CustomerValue:
-    """The chosen rows of a bucket, by mask or position.
+    """The chosen rows of a bucket, by mask, position or slice.
 
     Parameters
     ----------

@@ -11,9 +11,6 @@ from scoring.policy import Channel, Offer
 Float64Array = NDArray[np.float64]
 Int16Array = NDArray[np.int16]
 
-ORDERS_BEHIND_PRIOR = 3.0
-"""How many orders the average customer's order value weighs against a customer's own."""
-
 NORMAL_95 = 1.96
 _SMALLEST = 1e-6
 
@@ -67,27 +64,6 @@ def list_actions(channels: Mapping[str, Channel], offers: Mapping[str, Offer]) -
         contact_cost=column([c.cost for c, _ in pairs]),
         attrition_cost=column([c.unsubscribe_share * c.channel_value for c, _ in pairs]),
     )
-
-
-def shrink_order_value(mean_order: Float64Array, orders: Float64Array) -> Float64Array:
-    """Expected order value: the customer's own mean, pulled towards everybody's.
-
-    (n * mean + k * prior) / (n + k), where the prior is the mean of the customers' own
-    means and k = `ORDERS_BEHIND_PRIOR`. Zero for all when nobody has ordered.
-
-    Parameters
-    ----------
-    mean_order : shape (n,), money per order; ignored where `orders` is zero or missing.
-    orders : shape (n,), number of orders.
-    """
-    known = (orders > 0) & np.isfinite(mean_order)
-    count = np.where(known, orders, 0.0)
-    own = np.where(known, mean_order, 0.0)
-    prior = float(own[known].mean()) if known.any() else 0.0
-    value: Float64Array = (count * own + ORDERS_BEHIND_PRIOR * prior) / (
-        count + ORDERS_BEHIND_PRIOR
-    )
-    return np.maximum(value, 0.0)
 
 
 def shifted_probability(probability: Float64Array, shift: Float64Array | float) -> Float64Array:

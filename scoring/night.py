@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.stage import Stage
+from models.order_value import return_values, shrink_order_value
 from scoring.arms import ArmDraws, draw_arms
 from scoring.choice import LISTED, OUTCOMES, UNLIMITED, Choices, Limits, choose_actions
 from scoring.eligibility import (
@@ -20,7 +21,7 @@ from scoring.eligibility import (
     stage_channel_order,
     stage_offers,
 )
-from scoring.gain import Actions, expected_gains, list_actions, shrink_order_value
+from scoring.gain import Actions, expected_gains, list_actions
 from scoring.policy import Caps, Channel, Experiment, ListRules, Offer
 from scoring.reachability import NO_ZONE, Reachability
 from scoring.scored import ScoredCustomers, select_pressure, select_reach
@@ -209,9 +210,7 @@ def allowed_actions(is_open: BoolArray, stage: NDArray[np.int16], policy: NightP
 def expected_order_values(scored: ScoredCustomers, policy: NightPolicy) -> Float64Array:
     """Money each customer's return is worth before margin: the stage's, else their own."""
     own = shrink_order_value(scored.mean_order, scored.orders)
-    by_stage = np.array([stage.return_value or np.nan for stage in policy.stages] + [np.nan])
-    fixed = by_stage[scored.stage]
-    return np.where(np.isnan(fixed), own, fixed)
+    return return_values(own, scored.stage, policy.stages)
 
 
 def customer_zones(reach: Reachability, rows: Int64Array, *, default: str) -> list[str]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -13,10 +12,12 @@ from features.history_reader import HistoryReader, read_columns
 from features.matrix import FeatureMatrix, build_matrix
 from features.return_counts import ReturnCounts, count_returns
 from features.stage import Stage
-from features.stage_state import NO_STAGE, StageStates, stage_states
+from features.stage_state import StageStates, stage_states
 from features.warehouse import Warehouse
 from models.bundle import Bundle, ReturnTimeBundle
 from models.customer_value import customer_values
+from models.order_value import kept_share, net_mean_order
+from models.return_probability import ModelRows, ReturnModels, return_probabilities
 from scoring.pressure import count_contacts
 from scoring.reachability import PROFILE_COLUMNS, Reachability, read_reachability
 from scoring.reasons import Circumstances, give_reasons, learn_words
@@ -96,9 +97,9 @@ class Scorer:
             dormant=states.dormant,
             p_dormant=p_dormant,
             p_natural=p_natural,
-            mean_order=column("order_amount_mean") * _kept(column("refund_share_lifetime")),
+            mean_order=net_mean_order(natural),
             orders=column("orders_lifetime"),
-            yearly_spend=column("spend_365d") * _kept(column("refund_share_365d")),
+            yearly_spend=column("spend_365d") * kept_share(column("refund_share_365d")),
             yearly_orders=column("orders_365d"),
             reach=self._reach(bucket, ids),
             pressure=select_pressure(contacts, states.customer.astype(np.int64)),
@@ -212,21 +213,19 @@ class Scorer:
         risk: FeatureMatrix,
         natural: FeatureMatrix,
     ) -> tuple[Float64Array, Float64Array]:
-        p_dormant = np.full(len(states.stage), np.nan)
-        p_natural = np.full(len(states.stage), np.nan)
-        recalled = np.array([stage.silence_days is not None for stage in self.stages])
-        awake = (states.stage != NO_STAGE) & recalled[states.stage] & ~states.dormant
-
-        def predicted(bundle: Bundle, matrix: FeatureMatrix, rows: NDArray[np.bool_]) -> Any:
-            value = customer_values(matrix, states, counts, rows)
-            return bundle.predict(matrix.values[rows], value, threads=self.threads)
-
-        if awake.any():
-            p_dormant[awake] = predicted(self.risk, risk, awake)
-            p_natural[awake] = 1.0 - p_dormant[awake]
-        if states.dormant.any():
-            p_natural[states.dormant] = predicted(self.natural, natural, states.dormant)
-        return p_dormant, p_natural
+        rows = ModelRows(
+            stage=states.stage,
+            dormant=states.dormant,
+            value=customer_values(natural, states, counts, slice(None)),
+            risk=risk.values,
+            natural=natural.values,
+        )
+        return return_probabilities(
+            rows,
+            models=ReturnModels(self.risk, self.natural),
+            stages=self.stages,
+            threads=self.threads,
+        )
 
     def _reach(self, bucket: int, ids: pa.Array) -> Reachability:
         files = self.warehouse.files("customers", bucket=bucket, version=self.versions["customers"])
@@ -234,8 +233,3 @@ class Scorer:
         return read_reachability(
             profiles, customer_ids=ids, flag_names=self.flag_names, as_of_us=self.as_of_us
         )
-
-
-def _kept(refund_share: Float64Array) -> Float64Array:
-    """Share of spend that was not taken back; all of it where nothing was spent."""
-    return 1.0 - np.clip(np.nan_to_num(refund_share), 0.0, 1.0)

@@ -5,12 +5,11 @@ import math
 import numpy as np
 import pytest
 
+from models.order_value import ORDERS_BEHIND_PRIOR, shrink_order_value
 from scoring.gain import (
-    ORDERS_BEHIND_PRIOR,
     expected_gains,
     list_actions,
     shifted_probability,
-    shrink_order_value,
 )
 from scoring.policy import Channel, Offer
 
