@@ -28,8 +28,8 @@ from pipelines.ingest import run_ingest
 from pipelines.init import write_config
 from pipelines.nightly_inputs import build_scorer, load_champions, night_policy, open_warehouse
 from pipelines.simulate import SimulationPlan, run_simulation
+from pipelines.simulate.business import SHOP
 from pipelines.simulate.files import CONTACTS_NAME, CUSTOMERS_NAME, EVENTS_PATTERN
-from pipelines.simulate.world import SHOP
 from pipelines.train import run_train
 from training.ladder import estimate_json
 from training.metrics import Judgement, draw_customers, judge
@@ -114,7 +114,7 @@ def prepare(home: Path, customers: int, seconds: dict[str, float]) -> tuple[Conf
     now = datetime.combine(END, datetime.min.time(), tzinfo=UTC)
     plan = SimulationPlan(preset="retail", customers=customers, days=DAYS, end=END, seed=SEED)
     start = perf_counter()
-    run_simulation(plan, out=home / "raw", config=config, world=SHOP)
+    run_simulation(plan, out=home / "raw", config=config, business=SHOP)
     seconds["simulate"] = perf_counter() - start
     start = perf_counter()
     for kind, pattern in _DELIVERIES.items():

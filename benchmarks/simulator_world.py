@@ -12,9 +12,9 @@ from benchmarks.simulator_observer import Shop
 from benchmarks.simulator_truth import Imagined, Question, know_histories, know_states
 from features.local_day import local_midnight_us
 from pipelines.config import Config
+from pipelines.simulate.business import SHOP, reach_of
 from pipelines.simulate.clock import DAY, lay_out_calendar
 from pipelines.simulate.population import KEENNESS, People, gather_people
-from pipelines.simulate.world import SHOP, reach_of
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -18,8 +18,8 @@ from pipelines.ingest import run_ingest
 from pipelines.init import preset_config, write_config
 from pipelines.nightly import NightlyReport, run_nightly
 from pipelines.simulate import SimulationPlan, SimulationSummary, run_simulation
+from pipelines.simulate.business import BUSINESSES
 from pipelines.simulate.files import CONTACTS_NAME, CUSTOMERS_NAME, EVENTS_PATTERN
-from pipelines.simulate.world import WORLDS
 from pipelines.train import TrainReport, run_train
 
 SCHEMA_VERSION = 1
@@ -173,7 +173,7 @@ def _simulate(plan: SimulationPlan, raw: Path, progress: Progress) -> Simulation
         plan,
         out=raw,
         config=preset_config(plan.preset),
-        world=WORLDS[plan.preset],
+        business=BUSINESSES[plan.preset],
         progress=progress,
     )
 

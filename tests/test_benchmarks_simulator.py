@@ -15,10 +15,10 @@ from benchmarks.simulator_truth import know_states
 from benchmarks.simulator_world import DAYS, END, SEED, Truth, ask, find_truth, gather
 from pipelines.init import preset_config
 from pipelines.simulate import SimulationPlan, run_simulation
+from pipelines.simulate.business import SHOP, reach_of
 from pipelines.simulate.clock import lay_out_calendar
 from pipelines.simulate.log import allocate_log
 from pipelines.simulate.shoppers import shopper_at
-from pipelines.simulate.world import SHOP, reach_of
 
 CUSTOMERS = 60
 CONFIG = preset_config("retail")
@@ -79,7 +79,7 @@ def test_a_hopeless_likeness_is_given_up(shop: Shop) -> None:
 
 def test_with_their_own_luck_futures_are_what_happens(shop: Shop, tmp_path: Path) -> None:
     plan = SimulationPlan(preset="retail", customers=CUSTOMERS, days=DAYS, end=END, seed=SEED)
-    run_simulation(plan, out=tmp_path, config=CONFIG, world=SHOP)
+    run_simulation(plan, out=tmp_path, config=CONFIG, business=SHOP)
     events = pd.read_parquet(tmp_path / "events-00000.parquet")
     bought = events[events.event_type == "purchase"]
     question = ask(CONFIG, AS_OF, 1)._replace(first_seed=SEED)

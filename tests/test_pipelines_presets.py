@@ -9,7 +9,7 @@ import pytest
 from features.errors import UsageError
 from pipelines.config import parse_config
 from pipelines.init import PRESETS, preset_config, preset_text, write_config
-from pipelines.simulate.world import WORLDS, reach_of
+from pipelines.simulate.business import BUSINESSES, reach_of
 
 
 @pytest.mark.parametrize("preset", PRESETS)
@@ -60,9 +60,9 @@ def test_lending_ladder_follows_the_field() -> None:
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_world_knows_every_configured_name(preset: str) -> None:
-    config, world = preset_config(preset), WORLDS[preset]
-    assert set(config.events.types) == set(world.event_types)
-    reach = reach_of(world, config)
+    config, business = preset_config(preset), BUSINESSES[preset]
+    assert set(config.events.types) == set(business.event_types)
+    reach = reach_of(business, config)
     assert len(reach.requires) == len(config.channels)
     assert len(reach.offer_effect) == len(config.offers)
 

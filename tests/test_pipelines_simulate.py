@@ -12,7 +12,7 @@ import pytest
 from features.errors import UsageError
 from pipelines.init import PRESETS, preset_config
 from pipelines.simulate import SimulationPlan, run_simulation, simulate_app
-from pipelines.simulate.world import WORLDS
+from pipelines.simulate.business import BUSINESSES
 
 END = date(2026, 3, 31)  # two days after Europe set its clocks forward
 FILES = ("events-00000.parquet", "customers.csv", "contacts.csv.gz")
@@ -28,7 +28,7 @@ def simulate(out: Path, preset: str = "retail", *, seed: int = 5, chunk: int = 1
         plan,
         out=out,
         config=preset_config(preset),
-        world=WORLDS[preset],
+        business=BUSINESSES[preset],
         chunk_customers=chunk,
     )
     return bytes_of(out)
@@ -156,7 +156,7 @@ def test_dirt_repeats_and_delays_a_few_events(tmp_path: Path) -> None:
             replace(plan, dirt=dirt),
             out=tmp_path / name,
             config=preset_config("retail"),
-            world=WORLDS["retail"],
+            business=BUSINESSES["retail"],
         )
         events = pd.read_parquet(summary.events_files[0])
         shares[name] = events.event_id.duplicated().mean()

@@ -11,8 +11,8 @@ import pytest
 
 from pipelines.init import preset_config
 from pipelines.simulate import SimulationPlan, SimulationSummary, run_simulation
+from pipelines.simulate.business import BUSINESSES, Business
 from pipelines.simulate.draws import customer_key, day_key, normal, population_uniforms, uniform
-from pipelines.simulate.world import WORLDS, World
 
 END = date(2026, 11, 1)
 LADDER = {
@@ -23,11 +23,11 @@ LADDER = {
 
 
 def run(
-    preset: str, out: Path, *, world: World | None = None, customers: int = 2000
+    preset: str, out: Path, *, business: Business | None = None, customers: int = 2000
 ) -> SimulationSummary:
     plan = SimulationPlan(preset=preset, customers=customers, days=540, end=END, seed=11)
     return run_simulation(
-        plan, out=out, config=preset_config(preset), world=world or WORLDS[preset]
+        plan, out=out, config=preset_config(preset), business=business or BUSINESSES[preset]
     )
 
 
@@ -173,11 +173,11 @@ def test_click_brings_a_visit(contacts: pd.DataFrame, events: pd.DataFrame) -> N
 def test_contacts_raise_returns_against_the_same_luck_without_effect(
     preset: str, kind: str, tmp_path: Path
 ) -> None:
-    world = WORLDS[preset]
+    business = BUSINESSES[preset]
     counts = {}
     for scale in (0.0, 1.0, 2.0):
-        habits = world.contacts._replace(effect_scale=scale)
-        summary = run(preset, tmp_path / str(scale), world=replace(world, contacts=habits))
+        habits = business.contacts._replace(effect_scale=scale)
+        summary = run(preset, tmp_path / str(scale), business=replace(business, contacts=habits))
         table = pd.read_parquet(summary.events_files[0]).drop_duplicates("event_id")
         counts[scale] = table[table.event_type == kind].customer_id.value_counts()
     gained = counts[1.0].sub(counts[0.0], fill_value=0)
@@ -187,9 +187,9 @@ def test_contacts_raise_returns_against_the_same_luck_without_effect(
 
 
 def test_without_contacts_the_company_contacts_nobody(tmp_path: Path) -> None:
-    world = WORLDS["retail"]
-    silent = world.contacts._replace(newsletter_rate=0.0, rule_rate=0.0, random_rate=0.0)
-    summary = run("retail", tmp_path, world=replace(world, contacts=silent), customers=300)
+    business = BUSINESSES["retail"]
+    silent = business.contacts._replace(newsletter_rate=0.0, rule_rate=0.0, random_rate=0.0)
+    summary = run("retail", tmp_path, business=replace(business, contacts=silent), customers=300)
     assert summary.contacts == 0
 
 

@@ -16,6 +16,7 @@ from features.progress import Progress, silent
 from pipelines.config import Config
 from pipelines.init import preset_config
 from pipelines.simulate import files
+from pipelines.simulate.business import BUSINESSES, Business, reach_of
 from pipelines.simulate.clock import Clock, lay_out_calendar
 from pipelines.simulate.log import (
     CHANGES,
@@ -28,7 +29,6 @@ from pipelines.simulate.log import (
     allocate_log,
 )
 from pipelines.simulate.population import People, gather_people
-from pipelines.simulate.world import WORLDS, World, reach_of
 
 PART_CUSTOMERS = 50_000
 """Customers per events file: part of the format, so that files never depend on chunks."""
@@ -116,7 +116,9 @@ def simulate_app(
     """
     plan = SimulationPlan(preset=preset, customers=customers, days=days, end=end, seed=seed)
     config = preset_config(preset)
-    return run_simulation(plan, out=out, config=config, world=WORLDS[preset], progress=progress)
+    return run_simulation(
+        plan, out=out, config=config, business=BUSINESSES[preset], progress=progress
+    )
 
 
 def run_simulation(
@@ -124,11 +126,11 @@ def run_simulation(
     *,
     out: Path,
     config: Config,
-    world: World,
+    business: Business,
     chunk_customers: int = 5_000,
     progress: Progress = silent,
 ) -> SimulationSummary:
-    """As `simulate_app`, in a world of one's own.
+    """As `simulate_app`, in a business of one's own.
 
     `chunk_customers` is how many customers are lived per kernel call; it changes memory
     and progress steps, never the files.
@@ -137,10 +139,10 @@ def run_simulation(
         plan.end,
         plan.days,
         business_zone=config.business.timezone,
-        zones=world.zones,
-        season=world.season,
+        zones=business.zones,
+        season=business.season,
     )
-    naming = _naming(config, world)
+    naming = _naming(config, business)
     aside = out / _ASIDE
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir(parents=True)
@@ -150,8 +152,8 @@ def run_simulation(
         raw_sink = stack.enter_context((aside / files.CONTACTS_NAME).open("wb"))
         contacts_sink = stack.enter_context(files.open_gzip(raw_sink))
         for part, first in enumerate(range(0, plan.customers, PART_CUSTOMERS)):
-            people = _people(plan, config, world, first)
-            lived = _live_part(plan, config, world, clock, people, chunk_customers, progress)
+            people = _people(plan, config, business, first)
+            lived = _live_part(plan, config, business, clock, people, chunk_customers, progress)
             events = files.deliver_events(
                 lived[0], people, naming, seed=plan.seed, end=clock.end, dirt=plan.dirt
             )
@@ -184,43 +186,43 @@ def _deliver(aside: Path, out: Path) -> tuple[Path, ...]:
     return tuple(out / name for name in names)
 
 
-def _naming(config: Config, world: World) -> files.Naming:
+def _naming(config: Config, business: Business) -> files.Naming:
     return files.Naming(
-        event_types=world.event_types,
-        categories=world.categories,
+        event_types=business.event_types,
+        categories=business.categories,
         channels=tuple(config.channels),
         offers=tuple(config.offers),
-        zones=world.zones,
+        zones=business.zones,
         flags=tuple(config.sources.customers.flags),
         costs=tuple(channel.cost for channel in config.channels.values()),
     )
 
 
-def _people(plan: SimulationPlan, config: Config, world: World, first: int) -> People:
+def _people(plan: SimulationPlan, config: Config, business: Business, first: int) -> People:
     return gather_people(
         plan.seed,
         first=first,
         count=min(PART_CUSTOMERS, plan.customers - first),
         days=plan.days,
-        zone_shares=world.zone_shares,
+        zone_shares=business.zone_shares,
         flag_names=tuple(config.sources.customers.flags),
-        early_share=world.early_share,
+        early_share=business.early_share,
     )
 
 
 def _live_part(
     plan: SimulationPlan,
     config: Config,
-    world: World,
+    business: Business,
     clock: Clock,
     people: People,
     chunk_customers: int,
     progress: Progress,
 ) -> tuple[EventColumns, ContactColumns, ChangeColumns]:
     """All rows of one part's customers, in order of customer, then as they were lived."""
-    latents = world.draw_latents(people, world.habits)
-    reach = reach_of(world, config)
-    rows = max(_LEAST_LOG_ROWS, 2 * (plan.days + 2) * world.most_events_per_day)
+    latents = business.draw_latents(people, business.habits)
+    reach = reach_of(business, config)
+    rows = max(_LEAST_LOG_ROWS, 2 * (plan.days + 2) * business.most_events_per_day)
     log = allocate_log(rows)
     pieces: list[tuple[EventColumns, ContactColumns, ChangeColumns]] = []
     for start in range(0, len(people), chunk_customers):
@@ -228,8 +230,15 @@ def _live_part(
         at = start
         while at < stop:
             log.cursor[:] = 0
-            at = world.kernel(
-                log, clock, reach, world.contacts, world.habits, latents, (at, stop), plan.seed
+            at = business.kernel(
+                log,
+                clock,
+                reach,
+                business.contacts,
+                business.habits,
+                latents,
+                (at, stop),
+                plan.seed,
             )
             pieces.append(_filled(log))
         progress("simulating customers", people.first + stop, plan.customers)

@@ -42,7 +42,7 @@ class ChannelTruth:
 
 
 @dataclass(frozen=True, slots=True)
-class World:
+class Business:
     """One preset's truth.
 
     `kernel` lives customers day by day, see `walk_shop`; `early_share` of them sign up in
@@ -64,7 +64,7 @@ class World:
     contacts: ContactHabits = field(default_factory=ContactHabits)
 
 
-SHOP = World(
+SHOP = Business(
     event_types=shop.EVENT_TYPES,
     categories=shop.CATEGORIES,
     zones=("Europe/Berlin", "Europe/London", "Europe/Athens", "Europe/Lisbon"),
@@ -89,7 +89,7 @@ SHOP = World(
     most_events_per_day=shop.MOST_EVENTS_PER_DAY,
 )
 
-LENDER = World(
+LENDER = Business(
     event_types=lender.EVENT_TYPES,
     categories=lender.PRODUCTS,
     zones=("America/Mexico_City", "America/Tijuana", "America/Cancun", "America/Hermosillo"),
@@ -117,13 +117,13 @@ LENDER = World(
     ),
 )
 
-WORLDS = {"retail": SHOP, "lending": LENDER}
+BUSINESSES = {"retail": SHOP, "lending": LENDER}
 
 
-def reach_of(world: World, config: Config) -> Reach:
+def reach_of(business: Business, config: Config) -> Reach:
     """The configured channels and offers as the kernels take them, in configured order."""
     bits = {name: 2 << bit for bit, name in enumerate(config.sources.customers.flags)}
-    truths = [world.channels[name] for name in config.channels]
+    truths = [business.channels[name] for name in config.channels]
     masks = [sum(bits[flag] for flag in channel.requires) for channel in config.channels.values()]
 
     def numbers(name: str) -> NDArray[np.float64]:
@@ -142,5 +142,5 @@ def reach_of(world: World, config: Config) -> Reach:
         is_open=np.array([truth.is_open_seen for truth in truths]),
         newsletter_channel=list(config.channels).index("email"),
         app_flags=bits["app_installed"] | bits["push_consent"],
-        offer_effect=np.array([world.offers[name] for name in config.offers], dtype=np.float64),
+        offer_effect=np.array([business.offers[name] for name in config.offers], dtype=np.float64),
     )
