@@ -12,7 +12,6 @@ from scoring.policy import Experiment
 
 Float64Array = NDArray[np.float64]
 Int8Array = NDArray[np.int8]
-Int64Array = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 
 ARMS = ("contact", "explore", "ghost", "holdout")
@@ -72,31 +71,43 @@ def draw_arms(
     return ArmDraws(arm=arm, tie=lasting[:, 1], action=nightly[:, 1], minute=nightly[:, 2])
 
 
-def assignment_propensity(
-    arm: Int8Array, *, is_best: BoolArray, n_actions: Int64Array, experiment: Experiment
-) -> Float64Array:
-    """Probability of what happened to each listed customer, in (0, 1].
+@dataclass(frozen=True, slots=True)
+class Propensities:
+    """Probabilities of what happened to each listed customer; both of shape (n,).
 
-    With h, g, e the holdout, ghost and explore shares and k the customer's number of
-    actions open to exploration: holdout h; ghost (1-h)g; contacted with the best
-    action (1-h)((1-g-e) + e/k), whichever arm led there; with another action
-    (1-h)e/k. It is conditional on the capacity left when the customer's turn came,
-    which only others' draws decide.
+    Attributes
+    ----------
+    joint : of the arm and action together, in (0, 1].
+    action : of the action (for ghosts: of no contact) given that the customer is listed
+        and not holdout; NaN for the holdout.
+    """
+
+    joint: Float64Array
+    action: Float64Array
+
+
+def assignment_propensity(
+    arm: Int8Array, *, is_best: BoolArray, chance: Float64Array, experiment: Experiment
+) -> Propensities:
+    """Probability of what happened to each listed customer.
+
+    With g, e the ghost and explore shares and q the action's probability among the
+    exploring: ghost g; contacted with the best action (1-g-e) + e q, whichever arm led
+    there; with another action e q. These are given "not holdout"; jointly they are
+    multiplied by 1-h, and the holdout has h, its share. They are conditional on the seats
+    left when the customer's turn came, which only others' draws decide.
 
     Parameters
     ----------
     arm : shape (n,), codes into `ARMS`.
     is_best : shape (n,), the assigned action is the one the contact arm would take.
-    n_actions : shape (n,), k >= 1.
+    chance : shape (n,), q of the assigned action.
+    experiment : in force that night, see `scoring.exploration.experiment_in_force`.
     """
-    holdout, ghost, explore = (
-        experiment.holdout_share,
-        experiment.ghost_share,
-        experiment.explore_share,
-    )
-    chance = explore / np.maximum(n_actions, 1)
-    direct = np.where(is_best, 1.0 - ghost - explore, 0.0)
-    contacted = (1.0 - holdout) * (direct + chance)
-    controls = np.where(arm == GHOST, (1.0 - holdout) * ghost, holdout)
-    propensity: Float64Array = np.where(arm >= GHOST, controls, contacted)
-    return propensity
+    ghost, explore = experiment.ghost_share, experiment.explore_share
+    contacted = np.where(is_best, 1.0 - ghost - explore, 0.0) + explore * chance
+    action: Float64Array = np.where(arm == GHOST, ghost, contacted)
+    action[arm == HOLDOUT] = np.nan
+    not_holdout = (1.0 - experiment.holdout_share) * action
+    joint: Float64Array = np.where(arm == HOLDOUT, experiment.holdout_share, not_holdout)
+    return Propensities(joint=joint, action=action)

@@ -66,11 +66,35 @@ def list_actions(channels: Mapping[str, Channel], offers: Mapping[str, Offer]) -
     )
 
 
+def log_odds(probability: Float64Array) -> Float64Array:
+    """Logit, finite for 0 and 1 too."""
+    inside = np.clip(probability, _SMALLEST, 1.0 - _SMALLEST)
+    return np.asarray(np.log(inside / (1.0 - inside)))
+
+
 def shifted_probability(probability: Float64Array, shift: Float64Array | float) -> Float64Array:
     """The probability after a shift of its log-odds; the inputs broadcast."""
     inside = np.clip(probability, _SMALLEST, 1.0 - _SMALLEST)
     shifted: Float64Array = 1.0 / (1.0 + (1.0 - inside) / inside * np.exp(-np.asarray(shift)))
     return shifted
+
+
+def gain_terms(
+    p_natural: Float64Array,
+    *,
+    order_value: Float64Array,
+    gross_margin: float,
+    actions: Actions,
+) -> tuple[Float64Array, Float64Array]:
+    """What `expected_gains` is made of: gain = p_a * kept - lost; both (n, n_actions).
+
+    `kept` is the money that a return under the action brings, `lost` the action's certain
+    costs and the money that a return without contact would have brought.
+    """
+    margin = (gross_margin * order_value)[:, None]
+    kept = margin - (order_value[:, None] * actions.discount + actions.cost_on_return)
+    lost = actions.contact_cost + actions.attrition_cost + p_natural[:, None] * margin
+    return kept, lost
 
 
 def expected_gains(

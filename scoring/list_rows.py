@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from features.local_day import local_midnight_us
 from features.value_tier import tier_names
-from scoring.arms import ARMS, GHOST, assignment_propensity
+from scoring.arms import ARMS, GHOST, Propensities, assignment_propensity
 from scoring.gain import NORMAL_95, shifted_probability
 from scoring.night import Night, NightPolicy, customer_zones
 from scoring.reasons import MAX_REASONS
@@ -83,7 +83,7 @@ def build_rows(
         "stage": [policy.stages[code].name for code in scored.stage[rows]],
         "value_tier": value_tiers(scored, quantile=policy.rules.tier_quantile)[rows],
         "arm": [ARMS[code] for code in night.draws.arm[places]],
-        "propensity": np.round(assigned_propensity(night, policy, places), PROPENSITY_DECIMALS),
+        "propensity": np.round(assigned_propensity(night, places).joint, PROPENSITY_DECIMALS),
         "evidence": [_EVIDENCE] * len(rows),
         "model_version": [provenance.model_version] * len(rows),
         "config_hash": [provenance.config_digest] * len(rows),
@@ -149,14 +149,14 @@ def _costs(night: Night) -> Float64Array:
     return np.round(night.actions.contact_cost, MONEY_DECIMALS)
 
 
-def assigned_propensity(night: Night, policy: NightPolicy, places: Int64Array) -> Float64Array:
-    """Probability of what happened to each listed customer; see `scoring.arms`."""
+def assigned_propensity(night: Night, places: Int64Array) -> Propensities:
+    """Probabilities of what happened to listed customers; see `scoring.arms`."""
     choices = night.choices
     return assignment_propensity(
         night.draws.arm[places],
         is_best=choices.action[places] == choices.best_action[places],
-        n_actions=choices.n_actions[places],
-        experiment=policy.experiment,
+        chance=choices.chance[places],
+        experiment=night.experiment,
     )
 
 

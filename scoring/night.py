@@ -1,7 +1,7 @@
 """One night's decisions: from scored customers to who is listed with which action."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 import numpy as np
@@ -21,7 +21,16 @@ from scoring.eligibility import (
     stage_channel_order,
     stage_offers,
 )
-from scoring.gain import Actions, expected_gains, list_actions
+from scoring.exploration import (
+    UNMEASURED,
+    Exploration,
+    assumed_shift_draws,
+    best_action_shares,
+    experiment_in_force,
+    floor_within_share,
+    night_generator,
+)
+from scoring.gain import Actions, expected_gains, gain_terms, list_actions, log_odds
 from scoring.policy import Caps, Channel, Experiment, ListRules, Offer
 from scoring.reachability import NO_ZONE, Reachability
 from scoring.scored import ScoredCustomers, select_pressure, select_reach
@@ -75,6 +84,7 @@ class Night:
         may be taken.
     draws, choices : of the eligible; what chance and the choice gave them.
     slots : send windows by (zone, channel name); null where quiet hours leave none.
+    experiment : in force that night, its explore share by what effects rest on.
     """
 
     exclusion: Int8Array
@@ -88,6 +98,7 @@ class Night:
     draws: ArmDraws
     choices: Choices
     slots: Mapping[tuple[str, str], Slot | None]
+    experiment: Experiment
 
     @property
     def listed(self) -> Int64Array:
@@ -140,14 +151,26 @@ def decide_night(
     )
     stage = scored.stage[eligible]
     allowed = allowed_actions(blocks.is_open[reachable], stage, policy)
-    draws = draw_arms(scored.ids(eligible), experiment=policy.experiment, as_of_us=policy.as_of_us)
+    experiment = experiment_in_force(policy.experiment, evidence=(UNMEASURED,))
+    draws = draw_arms(scored.ids(eligible), experiment=experiment, as_of_us=policy.as_of_us)
     choices = choose_actions(
         gains,
         allowed=allowed,
         channel_order=stage_channel_order(policy.stages, tuple(policy.channels))[stage],
         arm=draws.arm,
         tie=draws.tie,
-        explore_draw=draws.action,
+        exploration=Exploration(
+            draw=draws.action,
+            weights=_best_shares(
+                scored.p_natural[eligible],
+                order_value=order_value,
+                actions=actions,
+                allowed=allowed & (gains > policy.rules.min_gain).any(axis=1, keepdims=True),
+                policy=replace(policy, experiment=experiment),
+            ),
+            share=experiment.explore_share,
+            floor=floor_within_share(experiment),
+        ),
         limits=_limits(policy),
     )
     refused = choices.outcome != LISTED
@@ -164,6 +187,32 @@ def decide_night(
         draws=draws,
         choices=choices,
         slots=slots,
+        experiment=experiment,
+    )
+
+
+def _best_shares(
+    p_natural: Float64Array,
+    *,
+    order_value: Float64Array,
+    actions: Actions,
+    allowed: BoolArray,
+    policy: NightPolicy,
+) -> Float64Array | None:
+    """How often each action is the best one, where exploration asks for it."""
+    if policy.experiment.exploration == "uniform":
+        return None
+    rng = night_generator(policy.experiment, as_of_us=policy.as_of_us)
+    kept, lost = gain_terms(
+        p_natural, order_value=order_value, gross_margin=policy.gross_margin, actions=actions
+    )
+    return best_action_shares(
+        assumed_shift_draws(actions.shift, shift_sd=actions.shift_sd, rng=rng),
+        log_odds0=log_odds(p_natural),
+        kept=kept,
+        lost=lost,
+        allowed=allowed,
+        min_gain=policy.rules.min_gain,
     )
 
 

@@ -107,7 +107,7 @@ class Experiment:
     ghost_share: Annotated[float, Field(ge=0, le=0.5)] = 0.1
     explore_share: Annotated[float, Field(ge=0, le=0.5)] = 0.05
     cold_explore_share: Annotated[float, Field(ge=0, le=0.5)] = 0.1
-    exploration: Literal["uniform", "thompson"] = "thompson"
+    exploration: Literal["uniform", "thompson"] = "uniform"
     propensity_floor: Annotated[float, Field(ge=0, le=0.2)] = 0.01
     control_days: Annotated[float, Field(gt=0, le=3650)] | None = None
     salt: Annotated[str, Field(min_length=4)] = "winback-2026"

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from scoring.arms import (
     ARMS,
@@ -18,6 +19,7 @@ from scoring.arms import (
 )
 from scoring.choice import UNLIMITED, Limits, choose_actions
 from scoring.draw import hash_draws
+from scoring.exploration import Exploration
 from scoring.policy import Experiment
 
 IDS = [f"c{number}" for number in range(4000)]
@@ -85,15 +87,22 @@ def test_propensity_formulae() -> None:
     propensity = assignment_propensity(
         arm,
         is_best=np.array([True, True, True, True, False]),
-        n_actions=np.array([4, 4, 4, 4, 4]),
+        chance=np.array([0.4, 0.4, 0.4, 0.4, 0.2]),
         experiment=EXPERIMENT,
     )
-    best = 0.9 * (0.5 + 0.3 / 4)
-    assert propensity == pytest.approx([0.1, 0.18, best, best, 0.9 * 0.3 / 4])
-    assert 0.1 + 0.18 + best + 3 * 0.9 * 0.3 / 4 == pytest.approx(1.0)
+    best, other = 0.5 + 0.3 * 0.4, 0.3 * 0.2
+    assert propensity.action[0] != propensity.action[0]
+    assert propensity.action[1:] == pytest.approx([0.2, best, best, other])
+    assert propensity.joint == pytest.approx([0.1, 0.18, 0.9 * best, 0.9 * best, 0.9 * other])
+    assert 0.2 + best + 3 * other == pytest.approx(1.0)
 
 
-def test_simulated_salts_reproduce_the_logged_propensities() -> None:
+@pytest.mark.parametrize(
+    "weights", [None, np.array([[0.3, 0.1, 0.0, 0.0], [0.0, 0.2, 0.5, 0.2]])], ids=str
+)
+def test_simulated_salts_reproduce_the_logged_propensities(
+    weights: NDArray[np.float64] | None,
+) -> None:
     gains = np.array([[3.0, 2.0, 1.0, -1.0], [1.0, 2.0, 0.5, 0.1]])
     allowed = np.array([[True, True, False, True], [True, True, True, True]])
     order = np.array([[0, 1], [1, 0]], dtype=np.int16)
@@ -110,15 +119,17 @@ def test_simulated_salts_reproduce_the_logged_propensities() -> None:
             channel_order=order,
             arm=draws.arm,
             tie=draws.tie,
-            explore_draw=draws.action,
+            exploration=Exploration(
+                draw=draws.action, weights=weights, share=experiment.explore_share, floor=0.1
+            ),
             limits=limits,
         )
         propensity = assignment_propensity(
             draws.arm,
             is_best=choices.action == choices.best_action,
-            n_actions=choices.n_actions,
+            chance=choices.chance,
             experiment=experiment,
-        )
+        ).joint
         for row in range(2):
             control = draws.arm[row] >= GHOST
             what = (ARMS[draws.arm[row]], -1) if control else ("sent", int(choices.action[row]))

@@ -15,6 +15,7 @@ from scoring.choice import (
     Limits,
     choose_actions,
 )
+from scoring.exploration import Exploration
 
 
 def choose(
@@ -27,6 +28,7 @@ def choose(
     explore_draw: list[float] | None = None,
     max_rows: int = UNLIMITED,
     min_gain: float = 0.0,
+    share: float = 1.0,
 ) -> Choices:
     """Choose with everything allowed, configured order and contact arm by default."""
     n = len(gains)
@@ -38,7 +40,9 @@ def choose(
         channel_order=np.array(order or [list(range(channels))] * n, dtype=np.int16),
         arm=np.array(arm or [CONTACT] * n, dtype=np.int8),
         tie=np.linspace(0.9, 0.1, n),
-        explore_draw=np.array(explore_draw or [0.0] * n),
+        exploration=Exploration(
+            draw=np.array(explore_draw or [0.0] * n), weights=None, share=share, floor=0.0
+        ),
         limits=Limits(
             capacity=np.array(capacity, dtype=np.int64), max_rows=max_rows, min_gain=min_gain
         ),
