@@ -139,38 +139,33 @@ def evaluate_policies(
     """
     refused = refuse_sample(sample, matures_on=matures_on)
     if refused is not None:
-        return PolicyReport(outcome, tuple(refused for _ in policies), ())
+        return PolicyReport(outcome, (refused,) * len(policies), (refused,) * (len(policies) - 1))
     weights = [weights_of(policy, sample) for policy in policies]
     refusals = [
         refuse_policy(policy, sample, weight, label=f"policy {policy.name}")
         for policy, weight in zip(policies, weights, strict=True)
     ]
-    if all(refusal is not None for refusal in refusals):
-        return PolicyReport(outcome, tuple(one for one in refusals if one is not None), ())
+    lacking = tuple(refusal for refusal in refusals if refusal is not None)
+    if len(lacking) == len(policies):
+        return PolicyReport(outcome, lacking, lacking[:1] * (len(policies) - 1))
     ledger = open_ledger(sample, outcome)
-    scores: list[Float64Array | None] = []
-    values: list[PolicyValue | Refused] = []
-    for policy, weight, refusal in zip(policies, weights, refusals, strict=True):
-        if refusal is None:
-            expected = ledger.expect(policy)
-            scores.append(expected + weight * ledger.residual)
-            values.append(_value(ledger, policy, weight, expected))
-        else:
-            scores.append(None)
-            values.append(refusal)
-    differences: list[PolicyDifference | Refused] = []
-    for at in range(1, len(policies)):
-        first, other = scores[0], scores[at]
-        if first is not None and other is not None:
-            differences.append(
-                _difference(
-                    sample,
-                    (policies[0], policies[at]),
-                    weights[0] - weights[at],
-                    first - other,
-                )
-            )
-    return PolicyReport(outcome, tuple(values), tuple(differences))
+    judged = [
+        refusal or _judge(ledger, policy, weight)
+        for policy, weight, refusal in zip(policies, weights, refusals, strict=True)
+    ]
+    differences = [_difference(sample, judged[0], other) for other in judged[1:]]
+    values = tuple(one if isinstance(one, Refused) else one.value for one in judged)
+    return PolicyReport(outcome, values, tuple(differences))
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """A policy's value beside its rows' weights and scores."""
+
+    policy: Policy
+    weights: Float64Array
+    scores: Float64Array
+    value: PolicyValue
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +184,7 @@ class Ledger:
     model: CrossFitted
     residual: Float64Array
 
-    def expect(self, policy: Policy) -> Float64Array:
+    def _expect(self, policy: Policy) -> Float64Array:
         """Expected outcome of each row under a policy, shape (n,); part of a score, no value."""
         if policy.chances is None:
             return self.model.predict(policy.action)
@@ -199,6 +194,10 @@ class Ledger:
             expected += policy.chances[:, column] * self.model.predict(action)
         return expected
 
+    def scores(self, policy: Policy) -> Float64Array:
+        """Doubly robust score of each row, whose mean is the policy's value, shape (n,)."""
+        return self._expect(policy) + weights_of(policy, self.sample) * self.residual
+
 
 def open_ledger(sample: EffectSample, outcome: Outcome) -> Ledger:
     """Fit the outcome model and take its residuals."""
@@ -207,12 +206,11 @@ def open_ledger(sample: EffectSample, outcome: Outcome) -> Ledger:
     return Ledger(sample, happened, model, happened - model.predict(sample.action))
 
 
-def _value(
-    ledger: Ledger, policy: Policy, weights: Float64Array, expected: Float64Array
-) -> PolicyValue:
-    sample = ledger.sample
+def _judge(ledger: Ledger, policy: Policy, weights: Float64Array) -> _Judged:
+    sample, expected = ledger.sample, ledger._expect(policy)
+    scores = expected + weights * ledger.residual
     ratio = float(np.sum(weights * ledger.outcome) / np.sum(weights))
-    return PolicyValue(
+    value = PolicyValue(
         name=policy.name,
         shares=tuple(policy.shares(len(sample.actions)).tolist()),
         support=measure_support(sample, weights),
@@ -220,9 +218,10 @@ def _value(
         snips=mean_of_influences(
             ratio, weights * (ledger.outcome - ratio) / weights.mean(), sample.cluster
         ),
-        dr=clustered_mean(expected + weights * ledger.residual, sample.cluster),
+        dr=clustered_mean(scores, sample.cluster),
         switch=_switch(ledger, weights, expected),
     )
+    return _Judged(policy, weights, scores, value)
 
 
 def _switch(ledger: Ledger, weights: Float64Array, expected: Float64Array) -> Switch:
@@ -237,23 +236,24 @@ def _switch(ledger: Ledger, weights: Float64Array, expected: Float64Array) -> Sw
 
 
 def _difference(
-    sample: EffectSample,
-    policies: tuple[Policy, Policy],
-    weights: Float64Array,
-    scores: Float64Array,
+    sample: EffectSample, first: _Judged | Refused, other: _Judged | Refused
 ) -> PolicyDifference | Refused:
-    first, other = policies
-    differing = _differing(first, other)
-    support = measure_support(sample, weights)
+    if isinstance(first, Refused):
+        return first
+    if isinstance(other, Refused):
+        return other
+    differing = _differing(first.policy, other.policy)
+    support = measure_support(sample, first.weights - other.weights)
+    names = first.policy.name, other.policy.name
     if differing > 0.0:
-        refused = refuse_support(support, label=f"policy {first.name} minus {other.name}")
+        refused = refuse_support(support, label=f"policy {names[0]} minus {names[1]}")
         if refused is not None:
             return refused
-    mean = clustered_mean(scores, sample.cluster)
+    mean = clustered_mean(first.scores - other.scores, sample.cluster)
     rows = None
     if mean.low <= 0.0 <= mean.high and mean.value != 0.0:
         rows = int(np.ceil(len(sample) * (_POWER_Z * mean.se / mean.value) ** 2))
-    return PolicyDifference(first.name, other.name, differing, support, mean, rows)
+    return PolicyDifference(*names, differing, support, mean, rows)
 
 
 def _differing(first: Policy, other: Policy) -> float:
