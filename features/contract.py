@@ -5,8 +5,8 @@ from typing import Literal
 
 import pyarrow as pa
 
-Kind = Literal["events", "customers", "contacts"]
-KINDS: tuple[Kind, ...] = ("events", "customers", "contacts")
+Kind = Literal["events", "customers", "contacts", "assignments"]
+KINDS: tuple[Kind, ...] = ("events", "customers", "contacts", "assignments")
 
 TIME = pa.timestamp("us", tz="UTC")
 
@@ -18,7 +18,8 @@ class TableContract:
     `plain` names the string columns that are not dictionary-encoded because their values
     hardly repeat. `time` is the column whose span `winback status` shows. `required` are
     columns that ingestion never leaves null: files say so, which lets readers decode them
-    in two thirds of the time.
+    in two thirds of the time. `added_later` tables may be missing from a warehouse that an
+    earlier version made: they then read as empty, and the first append makes them.
     """
 
     name: str
@@ -28,6 +29,7 @@ class TableContract:
     plain: tuple[str, ...] = ()
     time: str | None = None
     required: tuple[str, ...] = ()
+    added_later: bool = False
 
     @property
     def file_schema(self) -> pa.Schema:
@@ -50,6 +52,7 @@ def _table(
     plain: tuple[str, ...] = (),
     required: tuple[str, ...] = (),
     bucketed: bool = True,
+    added_later: bool = False,
 ) -> TableContract:
     fields = {"bucket": pa.int32(), **columns} if bucketed else columns
     return TableContract(
@@ -60,6 +63,7 @@ def _table(
         plain=plain,
         time=time,
         required=required,
+        added_later=added_later,
     )
 
 
@@ -131,6 +135,25 @@ CONTACTS = _table(
     required=("contact_id", "customer_id", "sent_at", "arrived_at"),
     time="sent_at",
 )
+ASSIGNMENTS = _table(
+    "assignments",
+    {
+        "assignment_id": pa.string(),
+        "customer_id": pa.string(),
+        "assigned_at": TIME,
+        "arrived_at": TIME,
+        "experiment": pa.string(),
+        "channel": pa.string(),
+        "offer": pa.string(),
+        "propensity": pa.float64(),
+        "propensities": pa.map_(pa.string(), pa.float64()),
+    },
+    sort_key=("customer_id", "assigned_at", "assignment_id"),
+    plain=("assignment_id",),
+    required=("assignment_id", "customer_id", "assigned_at", "arrived_at", "experiment"),
+    time="assigned_at",
+    added_later=True,
+)
 REJECTS = _table(
     "rejects",
     {
@@ -168,4 +191,23 @@ INGESTIONS = _table(
     time="ingested_at",
     bucketed=False,
 )
-TABLES = {table.name: table for table in (EVENTS, CUSTOMERS, CONTACTS, REJECTS, INGESTIONS)}
+HOLDOUT_LEDGER = _table(
+    "holdout_ledger",
+    {
+        "customer_id": pa.string(),
+        "bucket": pa.int32(),
+        "salt": pa.string(),
+        "holdout_share": pa.float64(),
+        "entered_on": pa.date32(),
+        "entered_at": TIME,
+        "left_on": pa.date32(),
+    },
+    sort_key=("customer_id", "left_on"),
+    plain=("customer_id",),
+    required=("customer_id", "bucket", "salt", "entered_on", "entered_at"),
+    time="entered_at",
+    bucketed=False,
+    added_later=True,
+)
+_ALL = (EVENTS, CUSTOMERS, CONTACTS, ASSIGNMENTS, REJECTS, INGESTIONS, HOLDOUT_LEDGER)
+TABLES = {table.name: table for table in _ALL}

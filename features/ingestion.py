@@ -11,6 +11,7 @@ import duckdb
 from features.contract import INGESTIONS, Kind
 from features.errors import DataError
 from features.ingestion_advice import advise
+from features.ingestion_assignments import count_experiments, experiment_notes
 from features.ingestion_commit import check_still_empty, commit_ingestion, repair_records
 from features.ingestion_duplicates import find_duplicates
 from features.ingestion_evaluation import evaluation_fault
@@ -121,10 +122,15 @@ def _judge(
     rejects = count()
     progress("finding duplicates", 0, 1)
     duplicates = find_duplicates(connection, plan, stored, conflict=len(plan.rules))
-    if plan.kind == "customers":
+    if plan.kind in ("customers", "assignments"):
         rejects = count()  # rows that contradict each other have come to light
     progress("finding duplicates", 1, 1)
-    return summarise(request, connection, plan, duplicates, rejects, rows_in)
+    summary = summarise(request, connection, plan, duplicates, rejects, rows_in)
+    if plan.kind != "assignments":
+        return summary
+    counts = count_experiments(connection, stored)
+    notes = (*summary.notes, *experiment_notes(counts))
+    return replace(summary, experiments=counts, notes=notes)
 
 
 def _ingestion_digest(kind: Kind, files: Sequence[SourceFile]) -> str:

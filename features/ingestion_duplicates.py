@@ -39,7 +39,8 @@ def find_duplicates(
     and, where they are dropped, so are rows equal to a stored one in every contract column
     but arrived_at. Customers and contacts: a row equal to what is stored is dropped, one
     that differs is a new version. Two rows of one source that say different things about
-    one customer at one time are rejected, both.
+    one customer at one time are rejected, both. Assignments are facts that never change: an
+    equal row is dropped, one that differs under the same assignment_id is rejected.
 
     Parameters
     ----------
@@ -56,6 +57,8 @@ def find_duplicates(
         dropped, kept = _event_duplicates(connection, plan, has_stored=stored is not None)
     elif plan.kind == "customers":
         _customer_duplicates(connection, plan, conflict, has_stored=stored is not None)
+    elif plan.kind == "assignments":
+        _assignment_duplicates(connection, plan, conflict, has_stored=stored is not None)
     else:
         _contact_duplicates(connection, plan, has_stored=stored is not None)
     if stored is not None:
@@ -141,6 +144,29 @@ def _contact_duplicates(
         _date_further_versions(connection, plan, "contact_id")
 
 
+def _assignment_duplicates(
+    connection: duckdb.DuckDBPyConnection, plan: StagePlan, conflict: int, *, has_stored: bool
+) -> None:
+    columns = staged_names(plan)
+    content = [name for name in columns if name != "arrived_at_us"]
+    _drop_repeats(connection, content, columns, "true")
+    if has_stored:
+        _drop_equal(connection, plan, content, "true")
+    left = f"FROM {STAGED} WHERE rule = 0 AND rowid NOT IN (SELECT staged FROM {DROPPED})"
+    faulty = f"SELECT assignment_id {left} GROUP BY assignment_id HAVING count(*) > 1"
+    if has_stored:
+        # What is left does not equal the stored row of its id.
+        known = f"SELECT assignment_id FROM {_SEEN}"
+        faulty = f"{faulty} UNION ALL SELECT assignment_id {left} AND assignment_id IN ({known})"
+    connection.execute(
+        f"UPDATE {STAGED} SET rule = {conflict} WHERE rule = 0 AND assignment_id IN ({faulty}) "
+        f"AND rowid NOT IN (SELECT staged FROM {DROPPED} WHERE stored)"
+    )
+    connection.execute(
+        f"DELETE FROM {DROPPED} WHERE staged IN (SELECT rowid FROM {STAGED} WHERE rule <> 0)"
+    )
+
+
 def staged_names(plan: StagePlan) -> list[str]:
     """The staged value columns as they are named in the staging table."""
     return [f"{name}_us" if kind == "time" else name for name, kind in plan.columns.items()]
@@ -222,7 +248,7 @@ def _make_seen(connection: duckdb.DuckDBPyConnection, plan: StagePlan, *, last_o
         first, last = (f"make_timestamp({us or 0})::TIMESTAMPTZ" for us in (low, high))
         condition = f"occurred_at BETWEEN {first} AND {last} AND event_id IS NULL"
     else:
-        key = "customer_id" if plan.kind == "customers" else "contact_id"
+        key = {"customers": "customer_id", "contacts": "contact_id"}.get(plan.kind, "assignment_id")
         condition = f"{key} IN (SELECT {key} FROM {STAGED} WHERE rule = 0)"
     last = (
         "QUALIFY row_number() OVER "

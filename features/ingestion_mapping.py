@@ -19,12 +19,13 @@ from features.ingestion_expression import (
     toml_line,
 )
 
-FieldKind = Literal["text", "time", "number", "flag"]
+FieldKind = Literal["text", "time", "number", "flag", "shares"]
 
 _RAW_TYPES = ("VARCHAR", "DOUBLE", "BIGINT")
 _MAX_COMBINATIONS = 243
 _FRACTIONS = ("FLOAT", "DOUBLE", "DECIMAL")
 _TIMES = ("DATE", "TIMESTAMP", "VARCHAR", '"NULL"')
+SHARES_TYPES = ("MAP(", "STRUCT(", "JSON", "VARCHAR", '"NULL"')
 _PLAIN_WITH_BRACKETS = ("DECIMAL", "ENUM")
 
 
@@ -239,6 +240,13 @@ def _gives_utc_without_zone(call: Any) -> bool:
 
 def _check_type(field: Field, kind: str) -> None:
     """Refuse value types that would be read wrongly in silence."""
+    if field.kind == "shares":
+        if not kind.startswith(SHARES_TYPES):
+            raise ExpressionError(
+                f"gives {kind}; expected text with a JSON object, or a map such as "
+                "MAP {'none': 0.5, 'sms/none': 0.5}"
+            )
+        return
     nested = "(" in kind and not kind.startswith(_PLAIN_WITH_BRACKETS)
     if nested or kind.endswith("]") or kind in ("BLOB", "BIT"):
         raise ExpressionError(f"gives {kind}; expected one plain value per row")

@@ -25,7 +25,7 @@ from features.ingestion_text import (
     rewrite_line_ends,
 )
 from features.ingestion_time import quote
-from features.source import ContactSource, CustomerSource, EventSource
+from features.source import AssignmentSource, ContactSource, CustomerSource, EventSource
 
 _RAW = "winback_raw"
 _UNDECODABLE = "\ufffd"
@@ -65,7 +65,7 @@ class RawRows:
 def open_file(
     connection: duckdb.DuckDBPyConnection,
     file: SourceFile,
-    source: EventSource | CustomerSource | ContactSource,
+    source: EventSource | CustomerSource | ContactSource | AssignmentSource,
     *,
     place: str,
     stage: Path,

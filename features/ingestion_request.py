@@ -20,6 +20,14 @@ CONTRADICTION = Rule(
 )
 """Applied after staging, as it takes two rows to break it; always the last rule of a plan."""
 
+ASSIGNMENT_CONTRADICTION = Rule(
+    "assignment_contradiction",
+    "assignment_id",
+    "false",
+    "another row of the source or of the warehouse says something else under this assignment_id",
+)
+"""As above, for assignments."""
+
 
 @dataclass(frozen=True, slots=True)
 class IngestRequest:
@@ -32,7 +40,7 @@ class IngestRequest:
     source : SQL expressions over the raw columns.
     rules : event vocabulary and policies.
     time_zone : IANA zone of times that state none.
-    channels : known contact channels.
+    channels, offers : known contact channels and offers.
     root, n_buckets : the warehouse.
     now : time of ingestion, UTC.
     dry_run : read, check and count; write nothing.
@@ -53,6 +61,7 @@ class IngestRequest:
     dry_run: bool = False
     max_reject_share: float = 0.01
     backfill: bool = False
+    offers: tuple[str, ...] = ("none",)
 
     def mapping_digest(self) -> str:
         """Hex SHA-256 of everything in the configuration that decides how a file is read."""
@@ -81,7 +90,9 @@ def make_plan(request: IngestRequest, *, at_event_time: bool) -> StagePlan:
         time_zones=tuple(sorted(available_timezones())),
         flags=flags,
         attributes=attributes,
+        offers=request.offers,
     )
+    last = ASSIGNMENT_CONTRADICTION if request.kind == "assignments" else CONTRADICTION
     time = TABLES[request.kind].time
     arrived, changed = str(now_us), str(now_us)
     if at_event_time:
@@ -91,7 +102,7 @@ def make_plan(request: IngestRequest, *, at_event_time: bool) -> StagePlan:
         kind=request.kind,
         source=request.source,
         terms=terms,
-        rules=(*contract_rules(request.kind, terms), CONTRADICTION),
+        rules=(*contract_rules(request.kind, terms), last),
         n_buckets=request.n_buckets,
         columns=staged_columns(request.kind, terms),
         arrived_us=arrived,

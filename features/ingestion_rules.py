@@ -9,6 +9,12 @@ from features.source import EventRules
 
 MAX_TEXT = 256
 MAX_AMOUNT = 1e12
+PROPENSITY_TOLERANCE = 1e-6
+ASSIGNED_ACTION = (
+    "CASE WHEN channel IS NULL THEN 'none' ELSE channel || '/' || coalesce(offer, 'none') END"
+)
+"""SQL of the name of the action that a staged assignment gave."""
+
 _1900_US = -2_208_988_800_000_000
 _1990_US = 631_152_000_000_000
 _CLOCK_TOLERANCE_US = 5 * 60 * 1_000_000
@@ -39,8 +45,8 @@ class Rule:
 class ContractTerms:
     """What the rules need to know besides the row itself.
 
-    `now_us` is the time of ingestion; `channels` and `time_zones` the known names; `flags`
-    and `attributes` map configured names to the staged columns that hold them.
+    `now_us` is the time of ingestion; `channels`, `offers` and `time_zones` the known names;
+    `flags` and `attributes` map configured names to the staged columns that hold them.
     """
 
     now_us: int
@@ -49,6 +55,7 @@ class ContractTerms:
     time_zones: tuple[str, ...]
     flags: dict[str, str]
     attributes: dict[str, str]
+    offers: tuple[str, ...] = ("none",)
 
 
 def contract_rules(kind: Kind, terms: ContractTerms) -> list[Rule]:
@@ -64,6 +71,8 @@ def contract_rules(kind: Kind, terms: ContractTerms) -> list[Rule]:
         return common + _event_rules(terms)
     if kind == "customers":
         return common + _customer_rules(terms)
+    if kind == "assignments":
+        return common + _assignment_rules(terms)
     return common + _contact_rules(terms)
 
 
@@ -153,6 +162,90 @@ def _contact_rules(terms: ContractTerms) -> list[Rule]:
     for name in ("offer", "list_row_id", "outcome"):
         rules += _text(name)
     return rules
+
+
+def _assignment_rules(terms: ContractTerms) -> list[Rule]:
+    return [
+        *_text("assignment_id", required=True),
+        *_time("assigned_at", terms, required=True),
+        *_text("channel"),
+        Rule(
+            "channel_unknown",
+            "channel",
+            f"channel NOT IN ({_listing(terms.channels)})"
+            if terms.channels
+            else "channel IS NOT NULL",
+            "the channel is not configured under [channels]; null means assigned to no contact",
+        ),
+        *_text("offer"),
+        Rule(
+            "offer_without_channel",
+            "offer",
+            "channel IS NULL AND offer <> 'none'",
+            "an offer, but no channel that brings it",
+        ),
+        Rule(
+            "offer_unknown",
+            "offer",
+            f"offer NOT IN ({_listing(terms.offers)})",
+            "the offer is not configured under [offers]",
+        ),
+        *_text("experiment"),
+        *_propensity_rules(terms),
+        *_time("arrived_at", terms),
+    ]
+
+
+def _propensity_rules(terms: ContractTerms) -> list[Rule]:
+    """A propensity of zero cannot have happened, and shares that do not add up are no shares."""
+    not_a_number, not_finite, _ = _number("propensity")
+    names = [f"{channel}/{offer}" for channel in terms.channels for offer in terms.offers]
+    shares, values = "propensities", "map_values(propensities)"
+    assigned = f"{shares}[{ASSIGNED_ACTION}]"
+    return [
+        not_a_number,
+        not_finite,
+        Rule("propensity_not_positive", "propensity", "propensity <= 0", "zero or below"),
+        Rule("propensity_above_one", "propensity", "propensity > 1", "above one"),
+        Rule(
+            "propensities_unreadable",
+            shares,
+            f"{shares}_failed",
+            "neither a map nor a JSON object of numbers by action name",
+        ),
+        Rule(
+            "propensities_action_unknown",
+            shares,
+            f"NOT list_has_all([{_listing(('none', *names))}], map_keys({shares}))",
+            'an action that is neither "none" nor a configured "channel/offer"',
+        ),
+        Rule(
+            "propensities_not_finite",
+            shares,
+            f"len(list_filter({values}, lambda x: x IS NULL OR NOT isfinite(x))) > 0",
+            "an action whose share is null, infinite or NaN",
+        ),
+        Rule("propensities_negative", shares, f"list_min({values}) < 0", "a share below zero"),
+        Rule(
+            "propensities_sum_not_one",
+            shares,
+            f"{shares} IS NOT NULL AND NOT abs(coalesce(list_sum({values}), 0) - 1) "
+            f"<= {PROPENSITY_TOLERANCE!r}",
+            "the shares do not sum to 1",
+        ),
+        Rule(
+            "propensities_without_action",
+            shares,
+            f"{shares} IS NOT NULL AND coalesce({assigned}, 0) <= 0",
+            "the assigned action is not among them, or its share is zero",
+        ),
+        Rule(
+            "propensity_disagrees",
+            "propensity",
+            f"abs(propensity - {assigned}) > {PROPENSITY_TOLERANCE!r}",
+            "propensity is not the assigned action's share in propensities",
+        ),
+    ]
 
 
 def _text(

@@ -8,7 +8,7 @@ import duckdb
 from features.bucket import bucket_sql
 from features.contract import Kind
 from features.ingestion_mapping import BoundField, Field
-from features.ingestion_rules import ContractTerms, Rule
+from features.ingestion_rules import ASSIGNED_ACTION, ContractTerms, Rule
 from features.ingestion_time import (
     DAY_US,
     OFFSETS_TABLE,
@@ -17,10 +17,10 @@ from features.ingestion_time import (
     odd_sql,
     quote,
 )
-from features.ingestion_values import values_sql
-from features.source import ContactSource, CustomerSource, EventSource
+from features.ingestion_values import SHARES_SQL, values_sql
+from features.source import AssignmentSource, ContactSource, CustomerSource, EventSource
 
-Source = EventSource | CustomerSource | ContactSource
+Source = EventSource | CustomerSource | ContactSource | AssignmentSource
 
 STAGED = "winback_staged"
 IGNORED = -1
@@ -61,11 +61,34 @@ CONTACT_FIELDS: dict[str, str] = {
     "unsubscribed_at": "time",
     "cost": "number",
 }
+ASSIGNMENT_FIELDS: dict[str, str] = {
+    "assignment_id": "text",
+    "customer_id": "text",
+    "assigned_at": "time",
+    "arrived_at": "time",
+    "experiment": "text",
+    "channel": "text",
+    "offer": "text",
+    "propensity": "number",
+    "propensities": "shares",
+}
 FIELDS: dict[Kind, dict[str, str]] = {
     "events": EVENT_FIELDS,
     "customers": CUSTOMER_FIELDS,
     "contacts": CONTACT_FIELDS,
+    "assignments": ASSIGNMENT_FIELDS,
 }
+
+
+DEFAULT_EXPERIMENT = "imported"
+"""The experiment of assignments that name none."""
+
+_FILLED = {
+    "experiment": f"coalesce(experiment, {quote(DEFAULT_EXPERIMENT)})",
+    "offer": "CASE WHEN channel IS NOT NULL THEN coalesce(offer, 'none') END",
+    "propensity": f"coalesce(propensity, propensities[{ASSIGNED_ACTION}])",
+}
+"""What an assignment says without saying it, by column."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +125,8 @@ def source_fields(source: Source, terms: ContractTerms) -> dict[str, Field]:
         kind = "customers"
     elif isinstance(source, ContactSource):
         kind = "contacts"
+    elif isinstance(source, AssignmentSource):
+        kind = "assignments"
     fields: dict[str, Field] = {}
     for name, value_kind in FIELDS[kind].items():
         expression = getattr(source, name)
@@ -119,7 +144,7 @@ def source_fields(source: Source, terms: ContractTerms) -> dict[str, Field]:
 
 def create_staged(connection: duckdb.DuckDBPyConnection, plan: StagePlan) -> None:
     """Make the empty staging table."""
-    types = {"text": "VARCHAR", "number": "DOUBLE", "flag": "BOOLEAN"}
+    types = {"text": "VARCHAR", "number": "DOUBLE", "flag": "BOOLEAN", "shares": SHARES_SQL}
     values = [
         f"{name}_us BIGINT" if kind == "time" else f"{name} {types[kind]}"
         for name, kind in plan.columns.items()
@@ -169,10 +194,12 @@ def _checked(relation: str, bound: dict[str, BoundField], plan: StagePlan) -> st
     replaced = [f"coalesce(arrived_at_us, {plan.arrived_us}) AS arrived_at_us"]
     if plan.kind == "customers":
         replaced.append(f"coalesce(changed_at_us, {plan.changed_us}) AS changed_at_us")
+    filled = _FILLED if plan.kind == "assignments" else {}
+    replaced += [f"{value} AS {name}" for name, value in filled.items()]
     plain = [
         f"{name}_us" if kind == "time" else name
         for name, kind in plan.columns.items()
-        if name not in ("arrived_at", "changed_at")
+        if name not in ("arrived_at", "changed_at", *filled)
     ]
     given = "changed_at_us IS NOT NULL" if plan.kind == "customers" else "false"
     return (

@@ -22,6 +22,19 @@ class RejectCount:
 
 
 @dataclass(frozen=True, slots=True)
+class ExperimentCount:
+    """One experiment after an ingestion of assignments, stored rows included.
+
+    `controls` were assigned no contact; `without_propensity` state no probability.
+    """
+
+    experiment: str
+    rows: int
+    controls: int
+    without_propensity: int
+
+
+@dataclass(frozen=True, slots=True)
 class IngestSummary:
     """The result of one ingestion.
 
@@ -48,6 +61,7 @@ class IngestSummary:
     versions : table versions after the commit; empty in a dry run.
     no_op : nothing was new and nothing was written.
     notes : what the operator should know, as sentences.
+    experiments : of assignments, the experiments that rows were added to.
     """
 
     kind: str
@@ -73,6 +87,7 @@ class IngestSummary:
     dry_run: bool
     no_op: bool
     notes: tuple[str, ...]
+    experiments: tuple[ExperimentCount, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for `--json`; times as ISO 8601 in UTC."""

@@ -12,7 +12,13 @@ from features.ingestion_time import has_zone_sql, is_zoned, naive_sql, zoned_sql
 _BLANKS = ("' '", "chr(9)", "chr(10)", "chr(13)", "chr(160)")
 _TRUE = "('true', 't', 'yes', 'y', '1', '1.0')"
 _FALSE = "('false', 'f', 'no', 'n', '0', '0.0')"
-_NULLS = {"text": "NULL::VARCHAR", "number": "NULL::DOUBLE", "flag": "NULL::BOOLEAN"}
+SHARES_SQL = "MAP(VARCHAR, DOUBLE)"
+_NULLS = {
+    "text": "NULL::VARCHAR",
+    "number": "NULL::DOUBLE",
+    "flag": "NULL::BOOLEAN",
+    "shares": f"NULL::{SHARES_SQL}",
+}
 
 
 def values_sql(
@@ -101,7 +107,7 @@ def _typed(
             values.append(f"{given} AS {name}")
             checks.append(name)
         else:
-            values.append(f"{_number(given) if kind == 'number' else _flag(given)} AS {name}")
+            values.append(f"{_converted(given, kind)} AS {name}")
             values.append(f"{given} IS NOT NULL AS {name}_is_given")
             checks.append(name)
             failed = f"{name}_broken OR ({name}_is_given AND {name} IS NULL) AS {name}_failed"
@@ -116,6 +122,10 @@ def _cast(field: BoundField, kind: str) -> str:
         return f"CAST({field.sql} AS VARCHAR)"
     if kind == "number":
         return f"CAST({field.sql} AS DOUBLE)"
+    if kind == "shares":
+        # A struct, as Parquet and nested JSON give it, becomes a map by way of its JSON.
+        is_map = field.type.startswith("MAP(")
+        return f"CAST({field.sql} AS {SHARES_SQL})" if is_map else f"to_json({field.sql})::VARCHAR"
     # Null, dates and every precision of TIMESTAMP, but a time with its zone keeps it.
     target = "TIMESTAMPTZ" if is_zoned(field.type) else "TIMESTAMP"
     return f"CAST({field.sql} AS {target})"
@@ -133,8 +143,21 @@ def _trim(value: str) -> str:
     return f"CASE WHEN {needed} THEN {trimmed} ELSE {value} END"
 
 
+def _converted(given: str, kind: str) -> str:
+    if kind == "number":
+        return _number(given)
+    return _flag(given) if kind == "flag" else _shares(given)
+
+
 def _number(given: str) -> str:
     return f"TRY_CAST({given} AS DOUBLE)"
+
+
+def _shares(given: str) -> str:
+    """A map sorted by its keys, so that the order in which a source lists them is nothing."""
+    # Of a map the cast to JSON is not needed, but it is cheap and one way serves all.
+    read = f"TRY_CAST(TRY_CAST({given} AS JSON) AS {SHARES_SQL})"
+    return f"map_from_entries(list_sort(map_entries({read})))"
 
 
 def _flag(given: str) -> str:

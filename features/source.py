@@ -75,6 +75,29 @@ class ContactSource:
 
 
 @dataclass(frozen=True, slots=True, config=_FORBID)
+class AssignmentSource:
+    """As EventSource, for who was given which action, contact or none, by an experiment.
+
+    `propensities` gives text with a JSON object, or a map, from action names such as
+    "sms/none" or "none" to probabilities.
+    """
+
+    assignment_id: Sql = "assignment_id"
+    customer_id: Sql = "customer_id"
+    assigned_at: Sql = "assigned_at"
+    channel: Sql = "channel"
+    offer: Sql | None = None
+    experiment: Sql | None = None
+    propensity: Sql | None = None
+    propensities: Sql | None = None
+    arrived_at: Sql | None = None
+    where: Sql | None = None
+    time_format: str | None = None
+    delimiter: str | None = None
+    encoding: str = "utf-8"
+
+
+@dataclass(frozen=True, slots=True, config=_FORBID)
 class EventRules:
     """The event vocabulary and what to do with what is outside it.
 

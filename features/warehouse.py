@@ -86,8 +86,11 @@ class Warehouse:
             stored = warehouse._delta(name).metadata().configuration.get(_BUCKETS_KEY)
             check_buckets(root, name, stored, n_buckets)
         missing = [name for name in TABLES if name not in present]
-        if missing and not create:
-            raise incomplete(root, missing)
+        lost = [name for name in missing if not TABLES[name].added_later]
+        if lost and not create:
+            raise incomplete(root, lost)
+        if not create:
+            return warehouse
         for name in missing:
             warehouse._create(TABLES[name])
         return warehouse
@@ -98,7 +101,7 @@ class Warehouse:
         return any(_is_table(root, name) for name in TABLES)
 
     def has_table(self, name: str) -> bool:
-        """Whether the table is there; contract tables always are."""
+        """Whether the table is there; contract tables are, but for those added later."""
         return _is_table(self.root, name)
 
     def table_version(self, name: str) -> int | None:
@@ -107,7 +110,11 @@ class Warehouse:
 
     def versions(self) -> dict[str, int]:
         """Current Delta version of each contract table."""
-        return {name: int(self._delta(name).version()) for name in TABLES}
+        return {
+            name: int(self._delta(name).version())
+            for name, contract in TABLES.items()
+            if not (contract.added_later and not self.has_table(name))
+        }
 
     def files(
         self, name: str, *, bucket: int | None = None, version: int | None = None
@@ -124,6 +131,8 @@ class Warehouse:
         ------
         ArtifactError : no such table or version.
         """
+        if self._is_not_made_yet(name):
+            return []
         table = self._delta(name, version=version)
         filters = None if bucket is None else [("bucket", "=", str(bucket))]
         uris = table.file_uris(file_pruning_predicate=filters)
@@ -133,6 +142,8 @@ class Warehouse:
 
     def table_stats(self, name: str) -> TableStats:
         """Rows, files, bytes and time span, from the Delta log alone."""
+        if self._is_not_made_yet(name):
+            return TableStats(name, 0, 0, 0, 0, 0, None, None)
         table = self._delta(name)
         actions = pa.table(table.get_add_actions(flatten=True)).to_pylist()
         time = TABLES[name].time if name in TABLES else None
@@ -151,10 +162,12 @@ class Warehouse:
 
     def has_transaction(self, name: str, digest: str) -> bool:
         """Whether a commit of this table carried `digest` as application transaction."""
-        return self._delta(name).transaction_version(digest) is not None
+        return bool(self.known_transactions(name, [digest]))
 
     def known_transactions(self, name: str, digests: Sequence[str]) -> set[str]:
         """Those of the digests that commits of this table have carried."""
+        if self._is_not_made_yet(name):
+            return set()
         table = self._delta(name)
         return {digest for digest in digests if table.transaction_version(digest) is not None}
 
@@ -189,6 +202,8 @@ class Warehouse:
         contract = TABLES[name]
         if source_digest is not None and self.has_transaction(name, source_digest):
             return None
+        if self._is_not_made_yet(name):
+            self._create(contract)
         table = self._delta(name)
         writer = PartitionWriter(
             contract,
@@ -236,7 +251,12 @@ class Warehouse:
         with changing(self.root, name):
             if known:
                 write_deltalake(
-                    self._uri(name), table, mode="overwrite", predicate=f"{column} = '{quoted}'"
+                    self._uri(name),
+                    table,
+                    mode="overwrite",
+                    predicate=f"{column} = '{quoted}'",
+                    # Columns that a later version added: null in the rows of earlier days.
+                    schema_mode="merge",
                 )
             else:
                 write_deltalake(self._uri(name), table, mode="append", partition_by=[column])
@@ -276,6 +296,8 @@ class Warehouse:
         Not `DeltaTable.to_pyarrow_dataset`: that takes a column without statistics for
         one without nulls, so filters on it lose rows.
         """
+        if self._is_not_made_yet(name):
+            return pads.dataset(TABLES[name].schema.empty_table())
         table = self._delta(name)
         schema = pa.schema(table.schema().to_arrow())
         paths = pa.table(table.get_add_actions()).column("path").to_pylist()
@@ -299,6 +321,9 @@ class Warehouse:
         table = self._delta(name)
         with changing(self.root, name):
             table.delete(predicate)
+
+    def _is_not_made_yet(self, name: str) -> bool:
+        return name in TABLES and TABLES[name].added_later and not self.has_table(name)
 
     def _uri(self, name: str) -> str:
         return _join(self.root, name)

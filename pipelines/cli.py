@@ -213,6 +213,11 @@ _add_ingest_command(
 _add_ingest_command(
     "contacts", "Read whom we contacted and what became of it.", "sent-2026-11.parquet"
 )
+_add_ingest_command(
+    "assignments",
+    "Read who was given which action by an experiment: contacts and controls.",
+    "test-2026-03.csv",
+)
 
 
 @app.command(epilog="Example: `winback status --json`")

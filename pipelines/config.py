@@ -12,7 +12,13 @@ from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationE
 from pydantic.dataclasses import dataclass
 
 from features.errors import DataError, UsageError, describe
-from features.source import ContactSource, CustomerSource, EventRules, EventSource
+from features.source import (
+    AssignmentSource,
+    ContactSource,
+    CustomerSource,
+    EventRules,
+    EventSource,
+)
 from features.spec import FeatureSpec
 from features.stage import Stage
 from pipelines.config_faults import nearest_name, non_finite_faults, one_of, section_faults
@@ -73,11 +79,12 @@ class Windows:
 
 @dataclass(frozen=True, slots=True, config=_FORBID)
 class Sources:
-    """How the three kinds of raw files map to their contracts."""
+    """How the kinds of raw files map to their contracts."""
 
     events: EventSource = Field(default_factory=EventSource)
     customers: CustomerSource = Field(default_factory=CustomerSource)
     contacts: ContactSource = Field(default_factory=ContactSource)
+    assignments: AssignmentSource = Field(default_factory=AssignmentSource)
 
 
 _Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=40)]

@@ -162,12 +162,21 @@ def _storage_rules(sections: Sections) -> Iterator[str]:
 
 def _training_rules(sections: Sections) -> Iterator[str]:
     plan: TrainingPlan | None = sections.get("training")
-    if plan is None or plan.as_of is None:
-        return
+    if plan is not None:
+        yield from _no_date("training.as_of", plan.as_of)
+
+
+def _rotation_rules(sections: Sections) -> Iterator[str]:
+    experiment: Experiment | None = sections.get("experiment")
+    if experiment is not None:
+        yield from _no_date("experiment.rotated_on", experiment.rotated_on)
+
+
+def _no_date(place: str, text: str | None) -> Iterator[str]:
     try:
-        date.fromisoformat(plan.as_of)
+        date.fromisoformat(text or "2026-11-01")
     except ValueError:
-        yield f'training.as_of: "{plan.as_of}" is not valid; expected a date such as 2026-11-01'
+        yield f'{place}: "{text}" is not valid; expected a date such as 2026-11-01'
 
 
 _RULES: tuple[Rule, ...] = (
@@ -179,6 +188,7 @@ _RULES: tuple[Rule, ...] = (
     _money_rules,
     _storage_rules,
     _training_rules,
+    _rotation_rules,
 )
 
 

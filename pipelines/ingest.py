@@ -28,7 +28,7 @@ def run_ingest(
     Parameters
     ----------
     config : says how files are mapped and where the warehouse is.
-    kind : "events", "customers" or "contacts".
+    kind : "events", "customers", "contacts" or "assignments".
     paths : files and glob patterns; relative ones start at the working directory.
     dry_run : read, check and count; write nothing.
     max_reject_share : largest share of rows in that may be rejected, in [0, 1].
@@ -63,6 +63,7 @@ def run_ingest(
         rules=config.events,
         time_zone=config.business.timezone,
         channels=tuple(config.channels),
+        offers=tuple(config.offers),
         root=config.warehouse_path,
         n_buckets=config.storage.buckets,
         now=now if now is not None else datetime.now(UTC),

@@ -7,7 +7,13 @@ from typing import Any
 
 from features.contract import Kind
 from features.ingestion_summary import IngestSummary
-from features.source import ContactSource, CustomerSource, EventRules, EventSource
+from features.source import (
+    AssignmentSource,
+    ContactSource,
+    CustomerSource,
+    EventRules,
+    EventSource,
+)
 from features.stage import Stage
 from features.warehouse import Warehouse
 from pipelines.config import Business, Config, Sources, Storage, Windows
@@ -29,6 +35,7 @@ def shop(
     events: EventSource = EVENTS,
     customers: CustomerSource | None = None,
     contacts: ContactSource | None = None,
+    assignments: AssignmentSource | None = None,
     rules: EventRules = RULES,
     time_zone: str = "Europe/Berlin",
 ) -> Config:
@@ -45,6 +52,7 @@ def shop(
             events=events,
             customers=customers or CustomerSource(),
             contacts=contacts or ContactSource(),
+            assignments=assignments or AssignmentSource(),
         ),
         channels={"email": Channel("e-mail", 0.01), "sms": Channel("text message", 0.1)},
         offers={"none": Offer("no offer")},
@@ -66,7 +74,7 @@ def ingest_text(
     home: Path, text: str | bytes, *, kind: Kind = "events", name: str = "in.csv", **options: Any
 ) -> IngestSummary:
     """Write `text` to a file and ingest it; options of `shop` and of `run_ingest`."""
-    shop_names = ("events", "customers", "contacts", "rules", "time_zone")
+    shop_names = ("events", "customers", "contacts", "assignments", "rules", "time_zone")
     config = shop(home, **{key: options.pop(key) for key in shop_names if key in options})
     settings = {"now": NOW, "max_reject_share": 1.0, **options}
     return run_ingest(config, kind, [write(home / name, text)], **settings)

@@ -11,7 +11,7 @@ def test_every_kind_is_a_bucketed_table() -> None:
 def test_sort_keys_times_and_plain_columns_exist() -> None:
     for table in TABLES.values():
         names = set(table.schema.names)
-        assert {*table.sort_key, *table.plain, table.time} <= names
+        assert {*table.sort_key, *table.plain, *table.required, table.time} <= names
 
 
 def test_event_rows_are_fully_ordered() -> None:

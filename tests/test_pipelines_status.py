@@ -19,7 +19,8 @@ def test_the_status_shows_tables_ingestions_and_rejects(tmp_path: Path) -> None:
     ingest_text(tmp_path, HEADER + "1,2026-02-01 10:00:00,visit,\n", name="b.csv")
     status = warehouse_status(shop(tmp_path))
     tables = {table.name: table for table in status.tables}
-    assert tuple(tables) == ("events", "customers", "contacts", "rejects", "ingestions")
+    sources = ("events", "customers", "contacts", "assignments")
+    assert tuple(tables) == (*sources, "rejects", "ingestions", "holdout_ledger")
     events = tables["events"]
     assert (events.version, events.rows, events.partitions) == (2, 21, N_BUCKETS)
     assert events.first == datetime(2026, 1, 1, 9, tzinfo=UTC)
