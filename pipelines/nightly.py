@@ -150,7 +150,12 @@ def run_nightly(
         check_publishable(config.lists_path, day.isoformat(), files, force=force)
         # The list appears last: a reader who sees it finds the decisions behind it.
         decisions = build_decisions(
-            scored, night, policy, list_id=summary.list_id, provenance=provenance
+            scored,
+            night,
+            policy,
+            listed=table,
+            list_id=summary.list_id,
+            provenance=provenance,
         )
         if not is_recorded(warehouse, day, decisions):
             warehouse.replace_partition(

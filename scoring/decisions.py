@@ -2,11 +2,13 @@
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from scoring.arms import ARMS
-from scoring.list_rows import Provenance
+from scoring.list_rows import Provenance, assigned_propensity
 from scoring.night import EXCLUSIONS, Night, NightPolicy, expected_order_values
+from scoring.recall_list import PROPENSITY_DECIMALS, TIME
 from scoring.scored import ScoredCustomers
 
 TABLE_NAME = "decisions"
@@ -33,12 +35,45 @@ SCHEMA = pa.schema(
         pa.field("list_id", pa.string()),
         pa.field("model_version", pa.string()),
         pa.field("config_hash", pa.string()),
+        pa.field("propensity", pa.float64()),
+        pa.field("action_propensity", pa.float64()),
+        pa.field("list_row_id", pa.string()),
+        pa.field("p_return_contacted", pa.float64()),
+        pa.field("uplift", pa.float64()),
+        pa.field("uplift_low", pa.float64()),
+        pa.field("uplift_high", pa.float64()),
+        pa.field("expected_gain", pa.float64()),
+        pa.field("contact_cost", pa.float64()),
+        pa.field("evidence", pa.string()),
+        pa.field("effect_rung", pa.string()),
+        pa.field("prices", pa.string()),
+        pa.field("send_at_utc", TIME),
+        pa.field("expires_at", TIME),
     ]
 )
 """`as_of` is the list's local date. `exclusion` is null for the listed; `channel_blocks`
 says why channels are closed, as "sms=unsubscribed; phone=channel_cap_30d"; `order_value` is
 what a return is worth before margin; the best action is the allowed one of the largest
-gain, null for those not eligible; `channel` and `offer` are the listed ones."""
+gain, null for those not eligible; `channel` and `offer` are the listed ones. From
+`propensity` on everything is null for those not listed, and missing in the files of days
+that an earlier version decided. `action_propensity` is the probability of the action (for
+ghosts: of no contact) given that the customer is listed and not holdout, null for the
+holdout. `effect_rung` says what the effects rest on; `prices` is JSON of what a seat of
+each channel was worth, null where seats were not priced."""
+
+_EFFECT_RUNG = "priors"
+_FROM_LIST = (
+    "propensity",
+    "p_return_contacted",
+    "uplift",
+    "uplift_low",
+    "uplift_high",
+    "expected_gain",
+    "contact_cost",
+    "evidence",
+    "send_at_utc",
+    "expires_at",
+)
 
 
 def build_decisions(
@@ -46,6 +81,7 @@ def build_decisions(
     night: Night,
     policy: NightPolicy,
     *,
+    listed: pa.Table,
     list_id: str | None,
     provenance: Provenance,
 ) -> pa.Table:
@@ -53,6 +89,7 @@ def build_decisions(
 
     Parameters
     ----------
+    listed : the rows of the list, as `scoring.list_rows.build_rows` makes them.
     list_id : of the list written that night; null if nobody is listed.
     """
     n_rows = len(scored)
@@ -68,32 +105,54 @@ def build_decisions(
     best, gain = _best_actions(n_rows, night)
     best_channel, best_offer = _split(best, night)
     taken_channel, taken_offer = _split(taken, night)
-    columns = [
-        _constant(policy.day.isoformat(), n_rows),
-        scored.customer_id,
-        pa.array(scored.bucket),
-        _named(scored.stage.astype(np.int64), stages),
-        pa.array(scored.silence_days, from_pandas=True),
-        pa.array(scored.p_dormant, from_pandas=True),
-        pa.array(scored.p_natural, from_pandas=True),
-        pa.array(expected_order_values(scored, policy)),
-        _named(best_channel, list(night.actions.channels)),
-        _named(best_offer, list(night.actions.offers)),
-        pa.array(gain, from_pandas=True),
-        _named(night.exclusion.astype(np.int64) - 1, list(EXCLUSIONS[1:])),
-        _block_texts(n_rows, night),
-        pa.array(rank, mask=~is_listed),
-        _named(arm, list(ARMS)),
-        _named(taken_channel, list(night.actions.channels)),
-        _named(taken_offer, list(night.actions.offers)),
-        _constant(list_id, n_rows),
-        _constant(provenance.model_version, n_rows),
-        _constant(provenance.config_digest, n_rows),
-    ]
+    columns = {
+        "as_of": _constant(policy.day.isoformat(), n_rows),
+        "customer_id": scored.customer_id,
+        "bucket": pa.array(scored.bucket),
+        "stage": _named(scored.stage.astype(np.int64), stages),
+        "silence_days": pa.array(scored.silence_days, from_pandas=True),
+        "p_dormant": pa.array(scored.p_dormant, from_pandas=True),
+        "p_return_natural": pa.array(scored.p_natural, from_pandas=True),
+        "order_value": pa.array(expected_order_values(scored, policy)),
+        "best_channel": _named(best_channel, list(night.actions.channels)),
+        "best_offer": _named(best_offer, list(night.actions.offers)),
+        "best_gain": pa.array(gain, from_pandas=True),
+        "exclusion": _named(night.exclusion.astype(np.int64) - 1, list(EXCLUSIONS[1:])),
+        "channel_blocks": _block_texts(n_rows, night),
+        "rank": pa.array(rank, mask=~is_listed),
+        "arm": _named(arm, list(ARMS)),
+        "channel": _named(taken_channel, list(night.actions.channels)),
+        "offer": _named(taken_offer, list(night.actions.offers)),
+        "list_id": _constant(list_id, n_rows),
+        "model_version": _constant(provenance.model_version, n_rows),
+        "config_hash": _constant(provenance.config_digest, n_rows),
+        **_assignment_columns(rank.astype(np.int64) - 1, night, listed),
+    }
     return pa.Table.from_arrays(
-        [column.cast(field.type) for column, field in zip(columns, SCHEMA, strict=True)],
-        schema=SCHEMA,
+        [columns[field.name].cast(field.type) for field in SCHEMA], schema=SCHEMA
     )
+
+
+def _assignment_columns(
+    place: NDArray[np.int64], night: Night, listed: pa.Table
+) -> dict[str, pa.Array]:
+    """What the log keeps of the listed alone; `place` in the list, -1 for the others."""
+    taken = pa.array(place, mask=place < 0)
+    action = np.round(assigned_propensity(night, night.listed).action, PROPENSITY_DECIMALS)
+    own = {
+        "action_propensity": pa.array(action, type=pa.float64(), from_pandas=True),
+        "list_row_id": row_ids(listed),
+        "effect_rung": _constant(_EFFECT_RUNG, listed.num_rows),
+        "prices": _constant(None, listed.num_rows),
+    }
+    columns = {**{name: listed[name].combine_chunks() for name in _FROM_LIST}, **own}
+    return {name: column.take(taken) for name, column in columns.items()}
+
+
+def row_ids(listed: pa.Table) -> pa.Array:
+    """The names by which feedback refers to rows of a list: "<list_id>/<rank>"."""
+    ranks = listed["rank"].cast(pa.string())
+    return pc.binary_join_element_wise(listed["list_id"], ranks, "/").combine_chunks()
 
 
 def count_exclusions(night: Night) -> dict[str, int]:

@@ -132,6 +132,18 @@ def test_a_derived_partition_is_replaced_alone(tmp_path: Path) -> None:
     assert rows == [{"as_of": "2026-01-02", "x": 3}, {"as_of": "2026-01-01", "x": 4}]
 
 
+def test_a_derived_table_gains_columns_that_are_null_in_the_rows_before(tmp_path: Path) -> None:
+    warehouse = make(str(tmp_path / "w"))
+    old = pa.table({"as_of": ["2026-01-01"], "x": [1]})
+    warehouse.replace_partition("decisions", old, column="as_of", value="2026-01-01")
+    new = pa.table({"as_of": ["2026-01-02"], "x": [2], "y": ["a"]})
+    warehouse.replace_partition("decisions", new, column="as_of", value="2026-01-02")
+    rows = warehouse.dataset("decisions").to_table().sort_by("x")
+    assert rows.select(["x", "y"]).to_pylist() == [{"x": 1, "y": None}, {"x": 2, "y": "a"}]
+    warehouse.replace_partition("decisions", old, column="as_of", value="2026-01-01")
+    assert warehouse.dataset("decisions").to_table().num_rows == 2
+
+
 def test_the_number_of_buckets_is_fixed(tmp_path: Path) -> None:
     make(str(tmp_path / "w"))
     with pytest.raises(DataError, match=r"storage.buckets: is 5.*Fix: set storage.buckets = 4"):

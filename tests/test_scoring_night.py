@@ -137,7 +137,9 @@ def test_the_golden_list() -> None:
 def test_every_customer_is_listed_or_has_a_reason() -> None:
     scored = literal_customers()
     night = decide_night(scored, POLICY)
-    table = build_decisions(scored, night, POLICY, list_id="x", provenance=PROVENANCE)
+    table = build_decisions(
+        scored, night, POLICY, listed=list_of(scored), list_id="x", provenance=PROVENANCE
+    )
     by_id = {row["customer_id"]: row for row in table.to_pylist()}
     found = {name: by_id[name]["exclusion"] for name in ("c005", "c011", "c013", "c014", "c017")}
     assert found == {
