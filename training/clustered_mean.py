@@ -64,12 +64,12 @@ def mean_of_influences(value: float, influence: Float64Array, clusters: UInt64Ar
         return Mean(value, np.inf, -np.inf, np.inf)
     total = total * (n_customers / len(influence))
     spread = float(np.sqrt(np.sum(total**2) / (n_customers - 1)))
-    se = spread / np.sqrt(n_customers)
+    se = float(spread / np.sqrt(n_customers))
     if spread == 0.0:
         return Mean(value, 0.0, value, value)
     skewness = float(np.mean((total / spread) ** 3))
     below, above = (_untransformed(z, skewness, n_customers) for z in (NORMAL_95, -NORMAL_95))
-    return Mean(value, float(se), value - below * se, value - above * se)
+    return Mean(value, se, value - below * se, value - above * se)
 
 
 def _untransformed(z: float, skewness: float, n: int) -> float:

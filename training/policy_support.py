@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from features.errors import GateError, describe
+from features.errors import describe
 from training.clustered_mean import clustered_mean
 from training.effect_sample import NO_CONTACT, EffectSample
 
@@ -42,11 +42,13 @@ class Policy:
     action : the action of each row, `NO_CONTACT` or a place in the sample's actions, (n,).
     chances : probability of no contact and of each action, shape (n, A + 1), rows sum to
         1; None when each row's action is certain.
+    as_logged : the policy is the one that made the log, with its own chances.
     """
 
     name: str
     action: NDArray[np.int16]
     chances: Float64Array | None = None
+    as_logged: bool = False
 
     def chance_of(self, action: NDArray[np.int16]) -> Float64Array:
         """Probability with which the policy takes an action in each row, shape (n,)."""
@@ -65,6 +67,11 @@ class Policy:
 def no_contact(n_rows: int) -> Policy:
     """The policy that contacts nobody."""
     return Policy("none", np.full(n_rows, NO_CONTACT, dtype=np.int16))
+
+
+def logged_policy(sample: EffectSample) -> Policy:
+    """The policy that made the log: its value is the mean of what happened."""
+    return Policy("logged", sample.action, as_logged=True)
 
 
 def mixed_policy(name: str, chances: Float64Array) -> Policy:
@@ -121,18 +128,11 @@ class Refused:
     text: str
     missing_rows: int | None = None
 
-    def raise_error(self) -> None:
-        """End a command that must state this value.
-
-        Raises
-        ------
-        GateError : always.
-        """
-        raise GateError(self.text)
-
 
 def weights_of(policy: Policy, sample: EffectSample) -> Float64Array:
     """Importance weight of each row: the policy's chance of the action over the log's."""
+    if policy.as_logged:
+        return np.ones(len(sample))
     return np.asarray(policy.chance_of(sample.action) / sample.propensity)
 
 
@@ -291,4 +291,4 @@ def _missing_rows(rows: int, lacks: Sequence[tuple[float, float]]) -> int | None
     """Further rows until every figure, growing in proportion to the rows, reaches its limit."""
     if any(found <= 0.0 for found, _ in lacks):
         return None
-    return max(ceil(rows * (needed / found - 1.0)) for found, needed in lacks)
+    return max(ceil(rows * (needed - found) / found) for found, needed in lacks)

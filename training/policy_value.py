@@ -117,10 +117,11 @@ def evaluate_policies(
     sample: EffectSample,
     policies: Sequence[Policy],
     *,
+    pairs: Sequence[tuple[int, int]] | None = None,
     outcome: Outcome = "profit",
     matures_on: str | None = None,
 ) -> PolicyReport:
-    """Value every policy, and the first minus each of the others.
+    """Value every policy, and differences between some of them.
 
     Doubly robust: the outcome model's expectation under the policy, corrected by weighted
     residuals of the rows that followed it. A model's expectation alone is never a value
@@ -130,6 +131,8 @@ def evaluate_policies(
     ----------
     sample : matured assignments, randomised with known propensities.
     policies : one at least, aligned with the rows of `sample`.
+    pairs : places of two policies, the first minus the second; None for the first policy
+        minus each of the others.
     outcome : money or returns.
     matures_on : local date when the first window is over, told if nothing has matured.
 
@@ -137,9 +140,11 @@ def evaluate_policies(
     ----------
     Dudik, Langford, Li 2011; METHODS.md section 2.
     """
+    if pairs is None:
+        pairs = [(0, other) for other in range(1, len(policies))]
     refused = refuse_sample(sample, matures_on=matures_on)
     if refused is not None:
-        return PolicyReport(outcome, (refused,) * len(policies), (refused,) * (len(policies) - 1))
+        return PolicyReport(outcome, (refused,) * len(policies), (refused,) * len(pairs))
     weights = [weights_of(policy, sample) for policy in policies]
     refusals = [
         refuse_policy(policy, sample, weight, label=f"policy {policy.name}")
@@ -147,13 +152,13 @@ def evaluate_policies(
     ]
     lacking = tuple(refusal for refusal in refusals if refusal is not None)
     if len(lacking) == len(policies):
-        return PolicyReport(outcome, lacking, lacking[:1] * (len(policies) - 1))
+        return PolicyReport(outcome, lacking, tuple(lacking[one] for one, _ in pairs))
     ledger = open_ledger(sample, outcome)
     judged = [
         refusal or _judge(ledger, policy, weight)
         for policy, weight, refusal in zip(policies, weights, refusals, strict=True)
     ]
-    differences = [_difference(sample, judged[0], other) for other in judged[1:]]
+    differences = [_difference(sample, judged[one], judged[other]) for one, other in pairs]
     values = tuple(one if isinstance(one, Refused) else one.value for one in judged)
     return PolicyReport(outcome, values, tuple(differences))
 
