@@ -49,6 +49,7 @@ SCHEMA = pa.schema(
         pa.field("prices", pa.string()),
         pa.field("send_at_utc", TIME),
         pa.field("expires_at", TIME),
+        pa.field("recommended_action", pa.string()),
     ]
 )
 """`as_of` is the list's local date. `exclusion` is null for the listed; `channel_blocks`
@@ -59,7 +60,8 @@ gain, null for those not eligible; `channel` and `offer` are the listed ones. Fr
 that an earlier version decided. `action_propensity` is the probability of the action (for
 ghosts: of no contact) given that the customer is listed and not holdout, null for the
 holdout. `effect_rung` says what the effects rest on; `prices` is JSON of what a seat of
-each channel was worth, null where seats were not priced."""
+each channel was worth, null where seats were not priced. `recommended_action` is what the
+contact arm takes, as "sms/none", whatever the customer's own arm: the policy that the list is."""
 
 _EFFECT_RUNG = "priors"
 _FROM_LIST = (
@@ -144,6 +146,10 @@ def _assignment_columns(
         "list_row_id": row_ids(listed),
         "effect_rung": _constant(_EFFECT_RUNG, listed.num_rows),
         "prices": _constant(None, listed.num_rows),
+        "recommended_action": _named(
+            night.choices.best_action[night.listed].astype(np.int64),
+            [f"{c}/{o}" for c in night.actions.channels for o in night.actions.offers],
+        ),
     }
     columns = {**{name: listed[name].combine_chunks() for name in _FROM_LIST}, **own}
     return {name: column.take(taken) for name, column in columns.items()}

@@ -61,3 +61,12 @@ def test_the_propensity_of_an_action_is_given_not_holdout() -> None:
         assert abs(row["propensity"] - joint) < 1e-8
         if row["arm"] == "ghost":
             assert row["action_propensity"] == experiment.ghost_share
+
+
+def test_what_the_list_recommends_does_not_depend_on_the_arm() -> None:
+    _, log = decide()
+    rows = log.filter(pc.is_valid(log["rank"])).to_pylist()
+    assert all("/" in row["recommended_action"] for row in rows)
+    for row in rows:
+        if row["arm"] in {"contact", "ghost"}:
+            assert row["recommended_action"] == f"{row['channel']}/{row['offer']}"

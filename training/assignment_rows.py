@@ -37,11 +37,15 @@ class EffectRows:
     sample : rows with a known propensity, by instant, customer and action.
     unknown : the same of rows without one: their propensity is NaN until it is estimated.
     counts : of all assignments.
+    stage, silence_days : of the rows of `sample`: place in the ladder, and days since the
+        customer was last active on it.
     """
 
     sample: EffectSample
     unknown: EffectSample
     counts: AssignmentCounts
+    stage: NDArray[np.int16]
+    silence_days: Float64Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,7 @@ class BucketRows:
     sample : n rows.
     mean_order, orders : own mean order net of refunds and number of orders, shape (n,).
     stage : place in the ladder, shape (n,).
+    silence_days : days since the customer was last active on it, shape (n,).
     counts : what became of the bucket's assignments after the screening.
     """
 
@@ -60,6 +65,7 @@ class BucketRows:
     mean_order: Float64Array
     orders: Float64Array
     stage: NDArray[np.int16]
+    silence_days: Float64Array
     counts: AssignmentCounts
 
 
@@ -151,7 +157,14 @@ def bucket_rows(
         without_contact_record=int(np.count_nonzero(treated & ~outcome.contacted)),
         contaminated=int(np.count_nonzero(~treated & outcome.contacted)),
     )
-    return BucketRows(sample, views.mean_order[kept], views.orders[kept], stage, counts)
+    return BucketRows(
+        sample,
+        views.mean_order[kept],
+        views.orders[kept],
+        stage,
+        views.silence_days[kept],
+        counts,
+    )
 
 
 def collect_rows(
@@ -175,10 +188,17 @@ def collect_rows(
     stage = np.concatenate([piece.stage for piece in pieces])
     sample = concat_samples([piece.sample for piece in pieces])
     sample = replace(sample, order_value=return_values(own, stage, plan.stages))
-    sample = sample.take(np.lexsort((sample.action, sample.cluster, sample.as_of_us)))
+    order = np.lexsort((sample.action, sample.cluster, sample.as_of_us))
+    sample = sample.take(order)
     known = np.isfinite(sample.propensity)
-    counts = sum((piece.counts for piece in pieces), screened)
-    return EffectRows(sample.take(known), sample.take(~known), counts)
+    silence = np.concatenate([piece.silence_days for piece in pieces])
+    return EffectRows(
+        sample.take(known),
+        sample.take(~known),
+        sum((piece.counts for piece in pieces), screened),
+        stage=stage[order][known],
+        silence_days=silence[order][known],
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,12 +61,14 @@ class AssignedViews:
     place : position among all assignments.
     rows : what the models read.
     mean_order, orders : own mean order net of refunds and number of orders.
+    silence_days : as in `features.stage_state.StageStates`, NaN where the stage has none.
     """
 
     place: Int64Array
     rows: ModelRows
     mean_order: Float64Array
     orders: Float64Array
+    silence_days: Float64Array
 
 
 def view_customers(
@@ -112,6 +114,7 @@ def view_customers(
         ),
         mean_order=np.concatenate([piece.mean_order for piece in pieces]),
         orders=np.concatenate([piece.orders for piece in pieces]),
+        silence_days=np.concatenate([piece.silence_days for piece in pieces]),
     )
 
 
@@ -149,6 +152,7 @@ def _view_night(
         ),
         mean_order=net_mean_order(natural)[row],
         orders=natural.column("orders_lifetime").astype(np.float64)[row],
+        silence_days=states.silence_days[row],
     )
 
 
