@@ -153,6 +153,13 @@ class Config:
             return self.storage.mlflow_tracking_uri
         return f"sqlite:///{(self.home / 'mlflow.db').resolve()}"
 
+    @property
+    def control_days(self) -> float:
+        """Days from its list on in which a ghost control is left alone."""
+        configured = self.experiment.control_days
+        window = self.windows.gap_days + self.windows.horizon_days
+        return window if configured is None else configured
+
     def feature_spec(self) -> FeatureSpec:
         """The feature specification before any attribute value is known."""
         return FeatureSpec(

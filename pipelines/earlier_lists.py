@@ -1,10 +1,18 @@
 """Lists of earlier nights, and whether what they asked for has been reported back."""
 
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
+import duckdb
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.dataset as pads
+from numpy.typing import NDArray
 
 from features.history_reader import read_columns
 from features.local_day import local_midnight_us
@@ -12,7 +20,8 @@ from features.warehouse import Warehouse
 from scoring.arms import SENT_ARMS
 from scoring.decisions import PARTITION, SCHEMA, TABLE_NAME
 from scoring.night import NightPolicy
-from scoring.pressure import WINDOW_DAYS
+from scoring.pressure import DAY_US, WINDOW_DAYS, EarlierRows, add_earlier_rows
+from scoring.recall_list import TIME
 from scoring.scored import ScoredCustomers
 
 
@@ -47,21 +56,176 @@ def is_recorded(warehouse: Warehouse, day: date, decisions: pa.Table) -> bool:
     )
 
 
-def unreported_day(
-    warehouse: Warehouse, scored: ScoredCustomers, policy: NightPolicy
-) -> date | None:
-    """The latest earlier list with rows to send of which no contact is known; null if none.
+@dataclass(frozen=True, slots=True)
+class EarlierLists:
+    """What the lists of earlier nights ask of tonight's.
 
-    Caps and pauses count contacts, not lists: contacts that have not arrived before the
-    as-of do not keep a customer from being listed again. Lists older than the longest
-    cap's window no longer matter.
+    Attributes
+    ----------
+    sent : rows to be sent whose contact has not been reported: customer_id, channel,
+        sent_us (int64, when they were to be sent).
+    ghosts : customers listed as ghosts: customer_id, until_us (int64).
+    unreported : the latest day with rows to send, if no contact of it or since is known.
     """
-    oldest = policy.day - timedelta(days=max(WINDOW_DAYS))
-    earlier = [day for day in decided_days(warehouse) if oldest <= day < policy.day]
-    for day in reversed(earlier):
-        arms = read_columns(TABLE_NAME, decision_files(warehouse, day), columns=("arm",))["arm"]
-        sent = pc.is_in(arms, value_set=pa.array(SENT_ARMS, pa.string()))
-        if pc.any(sent).as_py():
-            known_until = int(scored.pressure.last_sent_us.max())
-            return None if known_until >= local_midnight_us(day, ZoneInfo(policy.zone)) else day
-    return None
+
+    sent: pa.Table
+    ghosts: pa.Table
+    unreported: date | None
+
+
+def read_earlier_lists(
+    warehouse: Warehouse, policy: NightPolicy, *, control_days: float
+) -> EarlierLists:
+    """Rows of earlier lists that tonight's has to respect.
+
+    Only decisions of as-ofs before tonight's are read, and of contacts what had arrived
+    before it, so that an old night's rerun knows nothing of later ones. A row to be sent
+    counts as a contact at its send time, unless
+
+    - a contact with its list_row_id, or of its customer between its as-of and its expiry,
+      has been reported: then that contact counts; or
+    - contacts of its channel sent after its expiry have been reported: then it was not sent.
+
+    Parameters
+    ----------
+    control_days : days from a list's as-of in which its ghosts are left alone.
+    """
+    listed = _listed_rows(warehouse, policy, reach_days=max(*WINDOW_DAYS, control_days))
+    until = pc.add(listed["as_of_us"], round(control_days * DAY_US))
+    ghosts = listed.append_column("until_us", until).filter(pc.equal(listed["arm"], "ghost"))
+    to_send = listed.filter(pc.is_in(listed["arm"], value_set=pa.array(SENT_ARMS, pa.string())))
+    if not to_send.num_rows:
+        return EarlierLists(_SENT.empty_table(), ghosts.select(["customer_id", "until_us"]), None)
+    contacts = _reported_contacts(warehouse, since_us=pc.min(to_send["as_of_us"]), policy=policy)
+    with duckdb.connect() as connection:
+        connection.register("listed", to_send)
+        connection.register("reported", contacts)
+        sent = connection.sql(_UNREPORTED).to_arrow_table().cast(_SENT)
+        (unreported,) = connection.execute(_UNREPORTED_DAY).fetchone() or (None,)
+    return EarlierLists(
+        sent=sent,
+        ghosts=ghosts.select(["customer_id", "until_us"]),
+        unreported=None if unreported is None else date.fromisoformat(unreported),
+    )
+
+
+_SENT = pa.schema(
+    [
+        pa.field("customer_id", pa.string()),
+        pa.field("channel", pa.string()),
+        pa.field("sent_us", pa.int64()),
+    ]
+)
+_UNREPORTED = """
+SELECT customer_id, channel, sent_us FROM listed
+ANTI JOIN reported USING (list_row_id)
+ANTI JOIN reported ON reported.customer_id = listed.customer_id
+    AND reported.sent_us BETWEEN listed.as_of_us AND listed.expires_us
+ANTI JOIN (SELECT channel, max(sent_us) AS last_us FROM reported GROUP BY channel) AS known
+    ON known.channel = listed.channel AND known.last_us > listed.expires_us
+ORDER BY customer_id, sent_us
+"""
+_UNREPORTED_DAY = """
+SELECT max(as_of) FROM listed
+HAVING max(as_of_us) > (SELECT coalesce(max(sent_us), 0) FROM reported)
+"""
+_LOG_COLUMNS = (
+    "as_of",
+    "customer_id",
+    "arm",
+    "channel",
+    "list_id",
+    "rank",
+    "send_at_utc",
+    "expires_at",
+)
+
+
+def hold_to_earlier_lists(
+    scored: ScoredCustomers, lists: EarlierLists, policy: NightPolicy
+) -> ScoredCustomers:
+    """Scored customers whose contact pressure knows of earlier lists too."""
+
+    def positions(table: pa.Table) -> pa.Array:
+        return pc.index_in(table["customer_id"], value_set=scored.customer_id).combine_chunks()
+
+    sent_to, ghost = positions(lists.sent), positions(lists.ghosts)
+    sent = lists.sent.filter(pc.is_valid(sent_to))
+    ghosts = lists.ghosts.filter(pc.is_valid(ghost))
+    known = pa.array(list(policy.channels), pa.string())
+    channel = pc.fill_null(pc.index_in(sent["channel"], value_set=known), -1)
+    earlier = EarlierRows(
+        sent_to=_int64(sent_to.drop_null()),
+        channel=_int64(channel),
+        sent_at_us=_int64(sent["sent_us"]),
+        ghost=_int64(ghost.drop_null()),
+        until_us=_int64(ghosts["until_us"]),
+    )
+    pressure = add_earlier_rows(scored.pressure, earlier, as_of_us=policy.as_of_us)
+    return replace(scored, pressure=pressure)
+
+
+def _int64(column: Any) -> NDArray[np.int64]:
+    values: NDArray[np.int64] = column.cast(pa.int64()).to_numpy(zero_copy_only=False)
+    return values
+
+
+def _listed_rows(warehouse: Warehouse, policy: NightPolicy, *, reach_days: float) -> pa.Table:
+    """Listed rows of earlier nights, with their times in us; holdout rows left out."""
+    # A day more, as clocks change and a row may be sent on the day after its list's.
+    oldest = policy.day - timedelta(days=math.ceil(reach_days) + 1)
+    if not warehouse.has_table(TABLE_NAME):
+        return _listed_table([], pa.table({name: [] for name in _LOG_COLUMNS}), policy)
+    dataset = warehouse.dataset(TABLE_NAME)
+    columns = [name for name in _LOG_COLUMNS if name in dataset.schema.names]
+    of_interest = (
+        (pads.field("as_of") >= oldest.isoformat())
+        & (pads.field("as_of") < policy.day.isoformat())
+        & pads.field("arm").isin([*SENT_ARMS, "ghost"])
+    )
+    table = dataset.to_table(columns=columns, filter=of_interest)
+    days = sorted(set(table["as_of"].to_pylist()))
+    return _listed_table(days, table, policy)
+
+
+def _listed_table(days: Sequence[str], table: pa.Table, policy: NightPolicy) -> pa.Table:
+    zone, valid = ZoneInfo(policy.zone), timedelta(days=policy.rules.valid_days)
+    dates = [date.fromisoformat(day) for day in days]
+    place = pc.index_in(table["as_of"].cast(pa.string()), value_set=pa.array(days, pa.string()))
+    begins = pa.array([local_midnight_us(day, zone) for day in dates], pa.int64()).take(place)
+    ends = pa.array([local_midnight_us(day + valid, zone) for day in dates], pa.int64()).take(place)
+    rank = table["rank"].cast(pa.int64()).cast(pa.string())
+    return pa.table(
+        {
+            "as_of": table["as_of"].cast(pa.string()),
+            "customer_id": table["customer_id"].cast(pa.string()),
+            "arm": table["arm"].cast(pa.string()),
+            "channel": table["channel"].cast(pa.string()),
+            "list_row_id": pc.binary_join_element_wise(
+                table["list_id"].cast(pa.string()), rank, "/"
+            ),
+            "as_of_us": begins,
+            # Days that an earlier version decided have no times.
+            "sent_us": _times_or(table, "send_at_utc", begins),
+            "expires_us": _times_or(table, "expires_at", ends),
+        }
+    )
+
+
+def _times_or(table: pa.Table, name: str, default: pa.Array) -> Any:
+    if name not in table.column_names:
+        return default
+    return pc.coalesce(table[name].cast(TIME).cast(pa.int64()), default)
+
+
+def _reported_contacts(warehouse: Warehouse, *, since_us: Any, policy: NightPolicy) -> pa.Table:
+    """Contacts from `since_us` on that were known at the as-of, in whatever version."""
+    as_of = pa.scalar(policy.as_of_us, pa.int64()).cast(TIME)
+    table = warehouse.dataset("contacts").to_table(
+        columns=["customer_id", "channel", "list_row_id", "sent_at"],
+        filter=(pads.field("sent_at") >= since_us.cast(TIME))
+        & (pads.field("sent_at") < as_of)
+        & (pads.field("arrived_at") < as_of),
+    )
+    sent_us = table["sent_at"].cast(pa.int64())
+    return table.drop_columns("sent_at").append_column("sent_us", sent_us)

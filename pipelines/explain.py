@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from features.bucket import bucket_of
 from pipelines.config import Config
+from pipelines.earlier_lists import hold_to_earlier_lists, read_earlier_lists
 from pipelines.explain_lookup import decided_day, explain_unscored, read_decision, row_of
 from pipelines.explanation import ActionView, ChannelView, Explanation, FeatureView
 from pipelines.nightly_inputs import (
@@ -64,7 +65,8 @@ def explain(config: Config, customer_id: str, *, as_of: date | None = None) -> E
     policy = night_policy(config, day)
     models = load_champions(config)
     scorer = build_scorer(config, warehouse, policy, models)
-    scored = scorer.score(bucket)
+    earlier = read_earlier_lists(warehouse, policy, control_days=config.control_days)
+    scored = hold_to_earlier_lists(scorer.score(bucket), earlier, policy)
     row = row_of(scored, customer_id)
     one = select_scored(scored, np.array([row]))
     case = _weigh(config, policy, one, models=models, decision=decision)

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from features.progress import Progress, silent
 from pipelines.config import Config
-from pipelines.earlier_lists import is_recorded, unreported_day
+from pipelines.earlier_lists import hold_to_earlier_lists, is_recorded, read_earlier_lists
 from pipelines.engine import map_buckets
 from pipelines.nightly_inputs import (
     ChampionModel,
@@ -112,6 +112,8 @@ def run_nightly(
     scored = score_customers(config, scorer, progress=progress)
     if not len(scored):
         raise nothing_arrived(day)
+    earlier = read_earlier_lists(warehouse, policy, control_days=config.control_days)
+    scored = hold_to_earlier_lists(scored, earlier, policy)
     night = decide_night(scored, policy)
     provenance = provenance_of(config, models)
     told = _tell_listed(config, scorer, scored, night, progress=progress)
@@ -138,7 +140,7 @@ def run_nightly(
                 currency=config.business.currency,
                 has_records=warehouse.table_stats("customers").rows > 0,
                 maps_zones=config.sources.customers.timezone is not None,
-                unreported=unreported_day(warehouse, scored, policy),
+                unreported=earlier.unreported,
                 no_return_time=models.absence,
                 now=now,
             ),

@@ -23,6 +23,7 @@ CUSTOMER_CODES = (
     "stage_not_recalled",
     "not_dormant",
     "do_not_contact",
+    "control_window",
     "cap_1d",
     "cap_7d",
     "cap_30d",
@@ -173,6 +174,7 @@ def exclude_by_contact_rules(
         code[where & (code == OPEN)] = CUSTOMER_CODES.index(name)
 
     exclude("do_not_contact", reach.do_not_contact)
+    exclude("control_window", pressure.control_until_us > as_of_us)
     exclude("cap_1d", pressure.sent[:, 0] >= caps.max_per_1d)
     exclude("cap_7d", pressure.sent[:, 1] >= caps.max_per_7d)
     exclude("cap_30d", pressure.sent[:, 2] >= caps.max_per_30d)

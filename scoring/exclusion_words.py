@@ -7,6 +7,7 @@ _WORDS = {
     "stage_not_recalled": "is on a stage from which nobody is recalled",
     "not_dormant": "is not dormant",
     "do_not_contact": "is marked do-not-contact",
+    "control_window": "was a ghost control of an earlier list, whose window is not over yet",
     "cap_1d": "was contacted as often as the caps allow in the last day",
     "cap_7d": "was contacted as often as the caps allow in the last 7 days",
     "cap_30d": "was contacted as often as the caps allow in the last 30 days",

@@ -1,6 +1,6 @@
 """How often a customer was contacted lately, and which channels are closed."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,12 +27,36 @@ class ContactPressure:
     last_sent_us : shape (n,), time of the last contact; `NEVER` if there was none.
     unsubscribed : shape (n, n_channels), a contact of the channel ended with the
         customer leaving it.
+    control_until_us : shape (n,), until when the customer is a control of an earlier list,
+        to be left alone; `NEVER` if of none.
     """
 
     sent: Int32Array
     sent_by_channel: Int32Array
     last_sent_us: Int64Array
     unsubscribed: BoolArray
+    control_until_us: Int64Array
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierRows:
+    """What earlier lists still ask for: rows that nobody has reported on, and controls.
+
+    Attributes
+    ----------
+    sent_to : shape (k,), positions of the customers of rows to be sent whose contact has
+        not been reported.
+    channel : shape (k,), code of the configured channel; -1 for one no longer configured.
+    sent_at_us : shape (k,), when the row was to be sent.
+    ghost : shape (m,), positions of customers who were listed as ghosts.
+    until_us : shape (m,), end of the window in which a ghost is left alone.
+    """
+
+    sent_to: Int64Array
+    channel: Int64Array
+    sent_at_us: Int64Array
+    ghost: Int64Array
+    until_us: Int64Array
 
 
 def count_contacts(contacts: Contacts, *, n_channels: int, as_of_us: int) -> ContactPressure:
@@ -71,5 +95,36 @@ def count_contacts(contacts: Contacts, *, n_channels: int, as_of_us: int) -> Con
     left = configured & (contacts.unsubscribed_at[last] < as_of_us)
     unsubscribed[who[left], channel[left]] = True
     return ContactPressure(
-        sent=sent, sent_by_channel=by_channel, last_sent_us=last_sent, unsubscribed=unsubscribed
+        sent=sent,
+        sent_by_channel=by_channel,
+        last_sent_us=last_sent,
+        unsubscribed=unsubscribed,
+        control_until_us=np.full(n_customers, NEVER, dtype=np.int64),
+    )
+
+
+def add_earlier_rows(
+    pressure: ContactPressure, earlier: EarlierRows, *, as_of_us: int
+) -> ContactPressure:
+    """Count unreported rows of earlier lists as contacts, and mark their ghosts.
+
+    Feedback comes a day or more after the list: without this a customer is listed every
+    night until it comes, whatever the caps and pauses.
+    """
+    sent, by_channel = pressure.sent.copy(), pressure.sent_by_channel.copy()
+    configured = earlier.channel >= 0
+    for place, days in enumerate(WINDOW_DAYS):
+        recent = earlier.sent_at_us >= as_of_us - days * DAY_US
+        np.add.at(sent[:, place], earlier.sent_to[recent], 1)
+        known = recent & configured
+        np.add.at(by_channel[:, :, place], (earlier.sent_to[known], earlier.channel[known]), 1)
+    last_sent, control_until = pressure.last_sent_us.copy(), pressure.control_until_us.copy()
+    np.maximum.at(last_sent, earlier.sent_to, earlier.sent_at_us)
+    np.maximum.at(control_until, earlier.ghost, earlier.until_us)
+    return replace(
+        pressure,
+        sent=sent,
+        sent_by_channel=by_channel,
+        last_sent_us=last_sent,
+        control_until_us=control_until,
     )

@@ -124,6 +124,7 @@ def select_pressure(pressure: ContactPressure, rows: NDArray[np.int64]) -> Conta
         sent_by_channel=pressure.sent_by_channel[rows],
         last_sent_us=pressure.last_sent_us[rows],
         unsubscribed=pressure.unsubscribed[rows],
+        control_until_us=pressure.control_until_us[rows],
     )
 
 
@@ -151,4 +152,5 @@ def _join_pressure(parts: Sequence[ContactPressure]) -> ContactPressure:
         sent_by_channel=np.concatenate([part.sent_by_channel for part in parts]),
         last_sent_us=np.concatenate([part.last_sent_us for part in parts]),
         unsubscribed=np.concatenate([part.unsubscribed for part in parts]),
+        control_until_us=np.concatenate([part.control_until_us for part in parts]),
     )

@@ -220,6 +220,7 @@ def test_every_channel_rule() -> None:
             sent_by_channel=by_channel,
             last_sent_us=np.full(n, NEVER),
             unsubscribed=unsubscribed,
+            control_until_us=np.full(n, NEVER),
         ),
         has_window=window,
     )
@@ -288,6 +289,7 @@ def test_contact_rules(
             sent_by_channel=np.zeros((1, 0, 3), dtype=np.int32),
             last_sent_us=np.array([last]),
             unsubscribed=np.zeros((1, 0), dtype=bool),
+            control_until_us=np.array([NEVER]),
         ),
         caps=Caps(),
         as_of_us=AS_OF,

@@ -106,6 +106,7 @@ def literal_customers(n: int = 40) -> ScoredCustomers:
             sent_by_channel=np.zeros((n, 3, 3), dtype=np.int32),
             last_sent_us=np.where(number == 17, POLICY.as_of_us - DAY_US, NEVER),
             unsubscribed=np.stack([number == 20, number == 22, number == 22], axis=1),
+            control_until_us=np.full(n, NEVER, dtype=np.int64),
         ),
         last_event_us=1,
     )

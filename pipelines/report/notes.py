@@ -55,7 +55,8 @@ def night_notes(
     if background.unreported is not None:
         notes.append(
             f"No contact of the list of {background.unreported} or since had arrived before the "
-            "as-of: caps and pauses do not count them, and the same customers may be listed again."
+            "as-of: its rows count as sent for caps and pauses until contacts of their channel "
+            "that were sent after they expired arrive."
         )
     if background.no_return_time is not None:
         notes.append(f"The next_order columns are empty: {background.no_return_time}")

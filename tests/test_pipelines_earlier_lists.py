@@ -1,0 +1,163 @@
+"""Earlier lists: their rows count until they are reported, their ghosts are left alone."""
+
+import shutil
+from dataclasses import replace
+from datetime import date, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+from night_home import DAY, DAY_US, N_BUCKETS, digests, night, read_list, table_of
+
+from features.local_day import local_midnight_us
+from features.warehouse import Warehouse
+from pipelines.config import Config
+from pipelines.earlier_lists import EarlierLists, read_earlier_lists
+from pipelines.nightly_inputs import night_policy
+from scoring.arms import SENT_ARMS
+from scoring.decisions import SCHEMA
+
+pytestmark = pytest.mark.usefixtures("champions")
+
+BEFORE = DAY - timedelta(days=1)
+ROW = {"customer_id": "c00001", "arm": "contact", "channel": "push", "offer": "none", "rank": 1}
+
+
+def open_warehouse(config: Config) -> Warehouse:
+    return Warehouse.open(config.warehouse_path, n_buckets=N_BUCKETS)
+
+
+def midnight(day: date) -> int:
+    return local_midnight_us(day, ZoneInfo("Europe/Berlin"))
+
+
+def decide(config: Config, day: date, *rows: dict[str, Any]) -> None:
+    """Put decisions of a day into the warehouse."""
+    whole = [{"as_of": day.isoformat(), "list_id": f"{day}-x", **row} for row in rows]
+    table = pa.Table.from_pylist(whole, schema=SCHEMA)
+    open_warehouse(config).replace_partition(
+        "decisions", table, column="as_of", value=day.isoformat()
+    )
+
+
+def report_contact(config: Config, sent_us: int, **values: Any) -> None:
+    """Ingest a contact, known a minute after it was sent."""
+    row: dict[str, Any] = {"contact_id": f"k{sent_us}", "customer_id": "c00001", "channel": "push"}
+    row = {**row, "sent_at": sent_us, "arrived_at": sent_us + 60_000_000, **values}
+    open_warehouse(config).append("contacts", table_of("contacts", [row]))
+
+
+def earlier(config: Config, *, day: date = DAY, control_days: float = 32.0) -> EarlierLists:
+    policy = night_policy(config, day)
+    return read_earlier_lists(open_warehouse(config), policy, control_days=control_days)
+
+
+def listed_by_arm(table: pa.Table, *arms: str) -> set[str]:
+    wanted = pc.is_in(table["arm"], value_set=pa.array(arms))
+    return set(table.filter(wanted)["customer_id"].to_pylist())
+
+
+def test_a_row_nobody_reported_on_counts_from_its_send_time(shop: Config) -> None:
+    decide(shop, BEFORE, ROW, {**ROW, "customer_id": "c00002", "arm": "ghost", "rank": 2})
+    found = earlier(shop)
+    assert found.sent.to_pylist() == [
+        {"customer_id": "c00001", "channel": "push", "sent_us": midnight(BEFORE)}
+    ]
+    until = midnight(BEFORE) + 32 * DAY_US
+    assert found.ghosts.to_pylist() == [{"customer_id": "c00002", "until_us": until}]
+    sent_us = midnight(BEFORE) + 11 * 3_600_000_000
+    decide(shop, BEFORE, {**ROW, "send_at_utc": sent_us, "expires_at": midnight(DAY)})
+    assert earlier(shop).sent["sent_us"].to_pylist() == [sent_us]
+
+
+@pytest.mark.parametrize(
+    "contact",
+    [
+        {},
+        {"customer_id": "c00009", "list_row_id": f"{BEFORE}-x/1"},
+        {"channel": "email"},
+    ],
+    ids=["of the customer in time", "of the row", "through another channel"],
+)
+def test_a_reported_row_does_not_count_besides_its_contact(
+    contact: dict[str, Any], shop: Config
+) -> None:
+    decide(shop, BEFORE, ROW)
+    report_contact(shop, midnight(BEFORE) + 1, **contact)
+    assert earlier(shop).sent.num_rows == 0
+
+
+def test_another_customers_contact_says_nothing_of_a_row_before_it_expires(shop: Config) -> None:
+    decide(shop, BEFORE, ROW)
+    report_contact(shop, midnight(BEFORE) + 1, customer_id="c00009")
+    assert earlier(shop).sent.num_rows == 1
+
+
+def test_a_row_was_not_sent_once_later_contacts_of_its_channel_are_known(shop: Config) -> None:
+    first = DAY - timedelta(days=5)
+    decide(shop, first, ROW, {**ROW, "customer_id": "c00003", "channel": "email", "rank": 2})
+    expired = midnight(first) + 2 * DAY_US
+    report_contact(shop, expired, customer_id="c00009")
+    assert earlier(shop).sent["customer_id"].to_pylist() == ["c00003"]
+
+
+def test_what_had_not_arrived_or_not_been_decided_before_the_as_of_is_not_known(
+    shop: Config,
+) -> None:
+    decide(shop, BEFORE, ROW)
+    known = earlier(shop)
+    report_contact(shop, midnight(BEFORE) + 1, arrived_at=midnight(DAY))
+    for day in (DAY, DAY + timedelta(days=1)):
+        decide(shop, day, {**ROW, "customer_id": "c00007"}, {**ROW, "arm": "ghost", "rank": 2})
+    assert earlier(shop) == known
+
+
+def test_decisions_without_the_columns_of_today_are_read(shop: Config) -> None:
+    names = ["as_of", "customer_id", "arm", "channel", "offer", "rank", "list_id"]
+    row = {**ROW, "as_of": BEFORE.isoformat(), "list_id": "x"}
+    schema = pa.schema([SCHEMA.field(name) for name in names])
+    old = pa.Table.from_pylist([row], schema=schema)
+    warehouse = open_warehouse(shop)
+    warehouse.replace_partition("decisions", old, column="as_of", value=BEFORE.isoformat())
+    assert earlier(shop).sent["sent_us"].to_pylist() == [midnight(BEFORE)]
+    night(shop)
+    assert earlier(shop).sent["sent_us"].to_pylist() == [midnight(BEFORE)]
+
+
+def test_who_was_listed_is_not_listed_again_before_the_pause_is_over(shop: Config) -> None:
+    first = read_list(night(shop, as_of=BEFORE))
+    second = night(shop)
+    again = set(read_list(second)["customer_id"].to_pylist())
+    assert not listed_by_arm(first, *SENT_ARMS) & again
+    assert second.summary.exclusions["cap_1d"] > 100
+    # min_pause_days = 2 counts from the send time of the first list.
+    third = read_list(night(shop, as_of=BEFORE + timedelta(days=4)))
+    assert listed_by_arm(first, *SENT_ARMS) & set(third["customer_id"].to_pylist())
+
+
+def test_a_ghost_stays_out_for_its_window(shop: Config) -> None:
+    short = replace(shop, experiment=replace(shop.experiment, control_days=3.0))
+    ghosts = listed_by_arm(read_list(night(short, as_of=BEFORE)), "ghost")
+    assert ghosts
+    inside = night(short, as_of=BEFORE + timedelta(days=2))
+    assert not ghosts & set(read_list(inside)["customer_id"].to_pylist())
+    # Some may have returned by themselves since.
+    assert 0.9 * len(ghosts) < inside.summary.exclusions["control_window"] <= len(ghosts)
+    after = read_list(night(short, as_of=BEFORE + timedelta(days=3)))
+    assert ghosts & set(after["customer_id"].to_pylist())
+
+
+def test_an_old_nights_rerun_has_the_same_bytes_although_later_lists_exist(shop: Config) -> None:
+    night(shop, as_of=BEFORE)
+    first = night(shop)
+    before = digests(first.folder)
+    later = DAY + timedelta(days=1)
+    night(shop, as_of=later)
+    shutil.rmtree(first.folder)
+    assert digests(night(shop).folder) == before
+    scrambled = {**ROW, "customer_id": read_list(first)["customer_id"][0].as_py()}
+    decide(shop, later, scrambled, {**scrambled, "arm": "ghost", "rank": 2})
+    shutil.rmtree(first.folder)
+    assert digests(night(shop).folder) == before
