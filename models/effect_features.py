@@ -5,6 +5,7 @@ thirty columns instead of hundreds, on a scale on which a ridge is fair: days, c
 as log(1 + value), and a stated neutral value where a feature is undefined.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -85,6 +86,15 @@ def effect_features(
         if column.log:
             x[:, at] = np.log1p(np.maximum(x[:, at], 0.0))
     return x, tuple(column.name for column in columns)
+
+
+def plain_values(x: Float64Array, names: Sequence[str]) -> dict[str, Float64Array]:
+    """The same features in days, counts, money and shares, by name; each of shape (n,)."""
+    as_is = {column.name for column in (*_CUSTOMER, *_CONTACTS) if not column.log}
+    return {
+        name: x[:, at].copy() if name in as_is else np.expm1(x[:, at])
+        for at, name in enumerate(names)
+    }
 
 
 def _columns(spec: FeatureSpec) -> tuple[_Column, ...]:
