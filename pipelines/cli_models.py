@@ -4,8 +4,10 @@ from typing import Annotated
 
 import typer
 
+from pipelines.cli_contact_study import contact_study
 from pipelines.cli_define import define
 from pipelines.cli_options import ConfigPath, Here, Json, emit, load, now, parse_date
+from pipelines.cli_policy import evaluate_policy
 
 
 def train(
@@ -119,4 +121,8 @@ def add_model_commands(app: typer.Typer) -> None:
     app.command(epilog="Example: `winback train --as-of 2026-10-01`")(train)
     app.command(epilog="Example: `winback audit --as-of 2026-10-01`")(audit)
     app.command(epilog="Example: `winback backtest --origins 8 --horizon 90`")(backtest)
+    app.command(epilog="Example: `winback contact-study --weight 0.1`")(contact_study)
+    app.command(
+        epilog='Example: `winback evaluate-policy --rule "sms/none where silence_days >= 60"`'
+    )(evaluate_policy)
     app.command(epilog="Example: `winback promote`")(promote)

@@ -1,0 +1,434 @@
+"""How likely each action was, given what was known of the customer: the propensities."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import lightgbm as lgb
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import logit
+
+from features.errors import DataError, describe
+from models.calibration import choose_method, fit_calibration
+from models.forest import ForestSettings
+from training.contact_rows import OTHER_CONTACT
+from training.effect_sample import NO_CONTACT
+from training.metrics import METRICS, judge
+
+Float64Array = NDArray[np.float64]
+Float32Array = NDArray[np.float32]
+Int64Array = NDArray[np.int64]
+Int16Array = NDArray[np.int16]
+Int8Array = NDArray[np.int8]
+UInt64Array = NDArray[np.uint64]
+BoolArray = NDArray[np.bool_]
+
+NONE = 0
+"""The place of "no contact" among the classes; action a has place a + 1."""
+
+_INSIDE = 1e-6
+_FEWEST_TO_CALIBRATE = 20
+_FITTED_SHARE = 0.7
+"""Share of the cutoffs, the earlier ones, that a calibration is fitted on before it is judged."""
+
+
+@dataclass(frozen=True, slots=True)
+class PropensityPlan:
+    """How propensities are fitted.
+
+    Attributes
+    ----------
+    floor : smallest propensity that is believed; of an action rarer than ten times that, a
+        tenth of its own share.
+    folds : parts of the customers; each is predicted by a model of the others.
+    contact_rounds, channel_rounds, offer_rounds : trees for "contacted at all?", "in which
+        channel?" and "with which offer?".
+    threads, seed : of LightGBM.
+    """
+
+    floor: float = 0.01
+    folds: int = 3
+    contact_rounds: int = 60
+    channel_rounds: int = 40
+    offer_rounds: int = 20
+    threads: int = 1
+    seed: int = 20260101
+
+    def forest(self, rounds: int) -> ForestSettings:
+        """LightGBM settings: shallow trees, as propensities near 0 and 1 cost most."""
+        return ForestSettings(
+            learning_rate=0.1,
+            num_leaves=8,
+            min_data_in_leaf=100,
+            feature_fraction=0.6,
+            bagging_fraction=1.0,
+            lambda_l2=10.0,
+            extra_trees=False,
+            max_rounds=rounds,
+            threads=self.threads,
+            seed=self.seed,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ClassCalibration:
+    """How well the propensities of one class fit on later cutoffs.
+
+    Attributes
+    ----------
+    name : "none", an action, or "other".
+    rows : rows of the class, of all cutoffs.
+    share : their share of all rows.
+    slope : of a logistic regression of the class on its log-odds, 1 is ideal; None where the
+        held-out rows are too few to say.
+    ece : expected calibration error on the held-out rows; None likewise.
+    """
+
+    name: str
+    rows: int
+    share: float
+    slope: float | None
+    ece: float | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Propensities:
+    """Cross-fitted, calibrated probabilities of every class.
+
+    Attributes
+    ----------
+    probability : shape (n, A + 1), or (n, A + 2) with a last column for other contacts; rows
+        sum to 1. "No contact" comes first. 0 where an action was not possible.
+    floor : smallest propensity of each class that is believed, shape as a row.
+    names : of the classes.
+    raw : the same before calibration.
+    classes : of each row, shape (n,).
+    allowed : classes that were possible, shaped as the probabilities.
+    """
+
+    probability: Float64Array
+    floor: Float64Array
+    names: tuple[str, ...]
+    raw: Float64Array
+    classes: Int64Array
+    allowed: BoolArray
+
+
+@dataclass(frozen=True, slots=True)
+class EstimatedPropensities:
+    """Propensities of assignments whose own were not recorded: estimates, and marked as such.
+
+    Attributes
+    ----------
+    propensity : of the assigned action, shape (n,), in (0, 1].
+    floored : rows whose estimate lay below the floor and was lifted to it.
+    calibration : by class.
+    """
+
+    propensity: Float64Array
+    floored: int
+    calibration: tuple[ClassCalibration, ...]
+
+
+def customer_parts(cluster: UInt64Array, parts: int) -> Int64Array:
+    """A part for each row; all rows of a customer share it, whatever the order of rows."""
+    mixed = cluster.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    return np.asarray((mixed >> np.uint64(40)) % np.uint64(parts), dtype=np.int64)
+
+
+def classes_of(action: Int16Array, n_actions: int) -> Int64Array:
+    """The class of each row: 0 for no contact, a + 1 for action a, A + 1 for other contacts."""
+    codes = np.where(action == OTHER_CONTACT, n_actions, action).astype(np.int64)
+    return codes - NO_CONTACT
+
+
+def channel_places(actions: Sequence[str]) -> tuple[Int64Array, ...]:
+    """The classes of each channel's actions, which stand together."""
+    channels = [name.split("/", 1)[0] for name in actions]
+    return tuple(
+        np.flatnonzero([name == channel for name in channels]) + 1
+        for channel in dict.fromkeys(channels)
+    )
+
+
+def fit_propensities(
+    x: Float32Array,
+    action: Int16Array,
+    *,
+    cluster: UInt64Array,
+    actions: Sequence[str],
+    possible: BoolArray | None = None,
+    plan: PropensityPlan,
+) -> Propensities:
+    """Fit who was contacted, then with what, on other customers than those predicted.
+
+    P(action) = P(contacted) * P(channel | contacted) * P(offer | channel): a forest for each
+    factor, so that rare actions share what decides their channel; then a map per class that
+    makes the products true to the observed shares, normalised over the possible classes.
+
+    Parameters
+    ----------
+    x : features known before the decision, shape (n, F).
+    action : what was done, shape (n,).
+    cluster : hash of each row's customer, shape (n,).
+    actions : names of the A actions.
+    possible : which actions were open to each row, shape (n, A); None: all of them.
+    plan : folds, trees and floor.
+
+    References
+    ----------
+    METHODS.md section 2, point 5.
+    """
+    classes = classes_of(action, len(actions))
+    names = ["none", *actions]
+    if (classes > len(actions)).any():
+        names.append("other")
+    allowed = np.ones((len(action), len(names)), dtype=np.bool_)
+    if possible is not None:
+        allowed[:, 1 : len(actions) + 1] = possible
+    places = channel_places(actions)
+    part = customer_parts(cluster, plan.folds)
+    raw = np.zeros((len(action), len(names)))
+    for fold in range(plan.folds):
+        out = part == fold
+        fitted = _fit_factors(x[~out], classes[~out], places, len(names), plan)
+        found = fitted.predict(x[out], places, n_classes=len(names), threads=plan.threads)
+        raw[out] = _masked(found, allowed[out])
+    share = np.bincount(classes, minlength=len(names)) / max(len(classes), 1)
+    return Propensities(
+        raw=raw,
+        classes=classes,
+        allowed=allowed,
+        probability=_calibrated(raw, classes, allowed, np.ones(len(action), dtype=np.bool_)),
+        floor=np.minimum(plan.floor, share / 10.0),
+        names=tuple(names),
+    )
+
+
+def judge_calibration(found: Propensities, as_of_us: Int64Array) -> tuple[ClassCalibration, ...]:
+    """Fit the maps on the earlier cutoffs and judge every class on the later ones.
+
+    Parameters
+    ----------
+    found : cross-fitted propensities.
+    as_of_us : instant of each row's decision, us, UTC, shape (n,).
+    """
+    earlier = as_of_us <= np.quantile(as_of_us, _FITTED_SHARE)
+    later = ~earlier
+    judged = _calibrated(found.raw, found.classes, found.allowed, earlier)[later]
+    return tuple(
+        _judge_class(name, at, found.classes, judged[:, at], found.allowed[later, at], later)
+        for at, name in enumerate(found.names)
+    )
+
+
+def estimate_propensities(
+    x: Float32Array,
+    action: Int16Array,
+    *,
+    cluster: UInt64Array,
+    as_of_us: Int64Array,
+    actions: Sequence[str],
+    plan: PropensityPlan | None = None,
+) -> EstimatedPropensities:
+    """Estimate the propensities of assignments that came without any.
+
+    They are as good as the features that decided are among `x`; nothing can show that they
+    are. Never mix them with recorded ones without saying so.
+
+    Parameters
+    ----------
+    x : features known before the assignment, shape (n, F).
+    action : assigned action, `NO_CONTACT` for controls, shape (n,).
+    cluster : hash of each row's customer, shape (n,).
+    as_of_us : when it was assigned, us, UTC, shape (n,).
+    actions : names of the actions.
+    plan : folds, trees and floor; None: the defaults.
+
+    Raises
+    ------
+    DataError : all rows were assigned the same.
+    """
+    plan = plan or PropensityPlan()
+    kinds = np.unique(action)
+    if len(kinds) < 2:
+        raise _one_action_only(len(action), kinds, actions)
+    found = fit_propensities(x, action, cluster=cluster, actions=actions, plan=plan)
+    classes = classes_of(action, len(actions))
+    own = found.probability[np.arange(len(action)), classes]
+    floor = found.floor[classes]
+    return EstimatedPropensities(
+        propensity=np.maximum(own, floor),
+        floored=int(np.count_nonzero(own < floor)),
+        calibration=judge_calibration(found, as_of_us),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """A forest over the kinds that occurred; none where only one did.
+
+    `shares` has one entry per kind that there is, those that never occurred here included.
+    """
+
+    booster: Any
+    kinds: Int64Array
+    shares: Float64Array
+
+    def predict(self, x: Float32Array, *, threads: int) -> Float64Array:
+        """Probability of each kind, shape (n, kinds)."""
+        probability = np.broadcast_to(self.shares, (len(x), len(self.shares))).copy()
+        if self.booster is None or not len(x):
+            return probability
+        found = np.asarray(self.booster.predict(x, num_threads=threads))
+        if found.ndim == 1:
+            found = np.column_stack([1.0 - found, found])
+        # The little that the shares leave to kinds never seen stays theirs.
+        probability[:, self.kinds] = self.shares[self.kinds].sum() * found
+        return probability
+
+
+@dataclass(frozen=True, slots=True)
+class _Factors:
+    """The three factors of a propensity, learnt on one part of the customers.
+
+    Attributes
+    ----------
+    contacted : "no" and "yes".
+    channel : the configured channels, then any other contact.
+    offers : of each channel, the configured offers.
+    """
+
+    contacted: _Choice
+    channel: _Choice
+    offers: tuple[_Choice, ...]
+
+    def predict(
+        self, x: Float32Array, places: Sequence[Int64Array], *, n_classes: int, threads: int
+    ) -> Float64Array:
+        """Probability of each class before calibration, shape (n, classes).
+
+        `places` holds the classes of each channel's actions.
+        """
+        chance = self.contacted.predict(x, threads=threads)
+        channel = self.channel.predict(x, threads=threads) * chance[:, 1:]
+        probability = np.zeros((len(x), n_classes))
+        probability[:, NONE] = chance[:, 0]
+        for at, (classes, choice) in enumerate(zip(places, self.offers, strict=True)):
+            probability[:, classes] = channel[:, [at]] * choice.predict(x, threads=threads)
+        if channel.shape[1] > len(places):
+            probability[:, -1] = channel[:, -1]
+        return probability
+
+
+def _fit_factors(
+    x: Float32Array,
+    classes: Int64Array,
+    places: Sequence[Int64Array],
+    n_classes: int,
+    plan: PropensityPlan,
+) -> _Factors:
+    channel_of = np.full(n_classes, len(places), dtype=np.int64)
+    for at, of_channel in enumerate(places):
+        channel_of[of_channel] = at
+    contact = classes != NONE
+    n_channels = len(places) + int(sum(map(len, places)) + 1 < n_classes)
+    channel = channel_of[classes]
+
+    def offer(at: int, of_channel: Int64Array) -> _Choice:
+        rows = contact & (channel == at)
+        kinds = classes[rows] - of_channel[0]
+        return _fit_choice(x[rows], kinds, len(of_channel), plan.forest(plan.offer_rounds))
+
+    return _Factors(
+        contacted=_fit_choice(x, contact.astype(np.int64), 2, plan.forest(plan.contact_rounds)),
+        channel=_fit_choice(
+            x[contact], channel[contact], n_channels, plan.forest(plan.channel_rounds)
+        ),
+        offers=tuple(offer(at, of_channel) for at, of_channel in enumerate(places)),
+    )
+
+
+def _fit_choice(
+    x: Float32Array, kind: Int64Array, n_kinds: int, settings: ForestSettings
+) -> _Choice:
+    """Which of several kinds, given that it is one of them."""
+    counts = np.bincount(kind, minlength=n_kinds).astype(np.float64)
+    # A kind that these customers never met may still have happened to others.
+    shares = (counts + 0.5) / (counts + 0.5).sum()
+    kinds = np.flatnonzero(counts)
+    booster = None
+    if len(kinds) > 1:
+        parameters = settings.parameters(len(kind)) | {"metric": "none", "max_bin": 63}
+        if len(kinds) > 2:
+            parameters |= {"objective": "multiclass", "num_class": len(kinds)}
+        data = lgb.Dataset(x, label=np.searchsorted(kinds, kind), params=parameters)
+        booster = lgb.train(parameters, data, num_boost_round=settings.max_rounds)
+    return _Choice(booster, kinds, shares)
+
+
+def _masked(probability: Float64Array, allowed: BoolArray) -> Float64Array:
+    """Probabilities of the possible classes, normalised; the chance of no contact stays."""
+    kept = np.where(allowed, probability, 0.0)
+    contact = kept[:, 1:].sum(axis=1)
+    wanted = 1.0 - probability[:, NONE]
+    factor = np.divide(wanted, contact, out=np.zeros_like(contact), where=contact > 0)
+    kept[:, 1:] *= factor[:, None]
+    return np.asarray(kept / kept.sum(axis=1, keepdims=True))
+
+
+def _calibrated(
+    raw: Float64Array, classes: Int64Array, allowed: BoolArray, fitted: BoolArray
+) -> Float64Array:
+    """Every class through its own map fitted on the `fitted` rows, then normalised."""
+    out = raw.copy()
+    for at in range(raw.shape[1]):
+        rows = np.flatnonzero(allowed[:, at])
+        learnt = rows[fitted[rows]]
+        labels = (classes[learnt] == at).astype(np.int8)
+        positives = int(np.count_nonzero(labels))
+        if min(positives, len(labels) - positives) < _FEWEST_TO_CALIBRATE:
+            continue
+        score = logit(np.clip(raw[:, at], _INSIDE, 1.0 - _INSIDE))
+        method = choose_method(labels, "auto")
+        out[rows, at] = fit_calibration(score[learnt], labels, method=method).apply(score[rows])
+    return np.asarray(out / out.sum(axis=1, keepdims=True))
+
+
+def _judge_class(
+    name: str,
+    at: int,
+    classes: Int64Array,
+    probability: Float64Array,
+    allowed: BoolArray,
+    held_out: BoolArray,
+) -> ClassCalibration:
+    labels = (classes[held_out] == at)[allowed].astype(np.int8)
+    count = int(np.count_nonzero(classes == at))
+    slope = ece = None
+    positives = int(np.count_nonzero(labels))
+    if min(positives, len(labels) - positives) >= _FEWEST_TO_CALIBRATE:
+        inside = np.clip(probability[allowed], _INSIDE, 1.0 - _INSIDE)
+        found = judge(inside, labels, counts=np.zeros((0, len(labels)), dtype=np.uint8)).point
+        slope = float(found[METRICS.index("calibration_slope")])
+        ece = float(found[METRICS.index("ece")])
+    return ClassCalibration(name, count, count / max(len(classes), 1), slope, ece)
+
+
+def _one_action_only(rows: int, kinds: Int16Array, actions: Sequence[str]) -> DataError:
+    what = "nothing at all"
+    if len(kinds):
+        what = "no contact" if kinds[0] == NO_CONTACT else f'"{actions[int(kinds[0])]}"'
+    return DataError(
+        describe(
+            "propensities of assignments",
+            f"all {rows:,} assignments without a propensity were assigned {what}",
+            expected="at least two different assignments, controls among them",
+            fix="import the customers who were left out of the campaign too, or give propensities",
+        )
+    )
