@@ -119,8 +119,7 @@ def apply_rule(rule: Rule, columns: Columns, *, actions: tuple[str, ...]) -> NDA
     undecided = np.ones(n_rows, dtype=np.bool_)
     with duckdb.connect(config={"threads": 1}) as connection:
         connection.execute("SET enable_external_access = false")
-        table = pa.table({name: pa.array(of, from_pandas=True) for name, of in columns.items()})
-        connection.register("logged", table)
+        connection.register("logged", _table(columns))
         for clause in rule.clauses:
             met = undecided.copy()
             if clause.condition is not None:
@@ -128,6 +127,16 @@ def apply_rule(rule: Rule, columns: Columns, *, actions: tuple[str, ...]) -> NDA
             action[met] = NO_CONTACT if clause.action == "none" else actions.index(clause.action)
             undecided &= ~met
     return action
+
+
+def _table(columns: Columns) -> pa.Table:
+    types = {name: pa.string() for name, of in columns.items() if of.dtype == object}
+    return pa.table(
+        {
+            name: pa.array(of, types.get(name, pa.float64()), from_pandas=True)
+            for name, of in columns.items()
+        }
+    )
 
 
 def _evaluate(
