@@ -114,10 +114,13 @@ def run_backtest(
     dates = plan_run(config, as_of, now=now, version=inputs["events"])
     origins = lay_out(config, dates, plan, version=inputs["events"])
     forecasts: dict[Kind, list[OriginForecasts]] = {kind: [] for kind in KINDS}
+    notes: list[str] = []
     for done, origin in enumerate(origins):
         progress("training and judging origins", done, len(origins))
-        for kind, found in _forecast(config, warehouse, inputs, origin).items():
+        of_origin, note = _forecast(config, warehouse, inputs, origin)
+        for kind, found in of_origin.items():
             forecasts[kind].append(found)
+        notes += [] if note is None else [f"Origin {origin.day}: {note}"]
     progress("training and judging origins", len(origins), len(origins))
     timezone = ZoneInfo(config.business.timezone)
     report = BacktestReport(
@@ -138,7 +141,10 @@ def run_backtest(
             )
             for kind in KINDS
         ),
-        notes=dates.known.notes(as_of=dates.until, folds=[origin.folds for origin in origins]),
+        notes=(
+            *dates.known.notes(as_of=dates.until, folds=[origin.folds for origin in origins]),
+            *notes,
+        ),
     )
     if not track:
         return report
@@ -150,7 +156,8 @@ def run_backtest(
 
 def _forecast(
     config: Config, warehouse: Warehouse, inputs: dict[str, int], origin: Origin
-) -> dict[Kind, OriginForecasts]:
+) -> tuple[dict[Kind, OriginForecasts], str | None]:
+    """Forecasts by model, and a note where natural return had to learn from all windows."""
     folds = origin.folds
     material = collect_material(
         config, warehouse, inputs, folds=folds, first_us=origin.first_us, end_us=folds.test_us
@@ -159,7 +166,11 @@ def _forecast(
         check_counts(material.panel, folds, min_positives=config.training.min_positives)
     except DataError as error:
         raise DataError(f"origin {origin.day}: {error}") from error
-    return forecast_origin(material, plan=config.training, tier_quantile=config.list.tier_quantile)
+    fell_back = material.windows is not None and material.windows.lacking
+    return (
+        forecast_origin(material, plan=config.training, tier_quantile=config.list.tier_quantile),
+        material.windows.note if material.windows is not None and fell_back else None,
+    )
 
 
 def _fold_days(folds: Folds) -> dict[str, list[str]]:

@@ -30,6 +30,7 @@ from training.plan import TrainingPlan
 from training.return_time import Skipped, bundle_return_time, train_return_time
 from training.return_time_judge import ReturnTimeReport
 from training.tuning import check_trials
+from training.uncontacted import use_uncontacted
 
 REPORT_SCHEMA = 2
 
@@ -168,7 +169,10 @@ def run_train(
         return_time=return_time if isinstance(return_time, Skipped) else return_time.report,
         registrations=(),
         tracking_uri=shown_uri(config),
-        notes=dates.known.notes(as_of=dates.until, folds=[folds]),
+        notes=(
+            *dates.known.notes(as_of=dates.until, folds=[folds]),
+            *(() if material.windows is None else (material.windows.note,)),
+        ),
     )
     progress("registering models", 0, 1)
     registrations = record(
@@ -267,13 +271,20 @@ def collect_material(
     progress("fitting purchase processes", 0, 1)
     processes = fit_processes(rows)
     progress("fitting purchase processes", 1, 1)
+    panel, windows = use_uncontacted(
+        collector.collect(),
+        folds,
+        windows=config.training.natural_return_windows,
+        min_positives=config.training.min_positives,
+    )
     return Material(
-        panel=collector.collect(),
+        panel=panel,
         folds=folds,
         levels=rows,
         processes=processes,
         spec=spec,
         stages_digest=stages_digest(config.stages),
+        windows=windows,
     )
 
 

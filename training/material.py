@@ -8,6 +8,7 @@ from training.folds import Folds
 from training.level_fit import Processes
 from training.levels import LevelRows
 from training.panel import Panel
+from training.uncontacted import WindowChoice
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,7 @@ class Material:
     panel, folds : rows and cutoffs.
     levels, processes : level rows, and the purchase processes fitted on them.
     spec : specification the panel was built with.
+    windows : which windows natural return is learnt from; null where there was no choice.
     stages_digest : `models.bundle.stages_digest` of the ladder of stages.
     """
 
@@ -28,6 +30,7 @@ class Material:
     processes: Processes
     spec: FeatureSpec
     stages_digest: str
+    windows: WindowChoice | None = None
 
     @property
     def feature_names(self) -> tuple[str, ...]:

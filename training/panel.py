@@ -1,7 +1,7 @@
 """The panel: one row per customer and cutoff, split into the two populations and sampled."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from models.customer_value import CustomerValue, concat_values, customer_values
 from training.durations import next_return_us
 from training.folds import FoldName, Folds
 from training.labels import returned
+from training.next_contact import next_contact_us
 
 Float32Array = NDArray[np.float32]
 Int64Array = NDArray[np.int64]
@@ -44,6 +45,8 @@ class PanelRows:
     value : what the baselines read.
     return_us : when the customer came back first, label window or not (us, UTC), NO_TIME
         where that is not known; shape (n,).
+    contact_us : when the customer was contacted first at or after the as-of (us, UTC),
+        NO_TIME where that is not known; shape (n,).
     """
 
     values: Float32Array
@@ -52,6 +55,7 @@ class PanelRows:
     customer: UInt64Array
     value: CustomerValue
     return_us: Int64Array
+    contact_us: Int64Array
 
     def take(self, rows: NDArray[Any]) -> "PanelRows":
         """The chosen rows, by mask or position."""
@@ -62,6 +66,7 @@ class PanelRows:
             customer=self.customer[rows],
             value=self.value.take(rows),
             return_us=self.return_us[rows],
+            contact_us=self.contact_us[rows],
         )
 
 
@@ -74,17 +79,20 @@ class Exclusions:
     without_stage : no milestone had been reached.
     without_silence_days : the stage has none, so nobody is recalled from it.
     sampled_out : left out by customer hash to stay below max_rows.
+    contacted : dormant rows with a contact in the label window before any return, where
+        natural return is learnt from uncontacted windows.
+    thinned : uncontacted rows left out there, see `training.uncontacted`.
     """
 
     without_stage: int = 0
     without_silence_days: int = 0
     sampled_out: int = 0
+    contacted: int = 0
+    thinned: int = 0
 
     def __add__(self, other: "Exclusions") -> "Exclusions":
         return Exclusions(
-            self.without_stage + other.without_stage,
-            self.without_silence_days + other.without_silence_days,
-            self.sampled_out + other.sampled_out,
+            *(getattr(self, part.name) + getattr(other, part.name) for part in fields(self))
         )
 
 
@@ -155,6 +163,7 @@ def build_panel(
         known_before_us=known,
     )
     return_us = next_return_us(history, spec=spec, stages=stages, rows=rows, known_before_us=known)
+    contact_us = next_contact_us(history, rows=rows[:2], known_before_us=known)
     counts = count_returns(history, stages, spec=spec, states=states)
     recalled = (states.stage != NO_STAGE) & counted[states.stage]
     dormant = recalled & states.dormant
@@ -168,6 +177,7 @@ def build_panel(
             customer=hashes[matrix.customer[chosen]],
             value=customer_values(matrix, states, counts, chosen),
             return_us=return_us[chosen],
+            contact_us=contact_us[chosen],
         )
 
     return Panel(
@@ -267,4 +277,5 @@ def concat_rows(pieces: Sequence[PanelRows]) -> PanelRows:
         customer=np.concatenate([piece.customer for piece in pieces]),
         value=concat_values([piece.value for piece in pieces]),
         return_us=np.concatenate([piece.return_us for piece in pieces]),
+        contact_us=np.concatenate([piece.contact_us for piece in pieces]),
     )

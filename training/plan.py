@@ -67,6 +67,8 @@ class TrainingPlan:
     max_rows : panel rows above this are sampled by customer hash.
     calibration : isotonic needs 2,000 positives, so "auto" picks it only from there on.
     bootstrap_draws : customer-bootstrap draws behind every interval.
+    natural_return_windows : "uncontacted" learns natural return from label windows without a
+        contact, where enough are left; "all" from all of them.
     learner : LightGBM settings of all models.
     models : settings that differ by model.
     """
@@ -79,6 +81,7 @@ class TrainingPlan:
     max_rows: Annotated[int, Field(ge=1000)] = 700_000
     calibration: Literal["auto", "isotonic", "platt"] = "auto"
     bootstrap_draws: Annotated[int, Field(ge=50, le=5000)] = 200
+    natural_return_windows: Literal["uncontacted", "all"] = "uncontacted"
     learner: LearnerPlan = Field(default_factory=LearnerPlan)
     models: ModelSettings = Field(default_factory=ModelSettings)
 
