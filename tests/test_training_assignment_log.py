@@ -77,6 +77,11 @@ def test_rows_of_lists_without_the_holdout() -> None:
 def test_old_lists_have_no_propensity_but_a_name_for_each_row() -> None:
     rows = lists_of(decisions([{"customer_id": "a", "arm": "contact"}]))
     assert np.isnan(rows.propensity).all()
+    expiring = decisions(
+        [{"customer_id": "a", "arm": "ghost"}, {"customer_id": "b", "arm": "ghost", "rank": 2}],
+        expires_at=pa.array([START_US + 9, None], pa.timestamp("us", tz="UTC")).to_pylist(),
+    )
+    assert lists_of(expiring).expires_us.tolist() == [START_US + 9, START_US + DAY_US]
     named = decisions([{"customer_id": "a", "arm": "ghost"}], list_row_id=["X/9"])
     assert lists_of(named).row_id.to_pylist() == ["X/9"]
 

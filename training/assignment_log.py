@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from features.arrow_columns import codes_of, encoded, time_values, words_of
+from features.history import NO_TIME
 from features.local_day import local_midnight_us
 from training.effect_sample import NO_CONTACT
 
@@ -40,9 +41,11 @@ DECISION_COLUMNS = (
     "list_id",
     "rank",
 )
-"""What is read of the table decisions; `list_row_id` and `action_propensity` where it has them."""
+"""What is read of the table decisions."""
 
-DECISION_EXTRAS = ("list_row_id", "action_propensity")
+DECISION_EXTRAS = ("list_row_id", "action_propensity", "expires_at")
+"""Read where the table has them: lists of earlier versions kept none."""
+
 ASSIGNMENT_COLUMNS = (
     "bucket",
     "assignment_id",
@@ -135,7 +138,7 @@ def assigned_by_lists(
         without an arm are left out.
     actions : names such as "sms/none", in configured order.
     timezone : of the business; a list is assigned at its date's midnight.
-    valid_days : days after which a list's rows expire.
+    valid_days : days after which a list's rows expire that do not say when.
     """
     arms = pa.array([GHOST_ARM, *CONTACTED_ARMS], pa.string())
     table = decisions.filter(pc.is_in(decisions["arm"], value_set=arms))
@@ -154,7 +157,7 @@ def assigned_by_lists(
         row_id=_row_ids(table),
         bucket=table["bucket"].to_numpy().astype(np.int32),
         assigned_us=assigned_us,
-        expires_us=ends[day],
+        expires_us=_expiries(table, ends[day]),
         arrived_us=assigned_us,
         action=np.where(ghost, NO_CONTACT, action).astype(np.int16),
         propensity=_numbers(table, "action_propensity"),
@@ -237,6 +240,13 @@ def _numbers(table: Any, name: str) -> Float64Array:
 
 def _probabilities(values: Float64Array) -> Float64Array:
     return np.where((values > 0.0) & (values <= 1.0), values, np.nan)
+
+
+def _expiries(table: Any, otherwise_us: Int64Array) -> Int64Array:
+    if "expires_at" not in table.column_names:
+        return otherwise_us
+    given = time_values(table["expires_at"])
+    return np.where(given == NO_TIME, otherwise_us, given)
 
 
 def _row_ids(table: Any) -> Any:
