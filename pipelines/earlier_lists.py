@@ -64,7 +64,7 @@ class EarlierLists:
     ----------
     sent : rows to be sent whose contact has not been reported: customer_id, channel,
         sent_us (int64, when they were to be sent).
-    ghosts : customers listed as ghosts: customer_id, until_us (int64).
+    ghosts : customers listed as ghosts: customer_id, as_of_us, until_us (int64).
     unreported : the latest day with rows to send, if no contact of it or since is known.
     """
 
@@ -91,11 +91,10 @@ def read_earlier_lists(
     control_days : days from a list's as-of in which its ghosts are left alone.
     """
     listed = _listed_rows(warehouse, policy, reach_days=max(*WINDOW_DAYS, control_days))
-    until = pc.add(listed["as_of_us"], round(control_days * DAY_US))
-    ghosts = listed.append_column("until_us", until).filter(pc.equal(listed["arm"], "ghost"))
+    ghosts = _ghosts(listed, control_days)
     to_send = listed.filter(pc.is_in(listed["arm"], value_set=pa.array(SENT_ARMS, pa.string())))
     if not to_send.num_rows:
-        return EarlierLists(_SENT.empty_table(), ghosts.select(["customer_id", "until_us"]), None)
+        return EarlierLists(_SENT.empty_table(), ghosts, None)
     contacts = _reported_contacts(warehouse, since_us=pc.min(to_send["as_of_us"]), policy=policy)
     with duckdb.connect() as connection:
         connection.register("listed", to_send)
@@ -104,9 +103,21 @@ def read_earlier_lists(
         (unreported,) = connection.execute(_UNREPORTED_DAY).fetchone() or (None,)
     return EarlierLists(
         sent=sent,
-        ghosts=ghosts.select(["customer_id", "until_us"]),
+        ghosts=ghosts,
         unreported=None if unreported is None else date.fromisoformat(unreported),
     )
+
+
+def read_ghosts(warehouse: Warehouse, policy: NightPolicy, *, control_days: float) -> pa.Table:
+    """Ghosts of the lists whose windows reach into the last 30 days; as in `EarlierLists`."""
+    reach_days = control_days + max(WINDOW_DAYS)
+    return _ghosts(_listed_rows(warehouse, policy, reach_days=reach_days), control_days)
+
+
+def _ghosts(listed: pa.Table, control_days: float) -> pa.Table:
+    until = pc.add(listed["as_of_us"], round(control_days * DAY_US))
+    ghosts = listed.append_column("until_us", until).filter(pc.equal(listed["arm"], "ghost"))
+    return ghosts.select(["customer_id", "as_of_us", "until_us"])
 
 
 _SENT = pa.schema(

@@ -10,8 +10,10 @@ import pyarrow as pa
 
 from features.progress import Progress, silent
 from pipelines.config import Config
+from pipelines.contamination import find_contamination
 from pipelines.earlier_lists import hold_to_earlier_lists, is_recorded, read_earlier_lists
 from pipelines.engine import map_buckets
+from pipelines.holdout_ledger import policy_under, read_holdout, record_members
 from pipelines.nightly_inputs import (
     ChampionModel,
     build_scorer,
@@ -107,6 +109,8 @@ def run_nightly(
     policy = night_policy(config, day)
     warehouse = open_warehouse(config)
     check_span(config, warehouse, day)
+    holdout = read_holdout(warehouse, config.experiment, day=day)
+    policy = policy_under(holdout, policy)
     models = load_champions(config)
     scorer = build_scorer(config, warehouse, policy, models)
     scored = score_customers(config, scorer, progress=progress)
@@ -114,7 +118,8 @@ def run_nightly(
         raise nothing_arrived(day)
     earlier = read_earlier_lists(warehouse, policy, control_days=config.control_days)
     scored = hold_to_earlier_lists(scored, earlier, policy)
-    night = decide_night(scored, policy)
+    members = holdout.members(scored, day)
+    night = decide_night(scored, policy, is_holdout=members)
     provenance = provenance_of(config, models)
     told = _tell_listed(config, scorer, scored, night, progress=progress)
     table = build_rows(
@@ -141,6 +146,9 @@ def run_nightly(
                 has_records=warehouse.table_stats("customers").rows > 0,
                 maps_zones=config.sources.customers.timezone is not None,
                 unreported=earlier.unreported,
+                contamination=find_contamination(
+                    warehouse, policy, control_days=config.control_days
+                ),
                 no_return_time=models.absence,
                 now=now,
             ),
@@ -150,6 +158,7 @@ def run_nightly(
     status: Status = "dry run"
     if not dry_run:
         check_publishable(config.lists_path, day.isoformat(), files, force=force)
+        record_members(warehouse, holdout, scored, members=members, policy=policy)
         # The list appears last: a reader who sees it finds the decisions behind it.
         decisions = build_decisions(
             scored,

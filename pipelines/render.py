@@ -33,7 +33,13 @@ def render_simulation(summary: "SimulationSummary", console: Console) -> None:
         f"Simulated {summary.customers:,} customers with {summary.events:,} events and "
         f"{summary.contacts:,} contacts."
     )
-    for file in (*summary.events_files, summary.customers_file, summary.contacts_file):
+    files = [*summary.events_files, summary.customers_file, summary.contacts_file]
+    if summary.assignments_file is not None:
+        console.print(f"Campaigns made {summary.assignments:,} assignments, controls included.")
+        files.append(summary.assignments_file)
+    if summary.truth is not None:
+        files.append(summary.truth)
+    for file in files:
         console.print(f"  {file}", soft_wrap=True)
 
 
@@ -194,3 +200,11 @@ def render_status(status: "WarehouseStatus", console: Console) -> None:
         )
     for total in status.rejects:
         console.print(f"Rejected {total.kind}, {total.rule}: {total.rows:,}")
+    for held in status.holdout:
+        until = f"left on {held.until}" if held.until else "in force"
+        console.print(f"Holdout since {held.since}: {held.members:,} customers, {until}.")
+    for found in status.contamination:
+        console.print(
+            f"Contacts to controls in 30 days, {found.channel}: {found.holdout:,} to the holdout, "
+            f"{found.ghost:,} to ghosts."
+        )

@@ -1,14 +1,18 @@
 """`winback status`: what the warehouse holds."""
 
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import duckdb
 
-from features.contract import INGESTIONS, REJECTS, TABLES
+from features.contract import HOLDOUT_LEDGER, INGESTIONS, REJECTS, TABLES
 from features.warehouse import TableStats, Warehouse
 from pipelines.config import Config
+from pipelines.contamination import Contamination, find_contamination
+from pipelines.earlier_lists import decided_days
+from pipelines.holdout_ledger import salt_periods
+from pipelines.nightly_inputs import night_policy
 
 SCHEMA_VERSION = 1
 
@@ -35,8 +39,21 @@ class RejectTotal:
 
 
 @dataclass(frozen=True, slots=True)
+class HoldoutTotal:
+    """Members of one rotation of the holdout; `until` is null while it is in force."""
+
+    since: date
+    until: date | None
+    members: int
+
+
+@dataclass(frozen=True, slots=True)
 class WarehouseStatus:
-    """The whole warehouse; `tables` in the order of the contract, derived tables last."""
+    """The whole warehouse; `tables` in the order of the contract, derived tables last.
+
+    `holdout` has a total per rotation, `contamination` the contacts to controls in the 30
+    days up to the end of the last list's day.
+    """
 
     root: str
     n_buckets: int
@@ -44,6 +61,8 @@ class WarehouseStatus:
     ingestions: int
     last_ingestions: tuple[LastIngestion, ...]
     rejects: tuple[RejectTotal, ...]
+    holdout: tuple[HoldoutTotal, ...] = ()
+    contamination: tuple[Contamination, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for `--json`; times as ISO 8601 in UTC."""
@@ -53,6 +72,9 @@ class WarehouseStatus:
                 table[name] = table[name].isoformat() if table[name] is not None else None
         for last in document["last_ingestions"]:
             last["ingested_at"] = last["ingested_at"].isoformat()
+        for total in document["holdout"]:
+            for name in ("since", "until"):
+                total[name] = total[name] and total[name].isoformat()
         return document
 
 
@@ -74,7 +96,27 @@ def warehouse_status(config: Config) -> WarehouseStatus:
         ingestions=count,
         last_ingestions=last,
         rejects=_rejects(warehouse),
+        holdout=_holdout(warehouse),
+        contamination=_contamination(config, warehouse),
     )
+
+
+def _holdout(warehouse: Warehouse) -> tuple[HoldoutTotal, ...]:
+    ledger = warehouse.dataset(HOLDOUT_LEDGER.name).to_table()
+    members = ledger.group_by("salt").aggregate([("customer_id", "count_distinct")])
+    counts = dict(zip(*(members[name].to_pylist() for name in members.column_names), strict=True))
+    return tuple(
+        HoldoutTotal(period.since, period.until, counts[period.salt])
+        for period in salt_periods(ledger)
+    )
+
+
+def _contamination(config: Config, warehouse: Warehouse) -> tuple[Contamination, ...]:
+    days = decided_days(warehouse)
+    if not days:
+        return ()
+    policy = night_policy(config, days[-1] + timedelta(days=1))
+    return find_contamination(warehouse, policy, control_days=config.control_days)
 
 
 def _ingestions(warehouse: Warehouse) -> tuple[int, tuple[LastIngestion, ...]]:

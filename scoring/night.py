@@ -110,7 +110,11 @@ class Night:
 
 
 def decide_night(
-    scored: ScoredCustomers, policy: NightPolicy, *, order_values: Float64Array | None = None
+    scored: ScoredCustomers,
+    policy: NightPolicy,
+    *,
+    order_values: Float64Array | None = None,
+    is_holdout: BoolArray | None = None,
 ) -> Night:
     """Apply the rules in order: state, contact rules, channels, gain, capacity.
 
@@ -120,6 +124,7 @@ def decide_night(
         equal lists.
     order_values : shape (n,), what a return is worth before margin; null means
         `expected_order_values` of these customers.
+    is_holdout : shape (n,), see `scoring.holdout`; null means by the salted hash alone.
     """
     exclusion = exclude_by_state(
         scored.stage,
@@ -152,7 +157,12 @@ def decide_night(
     stage = scored.stage[eligible]
     allowed = allowed_actions(blocks.is_open[reachable], stage, policy)
     experiment = experiment_in_force(policy.experiment, evidence=(UNMEASURED,))
-    draws = draw_arms(scored.ids(eligible), experiment=experiment, as_of_us=policy.as_of_us)
+    draws = draw_arms(
+        scored.ids(eligible),
+        experiment=experiment,
+        as_of_us=policy.as_of_us,
+        is_holdout=None if is_holdout is None else is_holdout[eligible],
+    )
     choices = choose_actions(
         gains,
         allowed=allowed,

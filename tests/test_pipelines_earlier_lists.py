@@ -66,7 +66,8 @@ def test_a_row_nobody_reported_on_counts_from_its_send_time(shop: Config) -> Non
         {"customer_id": "c00001", "channel": "push", "sent_us": midnight(BEFORE)}
     ]
     until = midnight(BEFORE) + 32 * DAY_US
-    assert found.ghosts.to_pylist() == [{"customer_id": "c00002", "until_us": until}]
+    ghost = {"customer_id": "c00002", "as_of_us": midnight(BEFORE), "until_us": until}
+    assert found.ghosts.to_pylist() == [ghost]
     sent_us = midnight(BEFORE) + 11 * 3_600_000_000
     decide(shop, BEFORE, {**ROW, "send_at_utc": sent_us, "expires_at": midnight(DAY)})
     assert earlier(shop).sent["sent_us"].to_pylist() == [sent_us]

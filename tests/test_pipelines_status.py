@@ -9,6 +9,7 @@ from ingest_home import N_BUCKETS, NOW, ingest_text, shop
 from features.errors import ArtifactError
 from features.warehouse import Warehouse
 from pipelines.status import warehouse_status
+from scoring.decisions import SCHEMA
 
 HEADER = "customer_id,occurred_at,event_type,amount\n"
 
@@ -45,7 +46,8 @@ def test_the_status_is_plain_json(tmp_path: Path) -> None:
 def test_derived_tables_are_shown_when_they_exist(tmp_path: Path) -> None:
     ingest_text(tmp_path, HEADER + "1,2026-01-01,visit,\n")
     warehouse = Warehouse.open(str(tmp_path / "warehouse"), n_buckets=N_BUCKETS)
-    rows = pa.table({"as_of": ["2026-01-02"], "x": [1]})
+    row = {"as_of": "2026-01-02", "customer_id": "1", "exclusion": "not_dormant"}
+    rows = pa.Table.from_pylist([row], schema=SCHEMA)
     warehouse.replace_partition("decisions", rows, column="as_of", value="2026-01-02")
     decisions = warehouse_status(shop(tmp_path)).tables[-1]
     assert (decisions.name, decisions.rows, decisions.first) == ("decisions", 1, None)

@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
+from pipelines.contamination import LOOK_BACK_DAYS, Contamination, contamination_texts
 from pipelines.report.summary import ModelUse, exploring_cost
 from scoring.arms import EXPLORE
 from scoring.list_files import MAX_WORKBOOK_ROWS
@@ -33,6 +34,7 @@ class Background:
     has_records : customer records were ingested.
     maps_zones : the configuration says where customers' time zones are.
     unreported : day of an earlier list of which no contact is known.
+    contamination : contacts to controls, by channel.
     no_return_time : why no return-time model serves; null if one does.
     now : the present instant; only an as-of in the future makes a difference.
     """
@@ -43,6 +45,7 @@ class Background:
     maps_zones: bool
     unreported: date | None
     no_return_time: str | None
+    contamination: tuple[Contamination, ...]
     now: datetime
 
 
@@ -57,6 +60,12 @@ def night_notes(
             f"No contact of the list of {background.unreported} or since had arrived before the "
             "as-of: its rows count as sent for caps and pauses until contacts of their channel "
             "that were sent after they expired arrive."
+        )
+    if background.contamination:
+        told = "; ".join(contamination_texts(background.contamination))
+        notes.append(
+            f"Controls were contacted in the last {LOOK_BACK_DAYS} days: {told}. What the "
+            "controls would prove is weakened by that: keep the tool that did it off them."
         )
     if background.no_return_time is not None:
         notes.append(f"The next_order columns are empty: {background.no_return_time}")
