@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from pipelines.simulate.clock import DAY, HOUR, Clock
 from pipelines.simulate.log import CHANGES, CONTACTS, EVENTS, NEVER, Log
-from pipelines.simulate.messages import ContactHabits, Reach
+from pipelines.simulate.scene import ContactHabits, Reach
 from pipelines.simulate.shop import PURCHASE, VISIT
 from pipelines.simulate.shoppers import Shopper
 

@@ -6,16 +6,15 @@ pipelines.simulate.shop, and ends with the probability of each of them today.
 """
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
 from benchmarks.simulator_diary import ORDERED, VISITED, Diary
-from pipelines.simulate.clock import Clock
 from pipelines.simulate.log import NEVER, ContactColumns
-from pipelines.simulate.messages import OUTCOMES, ContactHabits, Reach
+from pipelines.simulate.messages import OUTCOMES
+from pipelines.simulate.scene import Reach, Scene
 from pipelines.simulate.shoppers import ShopHabits, Shopper
 
 Floats = NDArray[np.float64]
@@ -31,20 +30,11 @@ _UNINSTALLS = 0.5
 _INTERESTED = OUTCOMES.index("interested")
 
 
-class Shop(NamedTuple):
-    """The world as its kernel takes it."""
-
-    clock: Clock
-    reach: Reach
-    contact_habits: ContactHabits
-    habits: ShopHabits
-
-
 @njit(cache=True)
 def weigh(
     diary: Diary,
     contacts: ContactColumns,
-    shop: Shop,
+    shop: Scene,
     who: Shopper,
     temper: float,
     worst: float,

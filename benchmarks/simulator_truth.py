@@ -12,10 +12,11 @@ from numba import njit
 from numpy.typing import NDArray
 
 from benchmarks.simulator_diary import Diary, read_diary
-from benchmarks.simulator_observer import ASLEEP_AT, GONE_AT, STATES, Shop, weigh
+from benchmarks.simulator_observer import ASLEEP_AT, GONE_AT, STATES, weigh
 from pipelines.simulate.draws import customer_key, day_key, uniform
 from pipelines.simulate.log import CUSTOMER, EVENTS, Log, allocate_log, begin_customer
-from pipelines.simulate.messages import BOOST, TEMPER, new_mood
+from pipelines.simulate.mood import BOOST, TEMPER
+from pipelines.simulate.scene import Scene
 from pipelines.simulate.shop import (
     ALIVE,
     ASLEEP,
@@ -25,6 +26,7 @@ from pipelines.simulate.shop import (
     Life,
     begin_life,
     live_days,
+    mood_at,
 )
 from pipelines.simulate.shoppers import Shopper, Shoppers, shopper_at
 
@@ -72,7 +74,7 @@ class Imagined(NamedTuple):
     wake: Floats
 
 
-def know_states(shop: Shop, shoppers: Shoppers, positions: Ints, question: Question) -> Floats:
+def know_states(shop: Scene, shoppers: Shoppers, positions: Ints, question: Question) -> Floats:
     """Share of futures with an order, drawn from each customer's true state at the as-of.
 
     The state is all that the next days depend on: alive, asleep or gone, steps made towards
@@ -91,7 +93,7 @@ def know_states(shop: Shop, shoppers: Shoppers, positions: Ints, question: Quest
 
 
 def know_histories(
-    shop: Shop,
+    shop: Scene,
     shoppers: Shoppers,
     positions: Ints,
     question: Question,
@@ -124,7 +126,7 @@ def know_histories(
 
 @njit(cache=True, nogil=True)
 def _know_states(
-    log: Log, shop: Shop, shoppers: Shoppers, positions: Ints, question: Question
+    log: Log, shop: Scene, shoppers: Shoppers, positions: Ints, question: Question
 ) -> Floats:
     shares = np.zeros(len(positions), dtype=np.float64)
     for i in range(len(positions)):
@@ -138,29 +140,28 @@ def _know_states(
 
 @njit(cache=True)
 def _live_until(
-    log: Log, shop: Shop, shoppers: Shoppers, position: int, question: Question
+    log: Log, shop: Scene, shoppers: Shoppers, position: int, question: Question
 ) -> Life:
     """Live the customer's own days up to the as-of; the log then holds them alone."""
     customer = shoppers.first + position
     me = shopper_at(shoppers, position)
     log.cursor[:] = 0
     begin_customer(log, customer, shoppers.device[position])
-    mood = new_mood(shoppers.flags[position], shoppers.temper[position])
-    life: Life = begin_life(log, shop.clock, me, mood)
+    life: Life = begin_life(log, shop.clock, me, mood_at(shoppers, position))
     luck = (customer_key(question.seed, customer), me.signup_day, question.as_of_day)
-    live_days(log, shop.clock, shop.reach, shop.contact_habits, shop.habits, me, life, luck)
+    live_days(log, shop, me, life, luck)
     return life
 
 
 @njit(cache=True)
 def _lives_to_order(
-    log: Log, shop: Shop, me: Shopper, life: Life, question: Question, future: int
+    log: Log, shop: Scene, me: Shopper, life: Life, question: Question, future: int
 ) -> bool:
     """Draw one future and look for an order in the window; the log is overwritten."""
     key = customer_key(question.first_seed + future, log.cursor[CUSTOMER])
     log.cursor[EVENTS:CUSTOMER] = 0
     luck = (key, question.as_of_day, question.end_day)
-    live_days(log, shop.clock, shop.reach, shop.contact_habits, shop.habits, me, life, luck)
+    live_days(log, shop, me, life, luck)
     for row in range(log.cursor[EVENTS]):
         is_inside = question.begin <= log.events.at[row] < question.end
         if is_inside and log.events.kind[row] == PURCHASE:
@@ -171,7 +172,7 @@ def _lives_to_order(
 @njit(cache=True, nogil=True)
 def _know_histories(
     log: Log,
-    shop: Shop,
+    shop: Scene,
     shoppers: Shoppers,
     positions: Ints,
     question: Question,
@@ -204,7 +205,7 @@ def _know_histories(
 @njit(cache=True)
 def _weigh_all(
     log: Log,
-    shop: Shop,
+    shop: Scene,
     me: Shopper,
     diary: Diary,
     imagined: Imagined,
@@ -249,6 +250,7 @@ def _meet(me: Shopper, imagined: Imagined, j: int, way: int) -> Shopper:
         other.spend,
         other.deals,
         other.favourite,
+        other.leave,
     )
 
 

@@ -8,13 +8,13 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.simulator_observer import Shop
 from benchmarks.simulator_truth import Imagined, Question, know_histories, know_states
 from features.local_day import local_midnight_us
 from pipelines.config import Config
-from pipelines.simulate.business import SHOP, reach_of
+from pipelines.simulate.business import SHOP
 from pipelines.simulate.clock import DAY, lay_out_calendar
 from pipelines.simulate.population import KEENNESS, People, gather_people
+from pipelines.simulate.worlds import WorldPlan, set_scene
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -55,7 +55,7 @@ def find_truth(config: Config, as_of: date, number: Ints, sizes: tuple[int, int,
     clock = lay_out_calendar(
         END, DAYS, business_zone=config.business.timezone, zones=SHOP.zones, season=SHOP.season
     )
-    shop = Shop(clock, reach_of(SHOP, config), SHOP.contacts, SHOP.habits)
+    shop = set_scene(SHOP, config, clock, WorldPlan())
     people = gather(config, SEED, customers)
     shoppers = SHOP.draw_latents(people, SHOP.habits)
     question = ask(config, as_of, futures)

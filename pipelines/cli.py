@@ -26,6 +26,7 @@ from pipelines.cli_options import (
     now,
     parse_date,
 )
+from pipelines.cli_simulate import add_simulate_command
 
 if TYPE_CHECKING:
     from features.contract import Kind
@@ -144,36 +145,6 @@ def demo(
     emit(report, as_json, "pipelines.render_night:render_demo")
 
 
-@app.command(epilog="Example: `winback simulate --preset retail --customers 5000 --out raw`")
-def simulate(
-    out: Annotated[Path, typer.Option(help="Folder for the files.")],
-    preset: Preset = "retail",
-    customers: Annotated[int, typer.Option(min=1, help="Simulated customers.")] = 20_000,
-    days: Annotated[int, typer.Option(min=30, help="Simulated days.")] = 730,
-    end: Annotated[
-        str | None, typer.Option(help="Local date the history ends before. Default: today.")
-    ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the simulation.")] = 7,
-    as_json: Json = False,
-) -> None:
-    """Write a simulated app's events, customers and contacts as raw files."""
-    from pipelines.simulate import simulate_app
-    from pipelines.terminal import progress_bars
-
-    last_day = parse_date(end, "--end") or now().date()
-    with progress_bars() as progress:
-        summary = simulate_app(
-            preset,
-            customers=customers,
-            days=days,
-            end=last_day,
-            seed=seed,
-            out=out,
-            progress=progress,
-        )
-    emit(summary, as_json, "pipelines.render:render_simulation")
-
-
 def _add_ingest_command(kind: "Kind", meaning: str, example: str) -> None:
     @ingest_app.command(kind, help=meaning, epilog=f"Example: `winback ingest {kind} {example}`")
     def ingest(
@@ -284,6 +255,7 @@ def explain(
 
 
 add_model_commands(app)
+add_simulate_command(app)
 
 
 if __name__ == "__main__":

@@ -10,15 +10,17 @@ import pytest
 
 from benchmarks import simulator as benchmark
 from benchmarks.simulator_diary import NOTHING, ORDERED, VISITED, Diary
-from benchmarks.simulator_observer import GONE_AT, STATES, Shop, weigh
+from benchmarks.simulator_observer import GONE_AT, STATES, weigh
 from benchmarks.simulator_truth import know_states
 from benchmarks.simulator_world import DAYS, END, SEED, Truth, ask, find_truth, gather
 from pipelines.init import preset_config
 from pipelines.simulate import SimulationPlan, run_simulation
-from pipelines.simulate.business import SHOP, reach_of
+from pipelines.simulate.business import SHOP
 from pipelines.simulate.clock import lay_out_calendar
 from pipelines.simulate.log import allocate_log
+from pipelines.simulate.scene import Scene
 from pipelines.simulate.shoppers import shopper_at
+from pipelines.simulate.worlds import WorldPlan, set_scene
 
 CUSTOMERS = 60
 CONFIG = preset_config("retail")
@@ -26,11 +28,11 @@ AS_OF = END - timedelta(days=35)
 
 
 @pytest.fixture(scope="module")
-def shop() -> Shop:
+def shop() -> Scene:
     clock = lay_out_calendar(
         END, DAYS, business_zone=CONFIG.business.timezone, zones=SHOP.zones, season=SHOP.season
     )
-    return Shop(clock, reach_of(SHOP, CONFIG), SHOP.contacts, SHOP.habits)
+    return set_scene(SHOP, CONFIG, clock, WorldPlan())
 
 
 def diary_of(seen: tuple[int, ...], *, app: bool, left: int) -> Diary:
@@ -48,7 +50,7 @@ def diary_of(seen: tuple[int, ...], *, app: bool, left: int) -> Diary:
 
 
 @pytest.mark.parametrize("app", [False, True])
-def test_all_diaries_together_have_likelihood_one(shop: Shop, app: bool) -> None:
+def test_all_diaries_together_have_likelihood_one(shop: Scene, app: bool) -> None:
     people = gather(CONFIG, SEED, 8)
     shoppers = SHOP.draw_latents(people, SHOP.habits)
     contacts = allocate_log(1).contacts
@@ -67,7 +69,7 @@ def test_all_diaries_together_have_likelihood_one(shop: Shop, app: bool) -> None
         assert total == pytest.approx(1.0, abs=1e-9)
 
 
-def test_a_hopeless_likeness_is_given_up(shop: Shop) -> None:
+def test_a_hopeless_likeness_is_given_up(shop: Scene) -> None:
     shoppers = SHOP.draw_latents(gather(CONFIG, SEED, 1), SHOP.habits)
     diary = diary_of((ORDERED,) * 6, app=False, left=-1)
     arguments = (diary, allocate_log(1).contacts, shop, shopper_at(shoppers, 0), 0.0)
@@ -77,7 +79,7 @@ def test_a_hopeless_likeness_is_given_up(shop: Shop) -> None:
     assert weigh(*arguments, whole + 1.0, belief) == -np.inf
 
 
-def test_with_their_own_luck_futures_are_what_happens(shop: Shop, tmp_path: Path) -> None:
+def test_with_their_own_luck_futures_are_what_happens(shop: Scene, tmp_path: Path) -> None:
     plan = SimulationPlan(preset="retail", customers=CUSTOMERS, days=DAYS, end=END, seed=SEED)
     run_simulation(plan, out=tmp_path, config=CONFIG, business=SHOP)
     events = pd.read_parquet(tmp_path / "events-00000.parquet")

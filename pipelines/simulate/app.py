@@ -1,92 +1,66 @@
 """One command's worth of simulation: a business lived day by day and written to files."""
 
 import shutil
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from features.errors import UsageError, describe
 from features.progress import Progress, silent
 from pipelines.config import Config
 from pipelines.init import preset_config
 from pipelines.simulate import files
-from pipelines.simulate.business import BUSINESSES, Business, reach_of
-from pipelines.simulate.clock import Clock, lay_out_calendar
-from pipelines.simulate.log import (
-    CHANGES,
-    CONTACTS,
-    EVENTS,
-    ChangeColumns,
-    ContactColumns,
-    EventColumns,
-    Log,
-    allocate_log,
-)
+from pipelines.simulate.business import BUSINESSES, Business
+from pipelines.simulate.clock import lay_out_calendar
+from pipelines.simulate.log import Rows, allocate_log, join_rows, written_rows
+from pipelines.simulate.names import Naming, naming_of
+from pipelines.simulate.plan import SimulationPlan, SimulationSummary
 from pipelines.simulate.population import People, gather_people
+from pipelines.simulate.scene import Scene
+from pipelines.simulate.truth import truth_tables, write_facts, write_truth
+from pipelines.simulate.worlds import set_scene
 
 PART_CUSTOMERS = 50_000
 """Customers per events file: part of the format, so that files never depend on chunks."""
-_MOST_CUSTOMERS = 50_000_000
 _LEAST_LOG_ROWS = 1 << 18
-SCHEMA_VERSION = 1
+_THREADS = 2
 _ASIDE = ".unfinished"
 
 
 @dataclass(frozen=True, slots=True)
-class SimulationPlan:
-    """What is simulated. `end` is a local date; everything happens before its midnight."""
+class _Work:
+    """What every part is lived and written with."""
 
-    preset: str
-    customers: int
-    days: int
-    end: date
-    seed: int
-    dirt: files.Dirt = field(default_factory=files.Dirt)
-
-    def __post_init__(self) -> None:
-        """Refuse what cannot be simulated."""
-        limits = {
-            "customers": (self.customers, 1, _MOST_CUSTOMERS),
-            "days": (self.days, 30, 3650),
-            "seed": (self.seed, 0, 2**63 - 1),
-        }
-        for name, (value, least, most) in limits.items():
-            if not least <= value <= most:
-                raise UsageError(
-                    describe(
-                        f"simulate --{name}",
-                        f"{value} is out of range",
-                        expected=f"{least} to {most}",
-                        fix="pass a value in that range",
-                    )
-                )
+    plan: SimulationPlan
+    business: Business
+    config: Config
+    scene: Scene
+    naming: Naming
+    aside: Path
+    truth: Path | None
+    chunk_customers: int
+    tell: Callable[[int], None]
 
 
 @dataclass(frozen=True, slots=True)
-class SimulationSummary:
-    """What was written, and where: row counts as in the files."""
+class _Part:
+    """What is left of a part when its own file is written: rows counted, and CSV lines."""
 
     events: int
-    customers: int
     customer_rows: int
     contacts: int
-    events_files: tuple[Path, ...]
-    customers_file: Path
-    contacts_file: Path
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain values for `--json`."""
-        plain = {"schema_version": SCHEMA_VERSION, **asdict(self)}
-        plain["events_files"] = [str(file) for file in self.events_files]
-        plain["customers_file"] = str(self.customers_file)
-        plain["contacts_file"] = str(self.contacts_file)
-        return plain
+    assignments: int
+    customers_csv: bytes
+    contacts_csv: bytes
+    assignments_csv: bytes
 
 
 def simulate_app(
@@ -99,7 +73,7 @@ def simulate_app(
     out: Path,
     progress: Progress = silent,
 ) -> SimulationSummary:
-    """Simulate the preset's business and write its events, customers and contacts.
+    """Simulate the preset's business in its own ways; see `simulate_plan`.
 
     Parameters
     ----------
@@ -107,17 +81,33 @@ def simulate_app(
     customers, days : how many customers sign up within how many days.
     end : local date in the preset's zone; everything lies before its midnight.
     seed : equal arguments give equal bytes.
-    out : folder for events-*.parquet, customers.csv and contacts.csv.gz; the files of an
-        earlier simulation there are replaced.
 
     Raises
     ------
     UsageError : unknown preset or a number out of range.
     """
     plan = SimulationPlan(preset=preset, customers=customers, days=days, end=end, seed=seed)
-    config = preset_config(preset)
+    return simulate_plan(plan, out=out, progress=progress)
+
+
+def simulate_plan(
+    plan: SimulationPlan, *, out: Path, truth: Path | None = None, progress: Progress = silent
+) -> SimulationSummary:
+    """Simulate a preset's business and write its events, customers and contacts.
+
+    Parameters
+    ----------
+    out : folder for events-*.parquet, customers.csv, contacts.csv.gz, and where campaigns
+        decide assignments.csv.gz; the files of an earlier simulation there are replaced.
+    truth : folder for the ground truth, replaced too; default: none is written.
+
+    Raises
+    ------
+    UsageError : unknown preset, or the truth would lie among the raw files.
+    """
+    config, business = preset_config(plan.preset), BUSINESSES[plan.preset]
     return run_simulation(
-        plan, out=out, config=config, business=BUSINESSES[preset], progress=progress
+        plan, out=out, config=config, business=business, truth=truth, progress=progress
     )
 
 
@@ -127,14 +117,32 @@ def run_simulation(
     out: Path,
     config: Config,
     business: Business,
+    truth: Path | None = None,
     chunk_customers: int = 5_000,
+    threads: int = _THREADS,
     progress: Progress = silent,
 ) -> SimulationSummary:
-    """As `simulate_app`, in a business of one's own.
+    """As `simulate_plan`, in a business of one's own.
 
-    `chunk_customers` is how many customers are lived per kernel call; it changes memory
-    and progress steps, never the files.
+    `chunk_customers` is how many customers are lived per kernel call, `threads` how many
+    parts at a time; they change memory, time and progress steps, never the files.
     """
+    if truth is not None and (out.resolve() == truth.resolve()):
+        raise UsageError(
+            describe(
+                "simulate --truth",
+                "the folder is the one of the raw files",
+                expected="a folder apart, which nothing reads that is to be judged",
+                fix="pass another folder",
+            )
+        )
+    aside = out / _ASIDE
+    shutil.rmtree(aside, ignore_errors=True)
+    aside.mkdir(parents=True)
+    if truth is not None:
+        shutil.rmtree(truth, ignore_errors=True)
+        truth.mkdir(parents=True)
+        write_facts(plan.facts(), truth)
     clock = lay_out_calendar(
         plan.end,
         plan.days,
@@ -142,126 +150,147 @@ def run_simulation(
         zones=business.zones,
         season=business.season,
     )
-    naming = _naming(config, business)
-    aside = out / _ASIDE
-    shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir(parents=True)
-    counts = np.zeros(3, dtype=np.int64)
-    with ExitStack() as stack:
-        customers_sink = stack.enter_context((aside / files.CUSTOMERS_NAME).open("wb"))
-        raw_sink = stack.enter_context((aside / files.CONTACTS_NAME).open("wb"))
-        contacts_sink = stack.enter_context(files.open_gzip(raw_sink))
-        for part, first in enumerate(range(0, plan.customers, PART_CUSTOMERS)):
-            people = _people(plan, config, business, first)
-            lived = _live_part(plan, config, business, clock, people, chunk_customers, progress)
-            events = files.deliver_events(
-                lived[0], people, naming, seed=plan.seed, end=clock.end, dirt=plan.dirt
-            )
-            files.write_events(events, aside / files.EVENTS_PATTERN.replace("*", f"{part:05d}"))
-            contacts = files.list_contacts(lived[1], people, naming, end=clock.end)
-            files.append_csv(contacts, contacts_sink, header=part == 0)
-            records = files.list_customers(lived[2], people, naming, end=clock.end)
-            files.append_csv(records, customers_sink, header=part == 0)
-            counts += [len(events), len(records), len(contacts)]
+    work = _Work(
+        plan=plan,
+        business=business,
+        config=config,
+        scene=set_scene(business, config, clock, plan.world, foreign_rate=plan.dirt.foreign_rate),
+        naming=naming_of(config, business),
+        aside=aside,
+        truth=truth,
+        chunk_customers=chunk_customers,
+        tell=_counter(plan.customers, progress),
+    )
+    counts = _write_parts(work, threads)
     events_files = _deliver(aside, out)
+    assigned = out / files.ASSIGNMENTS_NAME
     return SimulationSummary(
-        events=int(counts[0]),
+        events=counts[0],
         customers=plan.customers,
-        customer_rows=int(counts[1]),
-        contacts=int(counts[2]),
+        customer_rows=counts[1],
+        contacts=counts[2],
+        assignments=counts[3],
         events_files=events_files,
         customers_file=out / files.CUSTOMERS_NAME,
         contacts_file=out / files.CONTACTS_NAME,
+        assignments_file=assigned if plan.world.is_campaign else None,
+        truth=truth,
     )
 
 
-def _deliver(aside: Path, out: Path) -> tuple[Path, ...]:
-    """Move finished files into place, contacts last; returns the events files."""
-    for stale in out.glob(files.EVENTS_PATTERN):
-        stale.unlink()
-    names = [file.name for file in sorted(aside.glob(files.EVENTS_PATTERN))]
-    for name in (*names, files.CUSTOMERS_NAME, files.CONTACTS_NAME):
-        (aside / name).replace(out / name)
-    aside.rmdir()
-    return tuple(out / name for name in names)
+def _counter(customers: int, progress: Progress) -> Callable[[int], None]:
+    """Tell of customers lived, whichever thread lived them."""
+    lock, lived = Lock(), [0]
+
+    def tell(count: int) -> None:
+        with lock:
+            lived[0] += count
+            progress("simulating customers", lived[0], customers)
+
+    return tell
 
 
-def _naming(config: Config, business: Business) -> files.Naming:
-    return files.Naming(
-        event_types=business.event_types,
-        categories=business.categories,
-        channels=tuple(config.channels),
-        offers=tuple(config.offers),
-        zones=business.zones,
-        flags=tuple(config.sources.customers.flags),
-        costs=tuple(channel.cost for channel in config.channels.values()),
-    )
+def _write_parts(work: _Work, threads: int) -> list[int]:
+    """Live and write all parts; returns counts of rows: events, customers, contacts, assigned."""
+    counts = np.zeros(4, dtype=np.int64)
+    with ExitStack() as stack:
+        customers = stack.enter_context((work.aside / files.CUSTOMERS_NAME).open("wb"))
+        raw = stack.enter_context((work.aside / files.CONTACTS_NAME).open("wb"))
+        contacts = stack.enter_context(files.open_gzip(raw))
+        assignments: Any = None
+        if work.plan.world.is_campaign:
+            raw = stack.enter_context((work.aside / files.ASSIGNMENTS_NAME).open("wb"))
+            assignments = stack.enter_context(files.open_gzip(raw))
+        for part in _live_parts(work, threads):
+            customers.write(part.customers_csv)
+            contacts.write(part.contacts_csv)
+            if assignments is not None:
+                assignments.write(part.assignments_csv)
+            counts += [part.events, part.customer_rows, part.contacts, part.assignments]
+    return [int(count) for count in counts]
 
 
-def _people(plan: SimulationPlan, config: Config, business: Business, first: int) -> People:
-    return gather_people(
+def _live_parts(work: _Work, threads: int) -> Iterator[_Part]:
+    """The parts in order, a few at a time: never more in memory than threads, and one."""
+    firsts = range(0, work.plan.customers, PART_CUSTOMERS)
+    if threads == 1 or len(firsts) == 1:
+        yield from (_live_part(work, first) for first in firsts)
+        return
+    with ThreadPoolExecutor(threads) as pool:
+        ahead: deque[Future[_Part]] = deque()
+        try:
+            for first in firsts:
+                if len(ahead) == threads:
+                    yield ahead.popleft().result()
+                ahead.append(pool.submit(_live_part, work, first))
+            while ahead:
+                yield ahead.popleft().result()
+        finally:
+            for future in ahead:
+                future.cancel()
+
+
+def _live_part(work: _Work, first: int) -> _Part:
+    """Live one part's customers and write its events; the other rows come back as lines."""
+    plan, naming = work.plan, work.naming
+    people = gather_people(
         plan.seed,
         first=first,
         count=min(PART_CUSTOMERS, plan.customers - first),
         days=plan.days,
-        zone_shares=business.zone_shares,
-        flag_names=tuple(config.sources.customers.flags),
-        early_share=business.early_share,
+        zone_shares=work.business.zone_shares,
+        flag_names=tuple(work.config.sources.customers.flags),
+        early_share=work.business.early_share,
+    )
+    latents = work.business.draw_latents(people, work.business.habits)
+    rows = _live(work, people, latents)
+    part, has_header = first // PART_CUSTOMERS, first == 0
+    if work.truth is not None:
+        write_truth(truth_tables(rows, people, latents, naming), work.truth, part)
+    delivery = files.Delivery(plan.seed, work.scene.clock.end, plan.dirt)
+    contacts = files.list_contacts(rows.contacts, people, naming, delivery)
+    records = files.list_customers(rows.changes, people, naming, delivery)
+    assigned = files.list_assignments(
+        rows.assignments, people, naming, experiment=plan.world.policy
+    )
+    events = files.deliver_events(rows.events, people, naming, delivery)
+    files.write_events(events, work.aside / files.EVENTS_PATTERN.replace("*", f"{part:05d}"))
+    return _Part(
+        events=len(events),
+        customer_rows=len(records),
+        contacts=len(contacts),
+        assignments=len(assigned),
+        customers_csv=files.as_csv(records, header=has_header),
+        contacts_csv=files.as_csv(contacts, header=has_header),
+        assignments_csv=files.as_csv(assigned, header=has_header),
     )
 
 
-def _live_part(
-    plan: SimulationPlan,
-    config: Config,
-    business: Business,
-    clock: Clock,
-    people: People,
-    chunk_customers: int,
-    progress: Progress,
-) -> tuple[EventColumns, ContactColumns, ChangeColumns]:
+def _live(work: _Work, people: People, latents: Any) -> Rows:
     """All rows of one part's customers, in order of customer, then as they were lived."""
-    latents = business.draw_latents(people, business.habits)
-    reach = reach_of(business, config)
-    rows = max(_LEAST_LOG_ROWS, 2 * (plan.days + 2) * business.most_events_per_day)
+    plan, kernel = work.plan, work.business.kernel
+    rows = max(_LEAST_LOG_ROWS, 2 * (plan.days + 2) * work.business.most_events_per_day)
     log = allocate_log(rows)
-    pieces: list[tuple[EventColumns, ContactColumns, ChangeColumns]] = []
-    for start in range(0, len(people), chunk_customers):
-        stop = min(start + chunk_customers, len(people))
+    pieces: list[Rows] = []
+    for start in range(0, len(people), work.chunk_customers):
+        stop = min(start + work.chunk_customers, len(people))
         at = start
         while at < stop:
             log.cursor[:] = 0
-            at = business.kernel(
-                log,
-                clock,
-                reach,
-                business.contacts,
-                business.habits,
-                latents,
-                (at, stop),
-                plan.seed,
-            )
-            pieces.append(_filled(log))
-        progress("simulating customers", people.first + stop, plan.customers)
-    return (
-        EventColumns(*_stacked([piece[0] for piece in pieces])),
-        ContactColumns(*_stacked([piece[1] for piece in pieces])),
-        ChangeColumns(*_stacked([piece[2] for piece in pieces])),
-    )
+            at = kernel(log, work.scene, latents, (at, stop), plan.seed)
+            pieces.append(written_rows(log))
+        work.tell(stop - start)
+    return join_rows(pieces)
 
 
-def _filled(log: Log) -> tuple[EventColumns, ContactColumns, ChangeColumns]:
-    """Copies of the written rows."""
-    ends = log.cursor
-    return (
-        EventColumns(*_first_rows(log.events, ends[EVENTS])),
-        ContactColumns(*_first_rows(log.contacts, ends[CONTACTS])),
-        ChangeColumns(*_first_rows(log.changes, ends[CHANGES])),
-    )
-
-
-def _first_rows(columns: Iterable[NDArray[Any]], count: int) -> list[NDArray[Any]]:
-    return [column[:count].copy() for column in columns]
-
-
-def _stacked(pieces: list[Any]) -> list[NDArray[Any]]:
-    return [np.concatenate(columns) for columns in zip(*pieces, strict=True)]
+def _deliver(aside: Path, out: Path) -> tuple[Path, ...]:
+    """Move finished files into place, contacts last; returns the events files."""
+    for stale in [*out.glob(files.EVENTS_PATTERN), out / files.ASSIGNMENTS_NAME]:
+        stale.unlink(missing_ok=True)
+    names = [file.name for file in sorted(aside.glob(files.EVENTS_PATTERN))]
+    last = [files.ASSIGNMENTS_NAME, files.CUSTOMERS_NAME, files.CONTACTS_NAME]
+    for name in (*names, *last):
+        if (aside / name).exists():
+            (aside / name).replace(out / name)
+    aside.rmdir()
+    return tuple(out / name for name in names)

@@ -50,6 +50,9 @@ class Borrowers(NamedTuple):
     stay: Floats
     loan: Floats
     product: Ints
+    city: Ints
+    age: Ints
+    way: Ints
 
 
 def draw_borrowers(people: People, habits: LenderHabits) -> Borrowers:
@@ -69,6 +72,9 @@ def draw_borrowers(people: People, habits: LenderHabits) -> Borrowers:
         stay=np.exp(-0.7 * people.stay_z),
         loan=habits.loan * np.exp(0.5 * people.spend_z - 0.125),
         product=quantile_codes(people.noise[:, 0], (0.4, 0.3, 0.15, 0.15)),
+        city=people.city,
+        age=people.age,
+        way=people.acquisition,
     )
 
 

@@ -1,4 +1,4 @@
-"""What is true in a simulated business: zones, season, habits, and what contacts do."""
+"""The simulated businesses: zones, season, habits, and how their channels work."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from pipelines.config import Config
 from pipelines.simulate import lender, shop
 from pipelines.simulate.borrowers import LenderHabits, draw_borrowers
-from pipelines.simulate.clock import Clock, Season
+from pipelines.simulate.clock import Season
 from pipelines.simulate.log import Log
-from pipelines.simulate.messages import ContactHabits, Reach
 from pipelines.simulate.population import People
+from pipelines.simulate.scene import ContactHabits, Reach, Scene
 from pipelines.simulate.shoppers import ShopHabits, draw_shoppers
 
 
@@ -59,8 +59,9 @@ class Business:
     offers: dict[str, float]
     habits: Any
     draw_latents: Callable[[People, Any], Any]
-    kernel: Callable[[Log, Clock, Reach, ContactHabits, Any, Any, tuple[int, int], int], int]
+    kernel: Callable[[Log, Scene, Any, tuple[int, int], int], int]
     most_events_per_day: int
+    order_size: float
     contacts: ContactHabits = field(default_factory=ContactHabits)
 
 
@@ -87,6 +88,7 @@ SHOP = Business(
     draw_latents=draw_shoppers,
     kernel=shop.walk_shop,
     most_events_per_day=shop.MOST_EVENTS_PER_DAY,
+    order_size=ShopHabits().basket,
 )
 
 LENDER = Business(
@@ -112,6 +114,7 @@ LENDER = Business(
     draw_latents=draw_borrowers,
     kernel=lender.walk_lender,
     most_events_per_day=lender.MOST_EVENTS_PER_DAY,
+    order_size=LenderHabits().loan,
     contacts=ContactHabits(
         newsletter_rate=0.012, rule_from_days=3.0, rule_until_days=90.0, random_from_days=3.0
     ),

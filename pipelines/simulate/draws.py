@@ -83,11 +83,11 @@ def population_uniforms(seed: int, first: int, count: int, streams: int) -> NDAr
 
 @njit(cache=True)
 def row_uniforms(
-    seed: int, rows: NDArray[np.int64], numbers: NDArray[np.int64], stream: int
+    seed: int, customers: NDArray[np.int32], numbers: NDArray[np.int32], stream: int
 ) -> NDArray[np.float64]:
     """One number in (0, 1) per written row, from its customer and its number there."""
-    drawn = np.empty(len(rows), dtype=np.float64)
-    for row in range(len(rows)):
-        key = mix(customer_key(seed, rows[row]) + np.uint64(numbers[row]) * _FIRST)
+    drawn = np.empty(len(customers), dtype=np.float64)
+    for row in range(len(customers)):
+        key = mix(customer_key(seed, customers[row]) + np.uint64(numbers[row]) * _FIRST)
         drawn[row] = uniform(key, stream)
     return drawn

@@ -12,6 +12,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from pipelines.simulate.borrowers import Borrower, Borrowers, LenderHabits, borrower_at
+from pipelines.simulate.campaigns import NOBODY, assign, is_campaign_day
 from pipelines.simulate.clock import HOUR, Clock, local_second, to_utc
 from pipelines.simulate.draws import customer_key, day_key, exponential, normal, pick, uniform
 from pipelines.simulate.log import (
@@ -23,17 +24,26 @@ from pipelines.simulate.log import (
     begin_customer,
     has_room,
 )
-from pipelines.simulate.messages import (
+from pipelines.simulate.messages import remove_app, send
+from pipelines.simulate.mood import (
     FLAGS,
-    NO_WISH,
-    ContactHabits,
-    Reach,
-    choose_contact,
+    LAST_ORDER,
+    ORDERS,
+    SPENT,
+    TASTE,
     fade,
+    introduce,
     lift,
     new_mood,
-    remove_app,
-    send,
+    ordering_hazard,
+    redeem,
+)
+from pipelines.simulate.scene import Scene
+from pipelines.simulate.usual import (
+    NO_WISH,
+    chance_of_contact,
+    choose_contact,
+    is_reachable,
     wish_contact,
 )
 
@@ -60,59 +70,48 @@ _SESSION, _CLICK, _AT_ONCE, _EARLY = 64, 256, 8, 9
 
 @njit(cache=True, nogil=True)
 def walk_lender(
-    log: Log,
-    clock: Clock,
-    reach: Reach,
-    contact_habits: ContactHabits,
-    habits: LenderHabits,
-    borrowers: Borrowers,
-    span: tuple[int, int],
-    seed: int,
+    log: Log, scene: Scene, borrowers: Borrowers, span: tuple[int, int], seed: int
 ) -> int:
     """As `walk_shop`: live customers until done or the buffers are full."""
     for position in range(span[0], span[1]):
-        days = clock.days - borrowers.signup_day[position] + 2
+        days = scene.clock.days - borrowers.signup_day[position] + 2
         if not has_room(log, days * MOST_EVENTS_PER_DAY, days):
             return position
         begin_customer(log, borrowers.first + position, borrowers.device[position])
         mood = new_mood(borrowers.flags[position], borrowers.temper[position])
+        who = (borrowers.city[position], borrowers.age[position], borrowers.way[position])
+        introduce(mood, borrowers.signup_day[position], who[0], who[1], who[2])
         key = customer_key(seed, borrowers.first + position)
-        _live(
-            log, clock, reach, contact_habits, habits, borrower_at(borrowers, position), mood, key
-        )
+        _live(log, scene, borrower_at(borrowers, position), mood, key)
     return span[1]
 
 
 @njit(cache=True)
-def _live(
-    log: Log,
-    clock: Clock,
-    reach: Reach,
-    contact_habits: ContactHabits,
-    habits: LenderHabits,
-    me: Borrower,
-    mood: NDArray[np.float64],
-    key: np.uint64,
-) -> None:
+def _live(log: Log, scene: Scene, me: Borrower, mood: NDArray[np.float64], key: np.uint64) -> None:
     """One customer's days from signup to the end."""
+    clock, habits = scene.clock, scene.habits
     debt = np.zeros(4, dtype=np.float64)  # days left, instalment, product, loans
     first_day = me.signup_day
     signup = to_utc(clock, me.zone, first_day, me.signup_second)
     add_mark(log, signup, SIGNUP)
     add_change(log, signup, int(mood[FLAGS]))
-    rich = me.loan > habits.loan
     step, since, gone, quiet_since = _REGISTERED, first_day, False, first_day
     for day in range(first_day, clock.days):
         today = day_key(key, day)
-        fade(mood, contact_habits)
         silent_days = float(day - quiet_since)
+        action, propensity = NOBODY, 1.0
+        if _is_open(step, day - first_day) and is_campaign_day(scene.campaign, clock.days, day):
+            state = 1 if gone else 0
+            action, propensity = assign(log, scene, mood, silent_days, state, day, today)
+        fade(mood, scene.contact_habits, scene.law)
         before = step
         if step == _REVIEW:
-            step = _decide(log, clock, me, habits, debt, today, day)
+            step = _decide(log, scene, me, mood, debt, today, day)
         elif step == _LOAN:
             step = _repay(log, clock, me.zone, debt, day, today)
-        elif not gone and _goes_on(step, day - since, me, habits, clock.season[day], mood, today):
-            step = _go_on(log, me, habits, step, _moment(clock, me, today, day), debt, today)
+        elif not gone and _goes_on(step, (day - since, day), me, scene, mood, today):
+            at = _moment(clock, me, today, day)
+            step = _go_on(log, scene, me, mood, (step, at, day), debt, today)
         if step != before:
             since = quiet_since = day
         elif not gone and _visits(me, habits, mood, day - since, today):
@@ -121,18 +120,40 @@ def _live(
         if not gone and step != _LOAN and uniform(today, _LEAVE) < habits.leave_rate * me.stay:
             gone = True
             if uniform(today, _UNINSTALL) < 0.6:
-                remove_app(log, mood, reach, _moment(clock, me, today, day) + HOUR)
-        wish = NO_WISH
-        if day > first_day and step not in (_LOAN, _REVIEW):
-            wish = wish_contact(mood, contact_habits, silent_days, rich, day, today)
-        if wish == NO_WISH:
-            continue
-        choice = choose_contact(wish, mood, reach, today)
-        if choice[0] >= 0:
+                remove_app(log, mood, scene.reach, _moment(clock, me, today, day) + HOUR)
+        if action[0] < 0 and _is_open(step, day - first_day):
+            action, propensity = _contact_as_usual(scene, me, mood, silent_days, day, today)
+        if action[0] >= 0 and is_reachable(int(mood[FLAGS]), scene.reach, action[0]):
             place = (me.zone, day, 0.3 * me.interest if gone else me.interest)
-            clicked = send(log, clock, mood, contact_habits, reach, choice, place, today)
+            clicked = send(log, scene, mood, action, propensity, place, today)
             if clicked != NEVER:
                 _visit(log, clicked + 5, today, _CLICK)
+
+
+@njit(cache=True)
+def _is_open(step: int, age: int) -> bool:
+    """Whether the lender may contact somebody: not on the first day, nor while a loan runs."""
+    return age > 0 and step not in (_LOAN, _REVIEW)
+
+
+@njit(cache=True)
+def _contact_as_usual(
+    scene: Scene,
+    me: Borrower,
+    mood: NDArray[np.float64],
+    silent_days: float,
+    day: int,
+    today: np.uint64,
+) -> tuple[tuple[int, int], float]:
+    """Tonight's usual contact and its chance; NOBODY on most nights."""
+    habits, rich = scene.contact_habits, me.loan > scene.habits.loan
+    wish = wish_contact(mood, habits, silent_days, rich, day, today)
+    if wish == NO_WISH:
+        return NOBODY, 1.0
+    action = choose_contact(wish, mood, scene.reach, today)
+    if action[0] < 0:
+        return NOBODY, 1.0
+    return action, chance_of_contact(mood, habits, scene.reach, silent_days, rich, day, action)
 
 
 @njit(cache=True)
@@ -166,36 +187,38 @@ def _hazard(step: int, age: int, habits: LenderHabits) -> float:
 @njit(cache=True)
 def _goes_on(
     step: int,
-    age: int,
+    time: tuple[int, int],
     me: Borrower,
-    habits: LenderHabits,
-    season: float,
+    scene: Scene,
     mood: NDArray[np.float64],
     today: np.uint64,
 ) -> bool:
-    """Whether today brings the next step."""
-    hazard = _hazard(step, age, habits) * me.drive * season * lift(mood, 1.0)
+    """Whether today brings the next step; `time` is (days on this step, day)."""
+    age, day = time
+    hazard = _hazard(step, age, scene.habits) * me.drive * scene.clock.season[day]
+    hazard = ordering_hazard(hazard * lift(mood, 1.0), mood, scene.law, day)
     return bool(uniform(today, _GO_ON) < 1.0 - math.exp(-hazard))
 
 
 @njit(cache=True)
 def _go_on(
     log: Log,
+    scene: Scene,
     me: Borrower,
-    habits: LenderHabits,
-    step: int,
-    at: int,
+    mood: NDArray[np.float64],
+    place: tuple[int, int, int],
     debt: NDArray[np.float64],
     today: np.uint64,
 ) -> int:
-    """Take the next step, or two at once; returns the step then reached."""
+    """Take the next step, or two at once; `place` is (step, second, day). Returns the step."""
+    step, at, day = place
     at = _visit(log, at, today, _SESSION) + 30
     if step in (_GRANTED, _SETTLED):
-        _draw_loan(log, me, at, debt, today)
+        _draw_loan(log, scene, me, mood, (at, day), debt, today)
         return _LOAN
     if step != _APPLYING:
         add_mark(log, at, STARTED)
-        if uniform(today, _AT_ONCE) >= habits.submit_at_once:
+        if uniform(today, _AT_ONCE) >= scene.habits.submit_at_once:
             return _APPLYING
         at += 120 + pick(today, _SESSION + 10, 900)
     add_mark(log, at, SUBMITTED)
@@ -205,9 +228,9 @@ def _go_on(
 @njit(cache=True)
 def _decide(
     log: Log,
-    clock: Clock,
+    scene: Scene,
     me: Borrower,
-    habits: LenderHabits,
+    mood: NDArray[np.float64],
     debt: NDArray[np.float64],
     today: np.uint64,
     day: int,
@@ -215,32 +238,46 @@ def _decide(
     """The lender answers within a day or two, in office hours; some draw the loan at once."""
     if uniform(today, _DECIDE) < 0.25:
         return _REVIEW
-    at = to_utc(clock, me.zone, day, 9 * HOUR + pick(today, _SESSION + 11, 8 * HOUR))
+    second = 9 * HOUR + pick(today, _SESSION + 11, 8 * HOUR)
+    at = to_utc(scene.clock, me.zone, day, second)
     if uniform(today, _GO_ON) >= me.score:
         add_mark(log, at, REFUSED)
         return _REFUSED
     add_mark(log, at, GRANTED)
-    if uniform(today, _AT_ONCE) >= habits.draw_at_once:
+    if uniform(today, _AT_ONCE) >= scene.habits.draw_at_once:
         return _GRANTED
-    _draw_loan(log, me, at + 600 + pick(today, _SESSION + 12, 3 * HOUR), debt, today)
+    at += 600 + pick(today, _SESSION + 12, 3 * HOUR)
+    _draw_loan(log, scene, me, mood, (at, day), debt, today)
     return _LOAN
 
 
 @njit(cache=True)
 def _draw_loan(
-    log: Log, me: Borrower, at: int, debt: NDArray[np.float64], today: np.uint64
+    log: Log,
+    scene: Scene,
+    me: Borrower,
+    mood: NDArray[np.float64],
+    time: tuple[int, int],
+    debt: NDArray[np.float64],
+    today: np.uint64,
 ) -> None:
+    """Draw a loan; `time` is (second, day). An offer waives costs that no row shows."""
     product = me.product
     if uniform(today, _TERM) > 0.7:
         product = pick(today, _TERM + 16, 4)
     months = 1 if product == 0 else 3 if product == 1 else 6 if product == 2 else 2
     size = me.loan * (1.0 + 0.15 * min(debt[3], 5.0)) * math.exp(0.3 * normal(today, _AMOUNT))
     amount = max(round(size / 100.0), 5.0) * 100.0
-    add_event(log, at, DRAWN, amount, np.nan, int(debt[3]), product)
+    add_event(log, time[0], DRAWN, amount, np.nan, int(debt[3]), product)
     debt[0] = 30 * months
     debt[1] = round(amount * (1.0 + 0.04 * months) / months, 2)
     debt[2] = product
     debt[3] += 1.0
+    redeem(mood, scene.law, time[1])
+    mood[ORDERS] += 1.0
+    mood[SPENT] += amount
+    mood[TASTE] = product
+    mood[LAST_ORDER] = time[1]
 
 
 @njit(cache=True)

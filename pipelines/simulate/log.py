@@ -1,12 +1,13 @@
-"""The buffers that the kernels write into: events, contacts, changes of customer records."""
+"""The buffers that the kernels write into: events, contacts, assignments, customer records."""
 
-from typing import NamedTuple
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-EVENTS, CONTACTS, CHANGES, CUSTOMER, DEVICE, EVENT_NUMBER = range(6)
+EVENTS, CONTACTS, CHANGES, ASSIGNMENTS, CUSTOMER, DEVICE, EVENT_NUMBER = range(7)
 NEVER = 0
 """Stands for "did not happen" in the time columns."""
 
@@ -14,22 +15,26 @@ NEVER = 0
 class EventColumns(NamedTuple):
     """One row per event. `order` is the customer's order number, -1 for none."""
 
-    customer: NDArray[np.int64]
-    number: NDArray[np.int64]
+    customer: NDArray[np.int32]
+    number: NDArray[np.int32]
     at: NDArray[np.int64]
-    kind: NDArray[np.int64]
+    kind: NDArray[np.int8]
     amount: NDArray[np.float64]
     discount: NDArray[np.float64]
-    order: NDArray[np.int64]
-    category: NDArray[np.int64]
-    device: NDArray[np.int64]
+    order: NDArray[np.int32]
+    category: NDArray[np.int8]
+    device: NDArray[np.int8]
 
 
 class ContactColumns(NamedTuple):
-    """One row per contact; times are UTC seconds or NEVER."""
+    """One row per contact; times are UTC seconds or NEVER.
 
-    customer: NDArray[np.int64]
-    number: NDArray[np.int64]
+    The last two are hidden from the product: the probability of just this contact on that
+    night (NaN where somebody outside decided), and the effect that it had.
+    """
+
+    customer: NDArray[np.int32]
+    number: NDArray[np.int32]
     sent: NDArray[np.int64]
     channel: NDArray[np.int64]
     offer: NDArray[np.int64]
@@ -38,14 +43,40 @@ class ContactColumns(NamedTuple):
     clicked: NDArray[np.int64]
     unsubscribed: NDArray[np.int64]
     outcome: NDArray[np.int64]
+    propensity: NDArray[np.float64]
+    effect: NDArray[np.float64]
 
 
 class ChangeColumns(NamedTuple):
     """One row per version of a customer's record: its flags as bits from a second on."""
 
-    customer: NDArray[np.int64]
+    customer: NDArray[np.int32]
     at: NDArray[np.int64]
     flags: NDArray[np.int64]
+
+
+class AssignmentColumns(NamedTuple):
+    """One row per customer and campaign; channel -1 is the control.
+
+    `at` is the midnight of the company's zone; `state` is hidden from the product.
+    """
+
+    customer: NDArray[np.int32]
+    number: NDArray[np.int32]
+    at: NDArray[np.int64]
+    channel: NDArray[np.int64]
+    offer: NDArray[np.int64]
+    propensity: NDArray[np.float64]
+    state: NDArray[np.int64]
+
+
+class Rows(NamedTuple):
+    """Written rows of all four kinds."""
+
+    events: EventColumns
+    contacts: ContactColumns
+    changes: ChangeColumns
+    assignments: AssignmentColumns
 
 
 class Log(NamedTuple):
@@ -55,25 +86,61 @@ class Log(NamedTuple):
     events: EventColumns
     contacts: ContactColumns
     changes: ChangeColumns
+    assignments: AssignmentColumns
+
+
+_SPECIAL: dict[str, Any] = {
+    "customer": np.int32,
+    "number": np.int32,
+    "order": np.int32,
+    "kind": np.int8,
+    "category": np.int8,
+    "device": np.int8,
+    "amount": np.float64,
+    "discount": np.float64,
+    "propensity": np.float64,
+    "effect": np.float64,
+}
+
+
+def _empty(kind: Any, rows: int) -> Any:
+    return kind(*(np.empty(rows, dtype=_SPECIAL.get(name, np.int64)) for name in kind._fields))
 
 
 def allocate_log(rows: int) -> Log:
     """Empty buffers of `rows` rows each."""
+    kinds = (EventColumns, ContactColumns, ChangeColumns, AssignmentColumns)
+    return Log(np.zeros(7, dtype=np.int64), *(_empty(kind, rows) for kind in kinds))
 
-    def whole() -> NDArray[np.int64]:
-        return np.empty(rows, dtype=np.int64)
 
-    def real() -> NDArray[np.float64]:
-        return np.empty(rows, dtype=np.float64)
-
-    return Log(
-        cursor=np.zeros(6, dtype=np.int64),
-        events=EventColumns(
-            whole(), whole(), whole(), whole(), real(), real(), whole(), whole(), whole()
-        ),
-        contacts=ContactColumns(*(whole() for _ in ContactColumns._fields)),
-        changes=ChangeColumns(*(whole() for _ in ChangeColumns._fields)),
+def written_rows(log: Log) -> Rows:
+    """Copies of the rows written since the cursor was set back."""
+    ends = log.cursor
+    return Rows(
+        events=EventColumns(*_copies(log.events, ends[EVENTS])),
+        contacts=ContactColumns(*_copies(log.contacts, ends[CONTACTS])),
+        changes=ChangeColumns(*_copies(log.changes, ends[CHANGES])),
+        assignments=AssignmentColumns(*_copies(log.assignments, ends[ASSIGNMENTS])),
     )
+
+
+def join_rows(pieces: Iterable[Rows]) -> Rows:
+    """Rows of several pieces, one piece after the other."""
+    events, contacts, changes, assignments = zip(*pieces, strict=True)
+    return Rows(
+        events=EventColumns(*_stacked(events)),
+        contacts=ContactColumns(*_stacked(contacts)),
+        changes=ChangeColumns(*_stacked(changes)),
+        assignments=AssignmentColumns(*_stacked(assignments)),
+    )
+
+
+def _copies(columns: Iterable[Any], count: int) -> list[Any]:
+    return [column[:count].copy() for column in columns]
+
+
+def _stacked(pieces: Iterable[Any]) -> list[Any]:
+    return [np.concatenate(columns) for columns in zip(*pieces, strict=True)]
 
 
 @njit(cache=True)
@@ -84,6 +151,7 @@ def has_room(log: Log, events: int, contacts: int) -> bool:
         log.cursor[EVENTS] + events <= room
         and log.cursor[CONTACTS] + contacts <= room
         and log.cursor[CHANGES] + contacts <= room
+        and log.cursor[ASSIGNMENTS] + contacts <= room
     )
 
 
@@ -129,3 +197,41 @@ def add_change(log: Log, at: int, flags: int) -> None:
     log.changes.at[row] = at
     log.changes.flags[row] = flags
     log.cursor[CHANGES] = row + 1
+
+
+@njit(cache=True)
+def add_assignment(
+    log: Log, number: int, at: int, action: tuple[int, int], propensity: float, state: int
+) -> None:
+    """Append what a campaign assigned to the customer."""
+    row = log.cursor[ASSIGNMENTS]
+    rows = log.assignments
+    rows.customer[row] = log.cursor[CUSTOMER]
+    rows.number[row] = number
+    rows.at[row] = at
+    rows.channel[row], rows.offer[row] = action
+    rows.propensity[row] = propensity
+    rows.state[row] = state
+    log.cursor[ASSIGNMENTS] = row + 1
+
+
+@njit(cache=True)
+def add_contact(
+    log: Log,
+    number: int,
+    action: tuple[int, int],
+    times: tuple[int, int, int, int, int],
+    outcome: int,
+    hidden: tuple[float, float],
+) -> None:
+    """Append a contact; `times` as in the columns, `hidden` is (propensity, effect)."""
+    row = log.cursor[CONTACTS]
+    rows = log.contacts
+    rows.customer[row] = log.cursor[CUSTOMER]
+    rows.number[row] = number
+    rows.channel[row], rows.offer[row] = action
+    rows.sent[row], rows.delivered[row], rows.opened[row] = times[0], times[1], times[2]
+    rows.clicked[row], rows.unsubscribed[row] = times[3], times[4]
+    rows.outcome[row] = outcome
+    rows.propensity[row], rows.effect[row] = hidden
+    log.cursor[CONTACTS] = row + 1

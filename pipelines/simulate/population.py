@@ -8,7 +8,7 @@ from scipy.special import gammaincinv, ndtri
 
 from pipelines.simulate.clock import DAY, HOUR
 from pipelines.simulate.draws import population_uniforms
-from pipelines.simulate.messages import DO_NOT_CONTACT
+from pipelines.simulate.usual import DO_NOT_CONTACT
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

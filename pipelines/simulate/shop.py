@@ -12,6 +12,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from pipelines.simulate.campaigns import NOBODY, assign, is_campaign_day
 from pipelines.simulate.clock import HOUR, Clock, local_second, to_utc
 from pipelines.simulate.draws import customer_key, day_key, exponential, pick, uniform
 from pipelines.simulate.log import (
@@ -23,26 +24,39 @@ from pipelines.simulate.log import (
     begin_customer,
     has_room,
 )
-from pipelines.simulate.messages import (
+from pipelines.simulate.messages import remove_app, send
+from pipelines.simulate.mood import (
+    DEALS,
     FLAGS,
-    NO_WISH,
-    ContactHabits,
-    Reach,
-    choose_contact,
+    LAST_ORDER,
+    ORDERS,
+    PUSH,
+    SAVED,
+    SPENT,
+    TASTE,
     fade,
+    introduce,
     lift,
     new_mood,
-    remove_app,
-    send,
+    ordering_hazard,
+    redeem,
+)
+from pipelines.simulate.scene import Scene
+from pipelines.simulate.shoppers import ShopHabits, Shopper, Shoppers, shopper_at
+from pipelines.simulate.usual import (
+    NO_WISH,
+    chance_of_contact,
+    choose_contact,
+    is_reachable,
     wish_contact,
 )
-from pipelines.simulate.shoppers import ShopHabits, Shopper, Shoppers, shopper_at
 
 EVENT_TYPES = ("signup", "login", "visit", "search", "view", "cart", "purchase", "refund")
 SIGNUP, LOGIN, VISIT, SEARCH, VIEW, CART, PURCHASE, REFUND = range(8)
 CATEGORIES = ("home", "garden", "toys", "books", "beauty", "sports", "food", "electronics")
 ALIVE, ASLEEP, GONE = range(3)
 MOST_EVENTS_PER_DAY = 40
+_MOST_TAKEN_OFF = 0.6
 
 
 class Life(NamedTuple):
@@ -59,35 +73,36 @@ class Life(NamedTuple):
 
 
 _STATE, _TURN, _ORDER, _BROWSE, _RETURNS, _UNINSTALL = 0, 1, 2, 3, 4, 5
+_ONCE_ONLY, _QUITS = 16, 17
 _SESSION, _BASKET, _CLICK = 64, 96, 256
 
 
 @njit(cache=True, nogil=True)
-def walk_shop(
-    log: Log,
-    clock: Clock,
-    reach: Reach,
-    contact_habits: ContactHabits,
-    habits: ShopHabits,
-    shoppers: Shoppers,
-    span: tuple[int, int],
-    seed: int,
-) -> int:
+def walk_shop(log: Log, scene: Scene, shoppers: Shoppers, span: tuple[int, int], seed: int) -> int:
     """Live the customers at positions span[0] .. span[1] - 1 until the buffers are full.
 
     Returns the position of the first customer not lived.
     """
+    clock = scene.clock
     for position in range(span[0], span[1]):
         days = clock.days - shoppers.signup_day[position] + 2
         if not has_room(log, days * MOST_EVENTS_PER_DAY, days):
             return position
         begin_customer(log, shoppers.first + position, shoppers.device[position])
         me = shopper_at(shoppers, position)
-        mood = new_mood(shoppers.flags[position], shoppers.temper[position])
-        life = begin_life(log, clock, me, mood)
+        life = begin_life(log, clock, me, mood_at(shoppers, position))
         luck = (customer_key(seed, shoppers.first + position), me.signup_day, clock.days)
-        live_days(log, clock, reach, contact_habits, habits, me, life, luck)
+        live_days(log, scene, me, life, luck)
     return span[1]
+
+
+@njit(cache=True)
+def mood_at(shoppers: Shoppers, position: int) -> NDArray[np.float64]:
+    """The mood in which the customer at a position signs up."""
+    mood: NDArray[np.float64] = new_mood(shoppers.flags[position], shoppers.temper[position])
+    who = (shoppers.city[position], shoppers.age[position], shoppers.way[position])
+    introduce(mood, shoppers.signup_day[position], who[0], who[1], who[2])
+    return mood
 
 
 @njit(cache=True)
@@ -102,65 +117,101 @@ def begin_life(log: Log, clock: Clock, me: Shopper, mood: NDArray[np.float64]) -
 
 @njit(cache=True)
 def live_days(
-    log: Log,
-    clock: Clock,
-    reach: Reach,
-    contact_habits: ContactHabits,
-    habits: ShopHabits,
-    me: Shopper,
-    life: Life,
-    luck: tuple[np.uint64, int, int],
+    log: Log, scene: Scene, me: Shopper, life: Life, luck: tuple[np.uint64, int, int]
 ) -> None:
     """Live some days of one customer; `luck` is (the customer's key, first day, day after).
 
     What the days before have left is read from `life`, which then has these behind it.
+    The company contacts the customer as the scene's campaigns and habits say.
     """
     key, first_day, end_day = luck
-    mood, refund = life.mood, life.refund
-    rich = me.spend > 1.2 * habits.basket
-    state, phase, orders, quiet_since = life.course
+    mood, habits = life.mood, scene.contact_habits
+    rich = me.spend > 1.2 * scene.habits.basket
     for day in range(first_day, end_day):
         today = day_key(key, day)
-        fade(mood, contact_habits)
-        silent_days = float(day - quiet_since)
-        before = state
-        state = _next_state(state, me, mood, habits, today)
-        ordered = False
-        if state == ALIVE:
-            hazard = me.rate * clock.season[day] * lift(mood, 1.0)
-            hazard *= me.weekend if clock.weekday[day] >= 5 else 1.0
-            hazard *= _eagerness(me, habits, orders, day)
-            woken = before == ASLEEP and uniform(today, _RETURNS) < habits.wake_order
-            if woken or uniform(today, _ORDER) < 1.0 - math.exp(-hazard):
-                phase += 1
-                ordered = woken or orders == 0 or phase >= me.regularity
-        if ordered:
-            at = _moment(clock, me, today, day)
-            _buy(log, me, habits, (at, day, orders), refund, today)
-            phase, orders, quiet_since = 0, orders + 1, day
-            if orders == 1 and uniform(today, _STATE + 16) < habits.once_only:
-                state = ASLEEP
-        elif state != GONE and _visits(me, state, habits, mood, today):
-            at = _moment(clock, me, today, day)
-            _browse(log, at, me.favourite, today, _SESSION)
-        if refund[0] == day and day > 0:
-            _give_back(log, _moment(clock, me, today, day) + 3 * HOUR, refund)
-        if state == GONE and before != GONE and uniform(today, _UNINSTALL) < 0.5:
-            remove_app(log, mood, reach, _moment(clock, me, today, day))
-        wish = NO_WISH
-        if day > me.signup_day:
-            wish = wish_contact(mood, contact_habits, silent_days, rich, day, today)
-        if wish == NO_WISH:
-            continue
-        choice = choose_contact(wish, mood, reach, today)
-        if choice[0] >= 0:
-            interest = me.interest if state == ALIVE else 0.3 * me.interest
-            place = (me.zone, day, interest)
-            clicked = send(log, clock, mood, contact_habits, reach, choice, place, today)
-            if clicked != NEVER:
-                _browse(log, clicked + 5, me.favourite, today, _CLICK)
-    life.course[0], life.course[1] = state, phase
-    life.course[2], life.course[3] = orders, quiet_since
+        silent_days = float(day - life.course[3])
+        action, propensity = NOBODY, 1.0
+        if day > me.signup_day and is_campaign_day(scene.campaign, scene.clock.days, day):
+            state = life.course[0]
+            action, propensity = assign(log, scene, mood, silent_days, state, day, today)
+        live_day(log, scene, me, life, day, today)
+        if action[0] < 0 and day > me.signup_day:
+            wish = wish_contact(mood, habits, silent_days, rich, day, today)
+            if wish == NO_WISH:
+                continue
+            action = choose_contact(wish, mood, scene.reach, today)
+            if action[0] >= 0:
+                propensity = chance_of_contact(
+                    mood, habits, scene.reach, silent_days, rich, day, action
+                )
+        if action[0] >= 0:
+            contact(log, scene, me, life, action, propensity, day, today)
+
+
+@njit(cache=True)
+def contact(
+    log: Log,
+    scene: Scene,
+    me: Shopper,
+    life: Life,
+    action: tuple[int, int],
+    propensity: float,
+    day: int,
+    today: np.uint64,
+) -> bool:
+    """Contact a customer at the end of a day lived, if the channel is open; says whether it was."""
+    mood = life.mood
+    if not is_reachable(int(mood[FLAGS]), scene.reach, action[0]):
+        return False
+    place = (me.zone, day, current_interest(me, life))
+    clicked = send(log, scene, mood, action, propensity, place, today)
+    if clicked != NEVER:
+        _browse(log, clicked + 5, me.favourite, today, _CLICK)
+    return True
+
+
+@njit(cache=True)
+def current_interest(me: Shopper, life: Life) -> float:
+    """Interest in messages, in (0, 1): small in those who are not active."""
+    return float(me.interest if life.course[0] == ALIVE else 0.3 * me.interest)
+
+
+@njit(cache=True)
+def live_day(log: Log, scene: Scene, me: Shopper, life: Life, day: int, today: np.uint64) -> None:
+    """What a customer does on one day of his own."""
+    clock, habits, law = scene.clock, scene.habits, scene.law
+    mood, refund = life.mood, life.refund
+    before, phase, orders, _ = life.course
+    fade(mood, scene.contact_habits, law)
+    state = _next_state(before, me, mood, habits, today)
+    ordered = False
+    if state == ALIVE:
+        hazard = me.rate * clock.season[day] * lift(mood, 1.0)
+        hazard *= me.weekend if clock.weekday[day] >= 5 else 1.0
+        hazard = ordering_hazard(hazard, mood, law, day)
+        hazard *= _eagerness(me, habits, orders, day)
+        chance = 1.0 - math.exp(-hazard)
+        woken = before == ASLEEP and uniform(today, _RETURNS) < habits.wake_order
+        if woken or uniform(today, _ORDER) < chance:
+            phase += 1
+            ordered = woken or orders == 0 or phase >= me.regularity
+    if ordered:
+        at = _moment(clock, me, today, day)
+        _buy(log, scene, me, life, (at, day, orders), today)
+        phase, orders = 0, orders + 1
+        life.course[3] = day
+        if orders == 1 and uniform(today, _STATE + _ONCE_ONLY) < habits.once_only:
+            state = ASLEEP
+        if orders > habits.loyal_orders and me.leave > 0.0:
+            state = GONE if uniform(today, _STATE + _QUITS) < me.leave else state
+    elif state != GONE and _visits(me, state, habits, mood, today):
+        at = _moment(clock, me, today, day)
+        _browse(log, at, me.favourite, today, _SESSION)
+    if refund[0] == day and day > 0:
+        _give_back(log, _moment(clock, me, today, day) + 3 * HOUR, refund)
+    if state == GONE and before != GONE and uniform(today, _UNINSTALL) < 0.5:
+        remove_app(log, mood, scene.reach, _moment(clock, me, today, day))
+    life.course[0], life.course[1], life.course[2] = state, phase, orders
 
 
 @njit(cache=True)
@@ -186,11 +237,18 @@ def _next_state(
             return GONE
         return ASLEEP if number < habits.leave_alive + me.sleep else ALIVE
     if state == ASLEEP:
-        wake = me.wake * lift(mood, habits.wake_weight)
+        wake = waking_chance(me, mood, habits)
         if number < wake:
             return ALIVE
         return GONE if number > 1.0 - habits.leave_asleep else ASLEEP
     return GONE
+
+
+@njit(cache=True)
+def waking_chance(me: Shopper, mood: NDArray[np.float64], habits: ShopHabits) -> float:
+    """Probability that somebody asleep wakes today."""
+    wake = me.wake * lift(mood, habits.wake_weight)
+    return float(wake if mood[PUSH] == 0.0 else max(wake + mood[PUSH], 0.0))
 
 
 @njit(cache=True)
@@ -246,14 +304,15 @@ def _category(favourite: int, today: np.uint64, stream: int) -> int:
 @njit(cache=True)
 def _buy(
     log: Log,
+    scene: Scene,
     me: Shopper,
-    habits: ShopHabits,
+    life: Life,
     place: tuple[int, int, int],
-    refund: NDArray[np.float64],
     today: np.uint64,
 ) -> None:
     """A visit that ends with an order of one to four lines; `place` is (second, day, order)."""
     at, day, order = place
+    mood, refund, refund_share = life.mood, life.refund, scene.habits.refund_share
     at = _browse(log, at, me.favourite, today, _SESSION)
     at += 20 + pick(today, _BASKET, 120)
     add_event(log, at, CART, np.nan, np.nan, -1, me.favourite)
@@ -265,15 +324,25 @@ def _buy(
     taken_off = 0.0
     if uniform(today, _BASKET + 6) < 0.05 + 0.5 * me.deals:
         taken_off = 0.05 + 0.05 * pick(today, _BASKET + 7, 3)
+    offer = redeem(mood, scene.law, day)
+    if offer >= 0:
+        saved = scene.law.discount[offer] + scene.law.voucher[offer] / max(total, 1.0)
+        taken_off = min(taken_off + saved, _MOST_TAKEN_OFF)
+        mood[SAVED] += total * min(saved, _MOST_TAKEN_OFF)
     lines = 1 + min(int(0.75 * exponential(today, _BASKET + 8)), 3)
     for line in range(lines):
         price = max(total / lines * (0.6 + 0.8 * uniform(today, _BASKET + 9 + line)), 1.0)
         paid = round(price * (1.0 - taken_off), 2)
         category = _category(me.favourite, today, _BASKET + 14 + line)
         add_event(log, at, PURCHASE, paid, round(price - paid, 2), order, category)
-        if line == 0 and refund[0] == 0.0 and uniform(today, _BASKET + 20) < habits.refund_share:
+        mood[SPENT] += paid
+        mood[TASTE] = category
+        if line == 0 and refund[0] == 0.0 and uniform(today, _BASKET + 20) < refund_share:
             refund[0] = day + 3 + pick(today, _BASKET + 21, 18)
             refund[1], refund[2], refund[3] = -paid, order, category
+    mood[ORDERS] += 1.0
+    mood[DEALS] += taken_off > 0.0
+    mood[LAST_ORDER] = day
 
 
 @njit(cache=True)

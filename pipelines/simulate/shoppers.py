@@ -10,7 +10,10 @@ from pipelines.simulate.population import Floats, Ints, People, gamma_quantile, 
 
 
 class ShopHabits(NamedTuple):
-    """The shop's averages; rates are per day."""
+    """The shop's averages; rates are per day.
+
+    Whoever has a chance to leave at an order may take it after `loyal_orders` orders.
+    """
 
     gap_days: float = 38.0
     rate_shape: float = 1.1
@@ -24,13 +27,18 @@ class ShopHabits(NamedTuple):
     keen_factor: float = 2.5
     keen_days: float = 8.0
     wake_order: float = 0.3
+    loyal_orders: int = 1
     wake_weight: float = 1.0
     basket: float = 58.0
     refund_share: float = 0.06
 
 
 class Shoppers(NamedTuple):
-    """Latents of each customer; shape (n,), `favourite` are category codes."""
+    """Latents of each customer; shape (n,), `favourite` are category codes.
+
+    `leave` is the chance to leave for good at each order; `city`, `age` and `way` (of being
+    acquired) are no latents, effects of contacts may depend on them.
+    """
 
     first: int
     zone: Ints
@@ -50,6 +58,10 @@ class Shoppers(NamedTuple):
     spend: Floats
     deals: Floats
     favourite: Ints
+    leave: Floats
+    city: Ints
+    age: Ints
+    way: Ints
 
 
 def draw_shoppers(people: People, habits: ShopHabits) -> Shoppers:
@@ -78,6 +90,10 @@ def draw_shoppers(people: People, habits: ShopHabits) -> Shoppers:
         spend=habits.basket * 4.0 * spread,
         deals=noise[:, 3] ** 2,
         favourite=quantile_codes(noise[:, 4], (1, 1, 1, 1, 1, 1, 1, 1)),
+        leave=np.zeros(len(people)),
+        city=people.city,
+        age=people.age,
+        way=people.acquisition,
     )
 
 
@@ -98,6 +114,7 @@ class Shopper(NamedTuple):
     spend: float
     deals: float
     favourite: int
+    leave: float
 
 
 @njit(cache=True)
@@ -118,4 +135,5 @@ def shopper_at(who: Shoppers, i: int) -> Shopper:
         who.spend[i],
         who.deals[i],
         who.favourite[i],
+        who.leave[i],
     )
