@@ -103,10 +103,7 @@ def measure_uplift(
     section 2.
     """
     nobody = no_contact(len(sample))
-    refused = refuse_sample(sample)
-    for policy in (contact, nobody):
-        weights = weights_of(policy, sample)
-        refused = refused or refuse_policy(policy, sample, weights, label=f"score {contact.name}")
+    refused = refuse_sample(sample) or _refuse_either(sample, (contact, nobody))
     if refused is not None:
         return refused
     ledger = open_ledger(sample, outcome)
@@ -131,6 +128,15 @@ def measure_uplift(
         gained_high=tuple((gained + margin).tolist()),
         tenths=_tenths(sample, effects, score),
     )
+
+
+def _refuse_either(sample: EffectSample, policies: tuple[Policy, Policy]) -> Refused | None:
+    label = f"score {policies[0].name}"
+    refusals = (
+        refuse_policy(policy, sample, weights_of(policy, sample), label=label)
+        for policy in policies
+    )
+    return next((refusal for refusal in refusals if refusal is not None), None)
 
 
 def _tie_groups(falling: Float64Array) -> NDArray[np.int64]:
