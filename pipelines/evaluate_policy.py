@@ -17,7 +17,8 @@ from pipelines.earlier_lists import decided_days
 from pipelines.effect_rows import collect_effect_rows
 from pipelines.nightly_inputs import load_champions
 from pipelines.observation import known_events, training_date
-from pipelines.policy_rows import PolicyRows, join_nights, outcome_known_on
+from pipelines.policy_absence import explain_absence
+from pipelines.policy_rows import PolicyRows, join_nights
 from pipelines.policy_runs import log_evaluation
 from pipelines.policy_sources import (
     PolicyRequest,
@@ -133,19 +134,19 @@ def run_evaluation(
         check_reachable(config)
     rows, counts = _collect(config, warehouse, now=now, progress=progress)
     notes = list(counts.notes())
+    usable = len(rows)
     rows = _within(rows_of_lists(rows, request, decided_days(warehouse)), request)
     progress("judging policies", 0, 1)
     asked = _policies(rows, request)
     policies = [one.policy for one in (*asked, baseline_policy(rows, request.against))]
     notes += [_closed_note(one) for one in asked if one.closed]
-    report = evaluate_policies(
-        rows.sample,
-        policies,
-        pairs=_pairs(len(asked)),
-        outcome=outcome,
-        matures_on=_matures_on(config, request, counts),
-    )
-    curves = [_curves(rows, one, outcome, config) for one in asked if one.score is not None]
+    pairs = _pairs(len(asked))
+    if len(rows):
+        report = evaluate_policies(rows.sample, policies, pairs=pairs, outcome=outcome)
+    else:
+        absent = explain_absence(request, counts, config, usable=usable)
+        report = PolicyReport(outcome, (absent,) * len(policies), (absent,) * len(pairs))
+    curves = [_curves(rows, one, outcome, config) for one in asked]
     progress("judging policies", 1, 1)
     evaluation = PolicyEvaluation(
         outcome=outcome,
@@ -205,13 +206,6 @@ def _pairs(asked: int) -> list[tuple[int, int]]:
     return [*((at, asked) for at in range(asked)), *((0, at) for at in range(1, asked))]
 
 
-def _matures_on(config: Config, request: PolicyRequest, counts: AssignmentCounts) -> str | None:
-    days = request.list_days()
-    if days:
-        return outcome_known_on(days[0], config).isoformat()
-    return None if counts.matures_on is None else counts.matures_on.isoformat()
-
-
 def _closed_note(one: ScoredPolicy) -> str:
     return (
         f"{one.policy.name}: in {one.closed:,} rows the channel it names was closed to the "
@@ -222,12 +216,14 @@ def _closed_note(one: ScoredPolicy) -> str:
 def _curves(
     rows: PolicyRows, one: ScoredPolicy, outcome: Outcome, config: Config
 ) -> UpliftCurves | Refused | None:
-    if one.score is None or one.contact is None:
+    if one.score is None or one.contact is None or not len(rows):
         return None
+    # Customers to whom every channel was closed cannot be ranked by what a contact brings.
+    ranked = np.isfinite(one.score)
     return measure_uplift(
-        rows.sample,
-        Policy(one.policy.name, one.contact),
-        one.score,
+        rows.sample.take(ranked),
+        Policy(one.policy.name, one.contact[ranked]),
+        one.score[ranked],
         outcome=outcome,
         rng=np.random.default_rng(config.training.learner.seed),
     )
