@@ -50,11 +50,11 @@ def experiment_notes(counts: Iterable[ExperimentCount]) -> list[str]:
             notes.append(
                 f'Experiment "{one.experiment}" has no control among {rows}: without customers '
                 "who were assigned no contact (channel null) no effect of contact can be "
-                "measured from it, only differences between its actions."
+                "measured from it, and it is left out of what effects are learnt from."
             )
         if one.without_propensity:
             notes.append(
                 f'Experiment "{one.experiment}": {one.without_propensity:,} of {rows} have no '
-                "propensity; it will be estimated, which proves less than a known one."
+                "propensity: it would have to be estimated, which proves less than a known one."
             )
     return notes

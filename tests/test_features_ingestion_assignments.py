@@ -1,6 +1,8 @@
 """Assignments: whose rows are rejected, which are there already, and what they can prove."""
 
 import json
+import re
+import tomllib
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -8,13 +10,17 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from ingest_home import NOW, balanced, ingest_text, rules_of, shop, stored
+from ingest_home import NOW, RULES, balanced, ingest_text, rules_of, shop, stored, write
 
+from features.contract import TABLES
 from features.errors import DataError
+from features.ingestion_request import ASSIGNMENT_CONTRADICTION
+from features.ingestion_rules import ContractTerms, contract_rules
 from features.ingestion_summary import IngestSummary
 from features.source import AssignmentSource
 from features.warehouse import Warehouse
 from pipelines.ingest import run_ingest
+from scoring.policy import Offer
 
 SOURCE = AssignmentSource(
     offer="offer",
@@ -222,3 +228,33 @@ def test_a_warehouse_from_before_there_were_assignments_reads_as_having_none(
     assert warehouse.table_stats("assignments").rows == 0
     assert "assignments" not in warehouse.versions()
     assert ingest(tmp_path, SMS + NONE, name="a.csv").accepted == 2
+
+
+PAGE = (Path(__file__).parents[1] / "docs" / "assignments.md").read_text(encoding="utf-8")
+
+
+def test_the_experiment_on_the_page_is_imported_as_written(tmp_path: Path) -> None:
+    text, mapping = re.findall(r"```(?:text|toml)\n(.*?)```", PAGE, flags=re.DOTALL)[:2]
+    source = AssignmentSource(**tomllib.loads(mapping)["sources"]["assignments"])
+    config = shop(tmp_path, assignments=source)
+    offers = {**config.offers, "voucher_10": Offer("voucher", 10.0)}
+    path = write(tmp_path / "test.csv", text)
+    summary = run_ingest(replace(config, offers=offers), "assignments", [path], now=NOW)
+    assert summary.accepted == 3
+    (count,) = summary.experiments
+    assert (count.experiment, count.controls, count.without_propensity) == ("spring 2026", 1, 0)
+    rows = sorted(stored(tmp_path, "assignments"), key=lambda row: str(row["assignment_id"]))
+    actions = [(row["channel"], row["offer"]) for row in rows]
+    assert actions == [("sms", "none"), ("sms", "voucher_10"), (None, None)]
+
+
+def test_every_rule_and_column_named_on_the_page_exists() -> None:
+    faults = PAGE[PAGE.index("| fault | rule |") : PAGE.index("The same row twice")]
+    cells = re.findall(r"\| ([a-z_, ]+) \|$", faults, flags=re.MULTILINE)
+    documented = {name for cell in cells for name in cell.split(", ")} - {"rule"}
+    terms = ContractTerms(0, RULES, ("sms",), ("UTC",), {}, {})
+    existing = {rule.name for rule in contract_rules("assignments", terms)}
+    assert documented <= {*existing, ASSIGNMENT_CONTRADICTION.name}
+    assert len(documented) == 14
+    for column in set(TABLES["holdout_ledger"].schema.names):
+        assert re.search(rf"^\| .*\b{column}\b.* \|", PAGE, flags=re.MULTILINE)

@@ -105,7 +105,7 @@ def test_exploring_and_zones_are_noted_where_they_matter(home: Config, tmp_path:
     zoned = toml.replace(
         "[sources.customers.flags]",
         '[sources.customers]\ntimezone = "zone"\n[sources.customers.flags]',
-    ).replace("explore_share = 0.2", "explore_share = 0.0")
+    ).replace("explore_share = 0.2", "explore_share = 0.0\ncold_explore_share = 0.0")
     report = night(copy_home(home, tmp_path / "home", toml=zoned), dry_run=True)
     told = "\n".join(report.summary.notes)
     assert report.summary.exploring_cost == 0
