@@ -14,10 +14,16 @@ from features.progress import Progress, silent
 from features.warehouse import Warehouse
 from models.return_probability import ReturnModels
 from pipelines.config import Config
-from pipelines.engine import iterate_buckets
+from pipelines.engine import map_buckets
 from scoring.decisions import TABLE_NAME as DECISIONS
 from scoring.gain import list_actions
-from training.assignment_contacts import CONTACT_COLUMNS, contact_records
+from training.assignment_contacts import (
+    CONTACT_COLUMNS,
+    JoinedContacts,
+    concat_joined,
+    contact_records,
+    join_contacts,
+)
 from training.assignment_log import (
     ASSIGNMENT_COLUMNS,
     CONTACTED_ARMS,
@@ -35,12 +41,14 @@ from training.assignment_rows import (
     EffectRows,
     bucket_rows,
     collect_rows,
+    keep_sent,
     screen_assignments,
 )
 from training.assignment_views import RowPlan
 from training.labels import window_us
 
 ASSIGNMENTS = "assignments"
+_JOINING, _FOLLOWING = "joining contacts", "following assignments"
 
 
 def collect_effect_rows(
@@ -53,8 +61,8 @@ def collect_effect_rows(
 ) -> EffectRows:
     """Rows of all logged assignments whose outcomes are known at a training as-of.
 
-    Every bucket is read once. What is assigned, sent, ordered or recorded at or after the
-    as-of, or arrives then, changes nothing.
+    Every bucket's contacts and histories are read once. What is assigned, sent, ordered or
+    recorded at or after the as-of, or arrives then, changes nothing.
 
     Parameters
     ----------
@@ -78,29 +86,30 @@ def collect_effect_rows(
         for digest, spec in specs.items()
     }
     contact_version = None if versions is None else versions.get("contacts")
+    assigned = assigned.take(np.argsort(assigned.bucket, kind="stable"))
+    # Without any assignment one bucket still says which features there are.
+    buckets = np.unique(assigned.bucket).tolist() or [0]
 
-    def rows_of(bucket: int) -> BucketRows:
+    def joined_of(bucket: int) -> JoinedContacts:
         files = warehouse.files("contacts", bucket=bucket, version=contact_version)
         contacts = read_columns("contacts", files, columns=CONTACT_COLUMNS)
-        return bucket_rows(
+        return join_contacts(
             assigned.take(assigned.bucket == bucket),
-            {digest: reader.read(bucket) for digest, reader in readers.items()},
             contact_records(contacts, known_before_us=plan.trained_until_us),
-            plan=plan,
+            actions=plan.prices.actions,
         )
 
-    buckets = np.unique(assigned.bucket).tolist()
-    pieces = list(
-        iterate_buckets(
-            rows_of,
-            # Without any assignment one bucket still says which features there are.
-            buckets or [0],
-            threads=config.training.learner.threads,
-            progress=progress,
-            task="following assignments",
-        )
-    )
-    return collect_rows(pieces, screened, plan=plan)
+    threads = config.training.learner.threads
+    found = map_buckets(joined_of, buckets, threads=threads, progress=progress, task=_JOINING)
+    sent, joined, unsent = keep_sent(assigned, concat_joined(found))
+
+    def rows_of(bucket: int) -> BucketRows:
+        mine = sent.bucket == bucket
+        histories = {digest: reader.read(bucket) for digest, reader in readers.items()}
+        return bucket_rows(sent.take(mine), joined.take(mine), histories, plan=plan)
+
+    pieces = map_buckets(rows_of, buckets, threads=threads, progress=progress, task=_FOLLOWING)
+    return collect_rows(pieces, screened + unsent, plan=plan)
 
 
 def row_plan(config: Config, *, models: ReturnModels, until_us: tuple[int, int]) -> RowPlan:

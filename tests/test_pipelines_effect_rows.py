@@ -179,6 +179,7 @@ def test_every_loss_is_counted(home: Config, tmp_path: Path) -> None:
             "unknown_action",
             "without_control",
             "not_matured",
+            "never_sent",
             "without_events",
             "without_stage",
             "overlapping",
@@ -379,3 +380,22 @@ def test_contact_records_tell_who_left_and_which_control_was_contacted(
     assert counts.without_contact_record == int((sample.treated & ~recorded).sum())
     assert counts.contaminated == int((~sample.treated & recorded).sum()) > 0
     assert sample.left.tolist() == (recorded & (numbers % 2 == 1)).astype(int).tolist()
+
+
+def test_a_list_that_was_never_sent_is_left_out(
+    tmp_path: Path, tables: tuple[pa.Table, list[dict[str, Any]]]
+) -> None:
+    config = _home(tmp_path, "home", tables[0], tables[1][:1])
+    names = [f"c{number:05d}" for number in range(150)]
+    # Made anew for a day before the real list, which it must not displace.
+    write_list(config, NIGHT - timedelta(days=5), names)
+    sent = NIGHT_US + DAY_US // 2
+    row = {"contact_id": "z", "customer_id": names[0], "sent_at": sent, "arrived_at": sent}
+    row |= {"channel": "push", "list_row_id": f"{NIGHT}-x/1"}
+    assert _with(config, config).counts.overlapping > 50
+    _warehouse(config).append("contacts", table_of("contacts", [row]))
+    found = _with(config, config)
+    assert found.counts.never_sent == 120
+    assert found.counts.overlapping == 0
+    assert set(found.sample.as_of_us.tolist()) == {NIGHT_US}
+    assert any("never sent" in note for note in found.counts.notes())

@@ -10,7 +10,7 @@ from small_shop import DAY_US, START_US
 from features.contract import TABLES
 from features.history import NO_TIME
 from scoring.arms import ARMS
-from training.assignment_contacts import contact_records, join_contacts
+from training.assignment_contacts import contact_records, join_contacts, on_sent_lists
 from training.assignment_log import (
     CONTACTED_ARMS,
     GHOST_ARM,
@@ -221,3 +221,28 @@ def test_the_last_version_known_tells_who_left() -> None:
         found = joined(rows, [dict(row) for row in versions], known_day=known_day)
         assert found.found.tolist() == [True]
         assert found.unsubscribed_us.tolist() == [until]
+
+
+def test_a_list_without_any_contact_was_never_sent_if_others_were() -> None:
+    rows = join_assigned(
+        [
+            lists_of(
+                decisions(
+                    [
+                        {"customer_id": "a", "arm": "contact"},
+                        {"customer_id": "b", "arm": "ghost", "rank": 2},
+                        {"customer_id": "c", "arm": "contact", "as_of": "2025-01-02"},
+                        {"customer_id": "d", "arm": "ghost", "as_of": "2025-01-02", "rank": 2},
+                    ]
+                )
+            ),
+            experiment([{"customer_id": "e", "channel": "sms"}]),
+        ]
+    )
+    found = joined(rows, [{"day": 0.5}])
+    assert on_sent_lists(rows, found).tolist() == [True, True, False, False, True]
+    # Of no list is a contact recorded: nothing can be told.
+    assert on_sent_lists(rows, joined(rows, [{"day": -9.0}])).all()
+    # That a control was contacted says nothing about the list.
+    control = joined(rows, [{"day": 0.5, "customer_id": "b"}])
+    assert on_sent_lists(rows, control).all()

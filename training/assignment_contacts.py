@@ -1,5 +1,6 @@
 """Which contact, if any, an assignment led to: by list row, else by customer and time."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from features.arrow_columns import codes_of, encoded, time_values
 from features.history import NO_TIME
-from training.assignment_log import AssignedRows
+from training.assignment_log import NIGHTLY, AssignedRows
 from training.effect_sample import NO_CONTACT
 
 BoolArray = NDArray[np.bool_]
@@ -62,6 +63,40 @@ class JoinedContacts:
     found: BoolArray
     sent_us: Int64Array
     unsubscribed_us: Int64Array
+
+    def take(self, rows: NDArray[Any]) -> "JoinedContacts":
+        """The chosen rows, by mask or position."""
+        return JoinedContacts(self.found[rows], self.sent_us[rows], self.unsubscribed_us[rows])
+
+
+def concat_joined(pieces: Sequence[JoinedContacts]) -> JoinedContacts:
+    """Rows of several pieces, one after the other."""
+    return JoinedContacts(
+        found=np.concatenate([piece.found for piece in pieces]),
+        sent_us=np.concatenate([piece.sent_us for piece in pieces]),
+        unsubscribed_us=np.concatenate([piece.unsubscribed_us for piece in pieces]),
+    )
+
+
+def on_sent_lists(assigned: AssignedRows, joined: JoinedContacts) -> BoolArray:
+    """Whether each row was really assigned, as far as records can tell; shape (n,).
+
+    A nightly list of which not a single contact is recorded, though contacts of other lists
+    are, was made and never sent: a trial, or a list made anew for a past day. Where no
+    list's contacts are recorded at all, nothing can be told, and all rows stay.
+
+    Parameters
+    ----------
+    assigned : n assignments.
+    joined : their contacts.
+    """
+    nightly = np.array([name == NIGHTLY for name in assigned.experiments], dtype=np.bool_)
+    of_list = nightly[assigned.experiment]
+    contacted = of_list & joined.found & (assigned.action != NO_CONTACT)
+    if not contacted.any():
+        return np.ones(len(assigned), dtype=np.bool_)
+    sent = np.isin(assigned.assigned_us, assigned.assigned_us[contacted])
+    return np.asarray(sent | ~of_list, dtype=np.bool_)
 
 
 def contact_records(table: Any, *, known_before_us: int) -> ContactRecords:

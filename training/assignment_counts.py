@@ -21,6 +21,7 @@ class AssignmentCounts:
     unknown_action : of a channel or offer that is not configured.
     without_control : of experiments in which nobody was assigned to no contact.
     not_matured : the outcome window was not over.
+    never_sent : on lists of which no contact is recorded, though of other lists some are.
     without_events : of customers of whom no event was known.
     without_stage : of customers on no stage that anybody is recalled from.
     overlapping : inside the outcome window of an earlier one of the same customer.
@@ -36,6 +37,7 @@ class AssignmentCounts:
     unknown_action: int = 0
     without_control: int = 0
     not_matured: int = 0
+    never_sent: int = 0
     without_events: int = 0
     without_stage: int = 0
     overlapping: int = 0
@@ -82,6 +84,8 @@ _SENTENCES = {
     "without_control": "{n} {rows} of experiments without a control: left out, for there is "
     "nothing to compare them with.",
     "not_matured": "{n} {rows} with an outcome window that is not over: left out for now.",
+    "never_sent": "{n} {rows} on lists of which no contact is recorded, though contacts of other "
+    "lists are: taken as never sent, left out.",
     "without_events": "{n} {rows} of customers without an event known at the time: left out.",
     "without_stage": "{n} {rows} of customers on no stage with silence_days: left out.",
     "overlapping": "{n} {rows} inside the outcome window of an earlier one of the same "

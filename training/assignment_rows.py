@@ -12,7 +12,7 @@ from features.history_sample import customer_hashes
 from models.effect_features import effect_features
 from models.order_value import return_values, shrink_order_value, stage_values
 from models.return_probability import return_probabilities
-from training.assignment_contacts import ContactRecords, join_contacts
+from training.assignment_contacts import JoinedContacts, on_sent_lists
 from training.assignment_counts import AssignmentCounts
 from training.assignment_log import UNKNOWN_ACTION, AssignedRows
 from training.assignment_outcome import realised_profit, window_spending
@@ -100,10 +100,25 @@ def screen_assignments(
     return assigned.take(matured), counts
 
 
+def keep_sent(
+    assigned: AssignedRows, joined: JoinedContacts
+) -> tuple[AssignedRows, JoinedContacts, AssignmentCounts]:
+    """Leave out lists that were never sent, see `on_sent_lists`.
+
+    Parameters
+    ----------
+    assigned : of all buckets, screened.
+    joined : their contacts.
+    """
+    sent = on_sent_lists(assigned, joined)
+    counts = AssignmentCounts(never_sent=int(np.count_nonzero(~sent)))
+    return assigned.take(sent), joined.take(sent), counts
+
+
 def bucket_rows(
     assigned: AssignedRows,
+    joined: JoinedContacts,
     histories: Mapping[str, History],
-    contacts: ContactRecords,
     *,
     plan: RowPlan,
 ) -> BucketRows:
@@ -112,8 +127,8 @@ def bucket_rows(
     Parameters
     ----------
     assigned : the bucket's, screened.
+    joined : their contacts, as known at the training as-of.
     histories : the bucket, read for each model's specification, by its digest.
-    contacts : of the bucket, as known at the training as-of.
     plan : as for the other buckets.
     """
     natural = histories[plan.models.natural.spec.digest()]
@@ -134,7 +149,7 @@ def bucket_rows(
     stage = views.rows.stage[kept]
     odds = np.clip(p_natural[kept], _SMALLEST, 1.0 - _SMALLEST)
     x, names = effect_features(views.rows.natural[kept], plan.models.natural.spec)
-    outcome = _outcomes(natural, rows, (places, stage), contacts, plan)
+    outcome = _outcomes(natural, rows, (places, stage), joined.take(views.place[kept]), plan)
     sample = EffectSample(
         x=x,
         feature_names=names,
@@ -230,7 +245,7 @@ def _outcomes(
     history: History,
     rows: AssignedRows,
     who: tuple[Int64Array, NDArray[np.int16]],
-    contacts: ContactRecords,
+    joined: JoinedContacts,
     plan: RowPlan,
 ) -> _Outcomes:
     customer, stage = who
@@ -252,7 +267,6 @@ def _outcomes(
         end_us=begin_us + plan.horizon_us,
         known_before_us=until_us,
     )
-    joined = join_contacts(rows, contacts, actions=plan.prices.actions)
     left = (joined.unsubscribed_us < begin_us + plan.horizon_us).astype(np.int8)
     profit = realised_profit(
         spending,

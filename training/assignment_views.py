@@ -103,14 +103,17 @@ def view_customers(
     def joined(name: str) -> Any:
         return np.concatenate([getattr(piece.rows, name) for piece in pieces])
 
+    natural = joined("natural")
+    models = plan.models
+    same = models.risk.spec.digest() == models.natural.spec.digest()
     return AssignedViews(
         place=np.concatenate([piece.place for piece in pieces]),
         rows=ModelRows(
             stage=joined("stage"),
             dormant=joined("dormant"),
             value=concat_values([piece.rows.value for piece in pieces]),
-            risk=joined("risk"),
-            natural=joined("natural"),
+            risk=natural if same else joined("risk"),
+            natural=natural,
         ),
         mean_order=np.concatenate([piece.mean_order for piece in pieces]),
         orders=np.concatenate([piece.orders for piece in pieces]),
