@@ -12,7 +12,6 @@ import pyarrow.dataset as pads
 from features.contract import HOLDOUT_LEDGER
 from features.local_day import local_midnight_us
 from features.warehouse import Warehouse
-from pipelines.earlier_lists import read_ghosts
 from scoring.night import NightPolicy
 from scoring.pressure import DAY_US
 from scoring.recall_list import TIME
@@ -34,12 +33,16 @@ class Contamination:
 
 
 def find_contamination(
-    warehouse: Warehouse, policy: NightPolicy, *, control_days: float
+    warehouse: Warehouse, policy: NightPolicy, *, ghosts: pa.Table
 ) -> tuple[Contamination, ...]:
-    """Contacts to controls that had happened and arrived before the as-of, by channel."""
+    """Contacts to controls that had happened and arrived before the as-of, by channel.
+
+    Parameters
+    ----------
+    ghosts : of lists whose windows are open or ended lately, see `read_ghosts`.
+    """
     contacts = _recent_contacts(warehouse, policy)
     held = _held_out(warehouse, ZoneInfo(policy.zone))
-    ghosts = read_ghosts(warehouse, policy, control_days=control_days)
     if not contacts.num_rows or not (held.num_rows or ghosts.num_rows):
         return ()
     with duckdb.connect() as connection:

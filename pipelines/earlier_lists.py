@@ -109,8 +109,8 @@ def read_earlier_lists(
 
 
 def read_ghosts(warehouse: Warehouse, policy: NightPolicy, *, control_days: float) -> pa.Table:
-    """Ghosts of the lists whose windows reach into the last 30 days; as in `EarlierLists`."""
-    reach_days = control_days + max(WINDOW_DAYS)
+    """Ghosts of earlier lists, as in `EarlierLists`: all whose window is open, and others."""
+    reach_days = max(*WINDOW_DAYS, control_days)
     return _ghosts(_listed_rows(warehouse, policy, reach_days=reach_days), control_days)
 
 

@@ -146,9 +146,7 @@ def run_nightly(
                 has_records=warehouse.table_stats("customers").rows > 0,
                 maps_zones=config.sources.customers.timezone is not None,
                 unreported=earlier.unreported,
-                contamination=find_contamination(
-                    warehouse, policy, control_days=config.control_days
-                ),
+                contamination=find_contamination(warehouse, policy, ghosts=earlier.ghosts),
                 no_return_time=models.absence,
                 now=now,
             ),

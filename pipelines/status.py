@@ -10,7 +10,7 @@ from features.contract import HOLDOUT_LEDGER, INGESTIONS, REJECTS, TABLES
 from features.warehouse import TableStats, Warehouse
 from pipelines.config import Config
 from pipelines.contamination import Contamination, find_contamination
-from pipelines.earlier_lists import decided_days
+from pipelines.earlier_lists import decided_days, read_ghosts
 from pipelines.holdout_ledger import salt_periods
 from pipelines.nightly_inputs import night_policy
 
@@ -116,7 +116,8 @@ def _contamination(config: Config, warehouse: Warehouse) -> tuple[Contamination,
     if not days:
         return ()
     policy = night_policy(config, days[-1] + timedelta(days=1))
-    return find_contamination(warehouse, policy, control_days=config.control_days)
+    ghosts = read_ghosts(warehouse, policy, control_days=config.control_days)
+    return find_contamination(warehouse, policy, ghosts=ghosts)
 
 
 def _ingestions(warehouse: Warehouse) -> tuple[int, tuple[LastIngestion, ...]]:

@@ -3,6 +3,7 @@
 import shutil
 from dataclasses import replace
 from datetime import date, timedelta
+from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -162,3 +163,27 @@ def test_an_old_nights_rerun_has_the_same_bytes_although_later_lists_exist(shop:
     decide(shop, later, scrambled, {**scrambled, "arm": "ghost", "rank": 2})
     shutil.rmtree(first.folder)
     assert digests(night(shop).folder) == before
+
+
+def test_caps_hold_over_many_nights_without_any_feedback(shop: Config) -> None:
+    sent: dict[str, list[tuple[int, str]]] = {}
+    for offset in range(8):
+        day = DAY + timedelta(days=offset)
+        rows = read_list(night(shop, as_of=day)).to_pylist()
+        for row in rows:
+            if row["arm"] in SENT_ARMS:
+                at = int(row["send_at_utc"].timestamp() * 1e6)
+                sent.setdefault(row["customer_id"], []).append((at, row["channel"]))
+    assert max(len(times) for times in sent.values()) == shop.caps.max_per_7d
+    for times in sent.values():
+        pauses = [later[0] - first[0] for first, later in pairwise(times)]
+        # A night decides at its as-of, before which the whole pause must have passed.
+        assert all(pause >= shop.caps.min_pause_days * DAY_US for pause in pauses)
+        pushes = [at for at, channel in times if channel == "push"]
+        assert all(later - first >= 7 * DAY_US for first, later in pairwise(pushes))
+
+
+def test_a_warehouse_from_before_there_was_a_ledger_gets_one(shop: Config) -> None:
+    shutil.rmtree(shop.home / "warehouse" / "holdout_ledger")
+    assert night(shop).status == "written"
+    assert open_warehouse(shop).table_stats("holdout_ledger").rows > 10

@@ -14,6 +14,7 @@ from features.local_day import local_midnight_us
 from features.warehouse import Warehouse
 from pipelines.config import Config
 from pipelines.contamination import Contamination, find_contamination
+from pipelines.earlier_lists import read_ghosts
 from pipelines.nightly_inputs import night_policy
 from pipelines.status import warehouse_status
 from scoring.holdout import holdout_members
@@ -114,6 +115,12 @@ def test_a_dated_rotation_lets_the_old_members_leave_on_its_date(shop: Config) -
     assert (since, until) == (BEFORE, TOMORROW)
 
 
+def contamination(config: Config) -> tuple[Contamination, ...]:
+    warehouse, policy = open_warehouse(config), night_policy(config, DAY)
+    ghosts = read_ghosts(warehouse, policy, control_days=32.0)
+    return find_contamination(warehouse, policy, ghosts=ghosts)
+
+
 def contact(customer_id: str, sent_us: int, **values: Any) -> dict[str, Any]:
     row = {"contact_id": f"{customer_id}-{sent_us}", "customer_id": customer_id}
     times = {"sent_at": sent_us, "arrived_at": sent_us + 1}
@@ -123,7 +130,7 @@ def contact(customer_id: str, sent_us: int, **values: Any) -> dict[str, Any]:
 def test_contacts_to_controls_are_counted_by_channel_and_told(shop: Config) -> None:
     rows = read_list(night(shop, as_of=BEFORE)).to_pylist()
     # The shop's own contacts of that day reach a member of the holdout too.
-    (push,) = find_contamination(open_warehouse(shop), night_policy(shop, DAY), control_days=32.0)
+    (push,) = contamination(shop)
     assert push == Contamination("push", 1, 0)
     held, ghost, sent = (
         next(row["customer_id"] for row in rows if row["arm"] == arm)
@@ -140,8 +147,7 @@ def test_contacts_to_controls_are_counted_by_channel_and_told(shop: Config) -> N
         contact(sent, begin + 10),
     ]
     open_warehouse(shop).append("contacts", table_of("contacts", contacts))
-    found = find_contamination(open_warehouse(shop), night_policy(shop, DAY), control_days=32.0)
-    assert found == (Contamination("email", 0, 1), Contamination("push", 2, 0))
+    assert contamination(shop) == (Contamination("email", 0, 1), Contamination("push", 2, 0))
     notes = night(shop).summary.notes
     (note,) = [one for one in notes if one.startswith("Controls were contacted")]
     assert "1 email (0 to the holdout, 1 to ghosts); 2 push (2 to the holdout, 0 to ghosts)" in note
