@@ -54,7 +54,7 @@ def experiment_notes(counts: Iterable[ExperimentCount]) -> list[str]:
             )
         if one.without_propensity:
             notes.append(
-                f'Experiment "{one.experiment}": {one.without_propensity:,} of {rows} have no '
-                "propensity: it would have to be estimated, which proves less than a known one."
+                f'Experiment "{one.experiment}": {one.without_propensity:,} of {rows} without a '
+                "propensity, which would have to be estimated and proves less than a known one."
             )
     return notes

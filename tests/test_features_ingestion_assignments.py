@@ -143,7 +143,7 @@ def test_missing_propensities_are_counted_over_the_whole_experiment(tmp_path: Pa
     ingest(tmp_path, "a;1;2026-03-01;spring;sms;;;\n" + NONE)
     summary = ingest(tmp_path, "c;3;2026-03-01;spring;;;;\n", name="more.csv")
     (note,) = summary.notes
-    assert 'Experiment "spring": 2 of 3 assignments have no propensity' in note
+    assert 'Experiment "spring": 2 of 3 assignments without a propensity' in note
 
 
 def test_other_events_do_not_speak_of_experiments(tmp_path: Path) -> None:
