@@ -128,12 +128,12 @@ def use_uncontacted(
         rows={**panel.rows, "natural_return": rows.take(kept)},
         excluded=replace(panel.excluded, contacted=choice.contacted, thinned=choice.thinned),
     )
-    before, after = _label_counts(panel, folds), _label_counts(thinned, folds)
+    after = _label_counts(thinned, folds)
     lacking = [
         f"{after[name][0]:,} returns and {after[name][1]:,} others in the {name} fold, "
         f"{min_positives:,} of each are needed"
         for name in JUDGED
-        if min(after[name]) < min_positives <= min(before[name])
+        if min(after[name]) < min_positives
     ]
     if lacking:
         return panel, replace(choice, thinned=0, lacking=tuple(lacking))
