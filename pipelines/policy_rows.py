@@ -17,6 +17,7 @@ from features.local_day import local_midnight_us
 from features.warehouse import Warehouse
 from models.effect_features import plain_values
 from pipelines.config import Config
+from pipelines.policy_reach import closed_to_imported
 from scoring.decisions import TABLE_NAME as DECISIONS
 from training.assignment_log import CONTACTED_ARMS, GHOST_ARM
 from training.assignment_rows import EffectRows
@@ -41,7 +42,7 @@ class PolicyRows:
     ----------
     sample : the assignments with their outcomes.
     columns : by name, what rules may read, each of shape (n,).
-    closed : actions whose channel the night had closed to the customer, shape (n, A).
+    closed : actions that were not open to the customer, shape (n, A).
     recommended : the action the night's list recommended, `NOT_LISTED` for imported rows
         and for nights of versions that did not log it, shape (n,).
     day : local date of each assignment, shape (n,).
@@ -93,6 +94,8 @@ def join_nights(rows: EffectRows, config: Config, warehouse: Warehouse) -> Polic
         shut = {part.split("=")[0] for part in (blocks[place[row]] or "").split("; ") if part}
         closed[row] = [name.split("/")[0] in shut for name in sample.actions]
         recommended[row] = code.get(names[place[row]], NOT_LISTED)
+    imported = np.flatnonzero(place < 0)
+    closed[imported] = closed_to_imported(sample, imported, config, warehouse)
     stages = np.array([stage.name for stage in config.stages], dtype=object)
     instants, which = np.unique(sample.as_of_us, return_inverse=True)
     days = np.array([last_midnight(int(at), timezone) for at in instants], dtype=object)

@@ -86,7 +86,7 @@ def test_a_rule_is_judged_by_those_who_got_what_it_says(campaign: Config) -> Non
     assert isinstance(baseline, PolicyValue)
     assert not found.refused
     assert (found.first_day, found.last_day) == SPRING
-    assert 0.3 < value.shares[1] < 1.0
+    assert 0.1 < value.shares[1] < 0.5
     assert value.shares[0] + value.shares[1] == pytest.approx(1.0)
     assert value.support.largest_weight == pytest.approx(1 / 0.3)
     assert value.dr.low < value.dr.value < value.dr.high
@@ -118,7 +118,7 @@ def test_an_action_never_tried_is_refused_by_name(campaign: Config) -> None:
     assert found.refused
     refused = found.report.values[0]
     assert isinstance(refused, Refused)
-    assert "phone/none in 100.0% of the rows" in refused.text
+    assert "phone/none in 97.2% of the rows" in refused.text
 
 
 def test_lists_are_judged_on_their_own_nights(lists: Config) -> None:
