@@ -1,6 +1,7 @@
 """What an assignment earned, to the cent."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -54,6 +55,33 @@ def test_orders_of_the_window_and_the_lines_of_the_first() -> None:
 def test_without_order_ids_each_event_is_an_order() -> None:
     found = spent([3.0, 3.0, 4.0])
     assert (found.amount[0], found.first_amount[0]) == (30.0, 10.0)
+
+
+def test_refunds_of_orders_in_the_window_are_taken_off() -> None:
+    spec = replace(SPEC, event_types=("visit", "purchase", "refund"), refunds=("refund",))
+    rows = [
+        (1.0, BUY, 10.0, "w"),
+        (3.0, BUY, 10.0, "x"),
+        (4.0, BUY, 20.0, "y"),
+        (5.0, "refund", -1.0, "w"),  # of an order before the window
+        (6.0, "refund", -4.0, "x"),
+        (7.0, "refund", -8.0, "y"),
+        (8.0, "refund", -16.0, None),
+        (33.0, "refund", -2.0, "y"),
+    ]
+    table = events_table([("c", START_US + int(row[0] * DAY_US), row[1], row[2]) for row in rows])
+    place = table.column_names.index("order_id")
+    table = table.set_column(place, "order_id", pa.array([row[3] for row in rows], pa.string()))
+    begin = np.array([START_US + 2 * DAY_US])
+    found = window_spending(
+        history_of(table, spec=spec),
+        spec=spec,
+        customer=np.array([0]),
+        begin_us=begin,
+        end_us=begin + 30 * DAY_US,
+        known_before_us=START_US + 90 * DAY_US,
+    )
+    assert (found.amount[0], found.first_amount[0]) == (30.0 - 4.0 - 8.0, 6.0)
 
 
 def test_only_what_had_arrived_counts() -> None:

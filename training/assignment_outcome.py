@@ -67,6 +67,8 @@ def window_spending(
 ) -> Spending:
     """Orders from `begin_us` until before `end_us` that had arrived before an instant.
 
+    Refunds in the window of an order in it, told by order_id, are taken off its amount.
+
     Parameters
     ----------
     history : one bucket.
@@ -80,7 +82,7 @@ def window_spending(
     _spend(
         (details.offsets, details.occurred_at, details.arrived_at, details.event_type),
         (details.amount, details.discount, details.order),
-        spec.flags(spec.orders),
+        (spec.flags(spec.orders), spec.flags(spec.refunds)),
         (customer.astype(np.int64), begin_us.astype(np.int64), end_us.astype(np.int64)),
         known_before_us,
         found,
@@ -92,22 +94,33 @@ def window_spending(
 def _spend(
     times: tuple[Int64Array, Int64Array, Int64Array, Int16Array],
     money: tuple[Float64Array, Float64Array, Int32Array],
-    is_order: BoolArray,
+    kinds: tuple[BoolArray, BoolArray],
     windows: tuple[Int64Array, Int64Array, Int64Array],
     known_before: int,
     out: Float64Array,
 ) -> None:
     offsets, occurred_at, arrived_at, event_type = times
     amounts, discounts, orders = money
+    is_order, is_refund = kinds
     customer, begin, end = windows
     for row in range(len(customer)):
         first, last = offsets[customer[row]], offsets[customer[row] + 1]
-        line = first + np.searchsorted(occurred_at[first:last], begin[row])
+        line = start = first + np.searchsorted(occurred_at[first:last], begin[row])
         lines = 0
         first_order = NO_CODE
         while line < last and occurred_at[line] < end[row]:
             kind = event_type[line]
-            if kind >= 0 and is_order[kind] and arrived_at[line] < known_before:
+            seen = kind >= 0 and arrived_at[line] < known_before
+            if seen and is_refund[kind] and orders[line] != NO_CODE:
+                back = 0.0 if np.isnan(amounts[line]) else amounts[line]
+                for bought in range(start, line):
+                    same = orders[bought] == orders[line] and arrived_at[bought] < known_before
+                    if same and is_order[event_type[bought]]:
+                        out[0, row] += back
+                        if orders[line] == first_order:
+                            out[2, row] += back
+                        break
+            if seen and is_order[kind]:
                 amount = 0.0 if np.isnan(amounts[line]) else amounts[line]
                 discount = 0.0 if np.isnan(discounts[line]) else discounts[line]
                 out[0, row] += amount
