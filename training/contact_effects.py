@@ -9,7 +9,8 @@ from scipy.optimize import brentq
 from scipy.special import expit, logit
 
 from models.forest import ForestSettings, Sample, fit_forest
-from training.contact_propensity import customer_parts
+from training.contact_propensity import GROWN, customer_parts
+from training.linear_start import fit_linear_start
 from training.overlap import Comparison
 
 Float64Array = NDArray[np.float64]
@@ -37,15 +38,16 @@ class ShiftEstimate:
     shift : estimate; None where the weighted mean of one group is not inside (0, 1).
     sd : its standard error, rows of one customer counted as dependent; None likewise.
     naive : difference of the log-odds of the plain means of both groups; None likewise.
-    p_contact, p_none : outcome's probability under the action and under no contact.
+    p_contact, p_none : outcome's probability under the action and under no contact; None where
+        nobody was compared.
     positives_treated, positives_control : rows with the outcome in each group.
     """
 
     shift: float | None
     sd: float | None
     naive: float | None
-    p_contact: float
-    p_none: float
+    p_contact: float | None
+    p_none: float | None
     positives_treated: int
     positives_control: int
 
@@ -101,19 +103,35 @@ def predict_uncontacted(
     settings : of the forest.
     """
     part = customer_parts(cluster, folds)
-    names = tuple(f"x{at}" for at in range(x.shape[1]))
-    score = np.zeros(len(x))
+    tried = np.zeros((len(GROWN), len(x)))
     for fold in range(folds):
         learnt = control & (part != fold)
-        out = part == fold
-        labels = outcome[learnt]
-        positives = int(np.count_nonzero(labels))
-        if min(positives, len(labels) - positives) < _FEWEST_POSITIVES:
-            score[out] = logit((positives + 0.5) / (len(labels) + 1.0))
-            continue
-        forest = fit_forest(Sample(x[learnt], labels), names=names, settings=settings)
-        score[out] = forest.raw_scores(x[out], threads=settings.threads)
-    return np.clip(score, logit(_INSIDE), -logit(_INSIDE))
+        out = np.flatnonzero(part == fold)
+        tried[:, out] = _predict_part(x[learnt], outcome[learnt], x[out], settings)
+    tried = np.clip(tried, logit(_INSIDE), -logit(_INSIDE))
+    signed = np.where(outcome[control] == 1, -tried[:, control], tried[:, control])
+    return np.asarray(tried[int(np.argmin(np.logaddexp(0.0, signed).sum(axis=1)))])
+
+
+def _predict_part(
+    x: Float32Array, labels: Int8Array, wanted: Float32Array, settings: ForestSettings
+) -> Float64Array:
+    """Log-odds of other rows by regression and each share of the trees, shape (shares, n)."""
+    positives = int(np.count_nonzero(labels))
+    if min(positives, len(labels) - positives) < _FEWEST_POSITIVES:
+        return np.full((len(GROWN), len(wanted)), logit((positives + 0.5) / (len(labels) + 1.0)))
+    names = tuple(f"x{at}" for at in range(x.shape[1]))
+    start = fit_linear_start(x, labels.astype(np.int64))
+    sample = Sample(x, labels, offset=start.scores(x)[:, 0])
+    forest = fit_forest(sample, names=names, settings=settings)
+    scores = np.tile(start.scores(wanted)[:, 0], (len(GROWN), 1))
+    for at, grown in enumerate(GROWN):
+        rounds = round(grown * forest.rounds)
+        if rounds and len(wanted):
+            scores[at] += forest.booster.predict(
+                wanted, raw_score=True, num_iteration=rounds, num_threads=settings.threads
+            )
+    return scores
 
 
 def estimate_shift(
@@ -144,13 +162,15 @@ def estimate_shift(
     treated, control = comparison.treated, comparison.control
     counts = (int(y[treated].sum()), int(y[control].sum()))
     naive = _log_odds_difference(y[treated], y[control])
+    if not treated.any() or not control.any():
+        return ShiftEstimate(None, None, naive, None, None, *counts)
     psi, influence = [], []
-    for weight, belongs, shifted in (
-        (comparison.weight_treated, treated, _learnt_shift(y, base, treated, who)),
-        (comparison.weight_control, control, np.zeros(len(y))),
+    for weight, shifted in (
+        (comparison.weight_treated, _learnt_shift(y, base, treated, who)),
+        (comparison.weight_control, np.zeros(len(y))),
     ):
         value, rows = _augmented_mean(y, expit(base + shifted), weight)
-        psi.append(value if belongs.any() else np.nan)
+        psi.append(value)
         influence.append(rows)
     estimate = ShiftEstimate(None, None, naive, psi[0], psi[1], *counts)
     if not all(1e-9 < value < 1.0 - 1e-9 for value in psi):

@@ -7,13 +7,14 @@ from typing import Any
 import lightgbm as lgb
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import logit
+from scipy.special import logit, softmax
 
 from features.errors import DataError, describe
 from models.calibration import choose_method, fit_calibration
 from models.forest import ForestSettings
 from training.contact_rows import OTHER_CONTACT
 from training.effect_sample import NO_CONTACT
+from training.linear_start import LinearLogOdds, fit_linear_start
 from training.metrics import METRICS, judge
 
 Float64Array = NDArray[np.float64]
@@ -27,8 +28,15 @@ BoolArray = NDArray[np.bool_]
 NONE = 0
 """The place of "no contact" among the classes; action a has place a + 1."""
 
+GROWN = (0.0, 0.3, 1.0)
+"""Shares of the trees that are tried; the one that predicts other customers best is kept. Trees
+that fit chance would make the calibration flatten what the regression has found."""
+
 _INSIDE = 1e-6
 _FEWEST_TO_CALIBRATE = 20
+_STEEP_ENOUGH = 0.1
+"""Spread of the log-odds from which their slope says anything."""
+
 _FITTED_SHARE = 0.7
 """Share of the cutoffs, the earlier ones, that a calibration is fitted on before it is judged."""
 
@@ -81,8 +89,8 @@ class ClassCalibration:
     rows : rows of the class, of all cutoffs.
     share : their share of all rows.
     slope : of a logistic regression of the class on its log-odds, 1 is ideal; None where the
-        held-out rows are too few to say.
-    ece : expected calibration error on the held-out rows; None likewise.
+        held-out rows are too few to say or hardly differ.
+    ece : expected calibration error on the held-out rows; None where they are too few.
     """
 
     name: str
@@ -193,12 +201,17 @@ def fit_propensities(
         allowed[:, 1 : len(actions) + 1] = possible
     places = channel_places(actions)
     part = customer_parts(cluster, plan.folds)
-    raw = np.zeros((len(action), len(names)))
+    tried = np.zeros((len(GROWN), len(action), len(names)))
     for fold in range(plan.folds):
         out = part == fold
         fitted = _fit_factors(x[~out], classes[~out], places, len(names), plan)
-        found = fitted.predict(x[out], places, n_classes=len(names), threads=plan.threads)
-        raw[out] = _masked(found, allowed[out])
+        for at, grown in enumerate(GROWN):
+            found = fitted.predict(
+                x[out], places, n_classes=len(names), grown=grown, threads=plan.threads
+            )
+            tried[at, out] = _masked(found, allowed[out])
+    own = tried[:, np.arange(len(classes)), classes]
+    raw = tried[int(np.argmax(np.log(np.maximum(own, _INSIDE)).sum(axis=1)))]
     share = np.bincount(classes, minlength=len(names)) / max(len(classes), 1)
     return Propensities(
         raw=raw,
@@ -271,23 +284,33 @@ def estimate_propensities(
 
 @dataclass(frozen=True, slots=True)
 class _Choice:
-    """A forest over the kinds that occurred; none where only one did.
+    """A forest, perhaps on top of a regression, over the kinds that occurred; none where one did.
 
     `shares` has one entry per kind that there is, those that never occurred here included.
     """
 
+    start: LinearLogOdds | None
     booster: Any
     kinds: Int64Array
     shares: Float64Array
 
-    def predict(self, x: Float32Array, *, threads: int) -> Float64Array:
-        """Probability of each kind, shape (n, kinds)."""
+    def predict(self, x: Float32Array, *, grown: float, threads: int) -> Float64Array:
+        """Probability of each kind from this share of the trees, shape (n, kinds)."""
         probability = np.broadcast_to(self.shares, (len(x), len(self.shares))).copy()
-        if self.booster is None or not len(x):
+        rounds = 0 if self.booster is None else round(grown * self.booster.current_iteration())
+        if not len(x) or (rounds == 0 and self.start is None):
             return probability
-        found = np.asarray(self.booster.predict(x, num_threads=threads))
-        if found.ndim == 1:
-            found = np.column_stack([1.0 - found, found])
+        scores = np.zeros((len(x), 1))
+        if rounds:
+            trees = self.booster.predict(
+                x, raw_score=True, num_iteration=rounds, num_threads=threads
+            )
+            scores = np.asarray(trees).reshape(len(x), -1)
+        if self.start is not None:
+            scores = scores + self.start.scores(x)
+        if scores.shape[1] == 1:
+            scores = np.column_stack([np.zeros(len(x)), scores])
+        found = softmax(scores, axis=1)
         # The little that the shares leave to kinds never seen stays theirs.
         probability[:, self.kinds] = self.shares[self.kinds].sum() * found
         return probability
@@ -309,18 +332,26 @@ class _Factors:
     offers: tuple[_Choice, ...]
 
     def predict(
-        self, x: Float32Array, places: Sequence[Int64Array], *, n_classes: int, threads: int
+        self,
+        x: Float32Array,
+        places: Sequence[Int64Array],
+        *,
+        n_classes: int,
+        grown: float,
+        threads: int,
     ) -> Float64Array:
         """Probability of each class before calibration, shape (n, classes).
 
-        `places` holds the classes of each channel's actions.
+        `places` holds the classes of each channel's actions, `grown` is the share of the
+        trees that is used.
         """
-        chance = self.contacted.predict(x, threads=threads)
-        channel = self.channel.predict(x, threads=threads) * chance[:, 1:]
+        chance = self.contacted.predict(x, grown=grown, threads=threads)
+        channel = self.channel.predict(x, grown=grown, threads=threads) * chance[:, 1:]
         probability = np.zeros((len(x), n_classes))
         probability[:, NONE] = chance[:, 0]
         for at, (classes, choice) in enumerate(zip(places, self.offers, strict=True)):
-            probability[:, classes] = channel[:, [at]] * choice.predict(x, threads=threads)
+            offer = choice.predict(x, grown=grown, threads=threads)
+            probability[:, classes] = channel[:, [at]] * offer
         if channel.shape[1] > len(places):
             probability[:, -1] = channel[:, -1]
         return probability
@@ -343,7 +374,9 @@ def _fit_factors(
     def offer(at: int, of_channel: Int64Array) -> _Choice:
         rows = contact & (channel == at)
         kinds = classes[rows] - of_channel[0]
-        return _fit_choice(x[rows], kinds, len(of_channel), plan.forest(plan.offer_rounds))
+        # Offers are told apart by few rows, in which a regression would mostly fit noise.
+        settings = plan.forest(plan.offer_rounds)
+        return _fit_choice(x[rows], kinds, len(of_channel), settings, linear=False)
 
     return _Factors(
         contacted=_fit_choice(x, contact.astype(np.int64), 2, plan.forest(plan.contact_rounds)),
@@ -355,21 +388,29 @@ def _fit_factors(
 
 
 def _fit_choice(
-    x: Float32Array, kind: Int64Array, n_kinds: int, settings: ForestSettings
+    x: Float32Array,
+    kind: Int64Array,
+    n_kinds: int,
+    settings: ForestSettings,
+    *,
+    linear: bool = True,
 ) -> _Choice:
     """Which of several kinds, given that it is one of them."""
     counts = np.bincount(kind, minlength=n_kinds).astype(np.float64)
     # A kind that these customers never met may still have happened to others.
     shares = (counts + 0.5) / (counts + 0.5).sum()
     kinds = np.flatnonzero(counts)
-    booster = None
-    if len(kinds) > 1:
-        parameters = settings.parameters(len(kind)) | {"metric": "none", "max_bin": 63}
-        if len(kinds) > 2:
-            parameters |= {"objective": "multiclass", "num_class": len(kinds)}
-        data = lgb.Dataset(x, label=np.searchsorted(kinds, kind), params=parameters)
-        booster = lgb.train(parameters, data, num_boost_round=settings.max_rounds)
-    return _Choice(booster, kinds, shares)
+    if len(kinds) < 2:
+        return _Choice(None, None, kinds, shares)
+    labels = np.searchsorted(kinds, kind)
+    start = fit_linear_start(x, labels) if linear else None
+    parameters = settings.parameters(len(kind)) | {"metric": "none", "max_bin": 63}
+    if len(kinds) > 2:
+        parameters |= {"objective": "multiclass", "num_class": len(kinds)}
+    first = None if start is None else start.scores(x).ravel(order="F")
+    data = lgb.Dataset(x, label=labels, init_score=first, params=parameters)
+    booster = lgb.train(parameters, data, num_boost_round=settings.max_rounds)
+    return _Choice(start, booster, kinds, shares)
 
 
 def _masked(probability: Float64Array, allowed: BoolArray) -> Float64Array:
@@ -415,7 +456,8 @@ def _judge_class(
     if min(positives, len(labels) - positives) >= _FEWEST_TO_CALIBRATE:
         inside = np.clip(probability[allowed], _INSIDE, 1.0 - _INSIDE)
         found = judge(inside, labels, counts=np.zeros((0, len(labels)), dtype=np.uint8)).point
-        slope = float(found[METRICS.index("calibration_slope")])
+        if np.std(logit(inside)) > _STEEP_ENOUGH:
+            slope = float(found[METRICS.index("calibration_slope")])
         ece = float(found[METRICS.index("ece")])
     return ClassCalibration(name, count, count / max(len(classes), 1), slope, ece)
 
