@@ -1,0 +1,241 @@
+"""One rung of the ladder of effects, fitted on a sample: arm means, ridge, or stack."""
+
+from dataclasses import dataclass, replace
+
+import lightgbm as lgb
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit
+
+from models.contact_effect import (
+    MEASURED_SHARE,
+    ContactEffect,
+    EffectPriors,
+    Evidence,
+    Rung,
+    assumed_effect,
+)
+from models.effect_design import EffectBasis, EffectDesign, learn_basis
+from models.effect_trees import EffectTrees, tree_rows
+from models.evidence_ridge import Groups, Posterior, fit_evidence_ridge
+from models.forest import Forest, read_forest
+from training.effect_sample import EffectSample
+
+Float64Array = NDArray[np.float64]
+Int64Array = NDArray[np.int64]
+
+_WEAKEST, _STRONGEST = 1e-3, 1e6
+_FIRST_ACTION, _LEAST_ACTION = 100.0, 4.0
+_FIRST_SLOPE, _BEHIND_SLOPE = 100.0, 1.0
+"""Slopes are guessed to be of size 0.1 per standard deviation, as one more slope would tell."""
+
+_LEVEL = 1.0
+"""Precision of the shift that corrects the natural return's level in the sample."""
+
+_TREES = {
+    "objective": "regression",
+    "learning_rate": 0.05,
+    "num_leaves": 6,
+    "feature_fraction": 0.8,
+    "bagging_fraction": 0.8,
+    "bagging_freq": 1,
+    "lambda_l2": 30.0,
+    "deterministic": True,
+    "force_col_wise": True,
+    "verbosity": -1,
+}
+_TREE_ROUNDS = 120
+_TREE_LEAVES, _SMALLEST_LEAF = 60, 50
+
+
+@dataclass(frozen=True, slots=True)
+class RungFit:
+    """An estimator's effect, and what it corrects of the natural return in its sample.
+
+    The correction depends on the customer and holds for controls as for the treated. Without
+    it, what the natural-return model misses would be taken for effects that differ.
+
+    Attributes
+    ----------
+    basis, correction : coefficients of (1, basis), shape (1 + width,); None for none.
+    """
+
+    effect: ContactEffect
+    basis: EffectBasis | None = None
+    correction: Float64Array | None = None
+
+    def natural(self, log_odds0: Float64Array, x: Float64Array) -> Float64Array:
+        """Corrected log-odds of the natural return, shape (n,)."""
+        if self.basis is None or self.correction is None:
+            return log_odds0
+        columns = self.basis.matrix(log_odds0, x)
+        return np.asarray(log_odds0 + self.correction[0] + columns @ self.correction[1:])
+
+
+def fit_rung(sample: EffectSample, rung: Rung, *, priors: EffectPriors) -> RungFit:
+    """The effect of contact by one linear estimator.
+
+    Parameters
+    ----------
+    sample : assignments, controls among them.
+    rung : "priors" returns the assumptions, "stack" its linear part.
+    priors : assumptions that the measured effects are drawn to.
+
+    References
+    ----------
+    METHODS.md section 2.2.
+    """
+    channels, offers = split_actions(sample.actions)
+    assumed = assumed_effect(priors, channels=channels, offers=offers)
+    if rung == "priors":
+        return RungFit(assumed)
+    basis = learn_basis(sample.log_odds0, sample.x, features=sample.feature_names)
+    columns = basis.matrix(sample.log_odds0, sample.x)
+    design = replace(assumed.design, width=0 if rung == "arm_means" else basis.width)
+    posterior, correction = _fit(sample, design, columns, priors)
+    effect = replace(
+        assumed,
+        design=design,
+        rung=rung,
+        basis=basis if design.width else None,
+        mean=posterior.mean,
+        covariance=posterior.covariance,
+    )
+    inside = columns[:, : design.width]
+    effect = replace(effect, evidence=_weigh_evidence(effect, inside, priors))
+    return RungFit(effect, basis, correction)
+
+
+def add_trees(fit: RungFit, sample: EffectSample, *, weight: float, seed: int) -> RungFit:
+    """The stack: an estimator's effect mixed with trees that start from its natural return."""
+    natural = fit.natural(sample.log_odds0, sample.x)
+    n_offers = len(fit.effect.design.offers)
+    trees = EffectTrees(fit_trees(sample, natural, n_offers=n_offers, seed=seed), weight)
+    return replace(fit, effect=replace(fit.effect, rung="stack", trees=trees))
+
+
+def draw_to_means(fit: RungFit, means: RungFit, *, slope: float) -> RungFit:
+    """Believe only a share of the differences between customers: METHODS.md 2.2, stage C.
+
+    The covariance stays: what is not believed is not better known.
+    """
+    inner = np.zeros_like(fit.effect.mean)
+    inner[: len(means.effect.mean)] = means.effect.mean
+    mean = inner + slope * (fit.effect.mean - inner)
+    return replace(fit, effect=replace(fit.effect, mean=mean))
+
+
+def split_actions(actions: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Channels and offers of actions that are all pairs of them, channel by channel."""
+    pairs = [action.split("/") for action in actions]
+    return tuple(dict.fromkeys(c for c, _ in pairs)), tuple(dict.fromkeys(o for _, o in pairs))
+
+
+def _fit(
+    sample: EffectSample, design: EffectDesign, columns: Float64Array, priors: EffectPriors
+) -> tuple[Posterior, Float64Array]:
+    """Coefficients of the design, and of the correction that is fitted beside it.
+
+    Slopes are shrunk once by kind (main, by channel, by offer) and once by feature; the mean
+    of both fits serves, because which of the two fits better is not known beforehand.
+    """
+    prior = np.where(sample.treated, priors.mean[sample.action], 0.0)
+    rows = np.concatenate(
+        [
+            design.rows(columns[:, : design.width], sample.action),
+            np.ones((len(sample), 1)),
+            columns,
+        ],
+        axis=1,
+    )
+    groupings = ["kind"] if not design.width else ["kind", "feature"]
+    fits = [
+        fit_evidence_ridge(
+            rows,
+            sample.returned,
+            offset=sample.log_odds0 + prior,
+            groups=_groups(design, columns.shape[1], by_feature=grouping == "feature"),
+        )
+        for grouping in groupings
+    ]
+    means = [fit.mean for fit in fits]
+    mean = np.mean(means, axis=0)
+    between = np.mean([np.outer(one - mean, one - mean) for one in means], axis=0)
+    covariance = np.mean([fit.covariance for fit in fits], axis=0) + between
+    kept = slice(0, design.size)
+    posterior = Posterior(mean[kept], covariance[kept, kept], fits[0].precision)
+    return posterior, mean[design.size :]
+
+
+def _groups(design: EffectDesign, width: int, *, by_feature: bool) -> Groups:
+    """Channels, offers, actions, then slopes, the level, and the correction's slopes."""
+    n_channels, n_offers = len(design.channels), len(design.promised)
+    blocks = 1 + n_channels + n_offers
+    if by_feature:
+        slopes, count = np.tile(np.arange(design.width), blocks), design.width
+    else:
+        kinds = np.repeat([0, 1, 2], [1, n_channels, n_offers])
+        slopes, count = np.repeat(kinds, design.width), 3 if design.width else 0
+    of = np.concatenate(
+        [
+            np.repeat(np.arange(3), [n_channels, n_offers, len(design.actions)]),
+            3 + slopes,
+            [3 + count],
+            np.full(width, 4 + count),
+        ]
+    )
+    slope_like = [*[True] * count, False, True]
+    guess = np.where(slope_like, _FIRST_SLOPE, _LEVEL)
+    # Assumptions may prove too narrow, never too wide: precision at most as configured.
+    return Groups(
+        of=of.astype(np.int64),
+        precision=np.r_[1.0, 1.0, _FIRST_ACTION, guess],
+        least=np.r_[_WEAKEST, _WEAKEST, _LEAST_ACTION, np.where(slope_like, _LEAST_ACTION, _LEVEL)],
+        most=np.r_[1.0, 1.0, _STRONGEST, np.where(slope_like, _STRONGEST, _LEVEL)],
+        behind=np.r_[0.0, 0.0, 0.0, np.where(slope_like, _BEHIND_SLOPE, 0.0)],
+    )
+
+
+def _weigh_evidence(
+    effect: ContactEffect, columns: Float64Array, priors: EffectPriors
+) -> tuple[Evidence, ...]:
+    """An action is measured when most of its assumption's variance is gone."""
+    typical = np.r_[1.0, columns.mean(axis=0)]
+    assumed = assumed_effect(
+        priors, channels=effect.design.channels, offers=effect.design.offers
+    ).evidence
+    words: list[Evidence] = []
+    for action, word in enumerate(assumed):
+        covariance = effect.design.combine_covariance(effect.covariance, action)
+        left = float(typical @ covariance @ typical)
+        measured = left <= (1.0 - MEASURED_SHARE) * float(priors.sd[action]) ** 2
+        words.append("uplift" if measured else word)
+    return tuple(words)
+
+
+def fit_trees(sample: EffectSample, natural: Float64Array, *, n_offers: int, seed: int) -> Forest:
+    """Second stage of the X-learner, pooled over actions: what contacts added to p_0.
+
+    Regression of returned - p_0 on features and action, over the treated.
+
+    Parameters
+    ----------
+    natural : log-odds of p_0 for all rows of the sample, shape (n,).
+    """
+    treated = sample.take(sample.treated)
+    rows = tree_rows(treated.log_odds0, treated.x, treated.action, n_offers=n_offers)
+    imputed = treated.returned - expit(natural[sample.treated])
+    parameters = {
+        **_TREES,
+        "min_data_in_leaf": max(_SMALLEST_LEAF, len(treated) // _TREE_LEAVES),
+        "num_threads": 1,
+        "seed": seed,
+    }
+    booster = lgb.train(parameters, lgb.Dataset(rows, imputed), num_boost_round=_TREE_ROUNDS)
+    return read_forest(booster.model_to_string())
+
+
+def cross_fit_folds(cluster: NDArray[np.uint64], *, folds: int) -> Int64Array:
+    """Fold of each row, by customer, shape (n,): no customer stands on both sides."""
+    scattered = (cluster ^ (cluster >> np.uint64(31))) * np.uint64(0x9E3779B97F4A7C15)
+    return np.asarray((scattered >> np.uint64(33)) % np.uint64(folds)).astype(np.int64)
