@@ -399,3 +399,64 @@ def test_a_list_that_was_never_sent_is_left_out(
     assert found.counts.overlapping == 0
     assert set(found.sample.as_of_us.tolist()) == {NIGHT_US}
     assert any("never sent" in note for note in found.counts.notes())
+
+
+def test_an_experiment_of_noon_knows_what_midnight_knew(shop: Config) -> None:
+    names = customers(shop)[:40]
+    noon = NIGHT_US + DAY_US // 2
+    base = {"assigned_at": noon, "arrived_at": noon, "experiment": "noon", "propensity": 0.5}
+    rows = [
+        {**base, "assignment_id": name, "customer_id": name, "channel": "push" if n % 2 else None}
+        for n, name in enumerate(names)
+    ]
+    write_list(shop, NIGHT, names)
+    listed = collect(shop).sample
+    _warehouse(shop).delete_rows(TABLE_NAME, "true")
+    _warehouse(shop).append("assignments", table_of("assignments", rows))
+    at_noon = collect(shop).sample
+    # The list left the holdout out.
+    both = np.isin(at_noon.cluster, listed.cluster)
+    assert both.sum() == len(listed) > 20
+    assert at_noon.take(both).x.tobytes() == listed.x.tobytes()
+    assert at_noon.take(both).log_odds0.tobytes() == listed.log_odds0.tobytes()
+    assert (at_noon.as_of_us == noon).all()
+
+
+def test_assignments_are_kept_apart_as_a_slow_walk_would(shop: Config) -> None:
+    """One at a time, each against the customer's last kept one."""
+    rng = np.random.default_rng(7)
+    names = customers(shop)[:12]
+    days = rng.integers(0, 90, 200)
+    rows: list[dict[str, Any]] = [
+        {
+            "assignment_id": f"a{n:03d}",
+            "customer_id": str(rng.choice(names)),
+            "assigned_at": NIGHT_US - (40 - int(day)) * DAY_US,
+            "arrived_at": NIGHT_US,
+            "experiment": "spring",
+            "channel": None if n % 2 else "push",
+            "propensity": 0.5,
+        }
+        for n, day in enumerate(days)
+    ]
+    _warehouse(shop).append("assignments", table_of("assignments", rows))
+    sample = collect(shop).sample
+    frame = _warehouse(shop).dataset("events").to_table().to_pandas()
+    born = frame.groupby("customer_id")["arrived_at"].min()
+    expected = set()
+    for name in names:
+        until = 0
+        for at in sorted(row["assigned_at"] for row in rows if row["customer_id"] == name):
+            known = born[name] < pd.Timestamp(at, unit="us", tz="UTC")
+            over = at + 32 * DAY_US <= UNTIL_US
+            # Nobody is on the stage before the first purchase.
+            if known and over and at >= until and _has_bought(frame, name, at):
+                expected.add((customer_hash(name), at))
+                until = at + 32 * DAY_US
+    assert len(expected) > 10
+    assert set(zip(sample.cluster.tolist(), sample.as_of_us.tolist(), strict=True)) == expected
+
+
+def _has_bought(frame: pd.DataFrame, name: str, at: int) -> bool:
+    mine = frame[(frame["customer_id"] == name) & (frame["event_type"] == "purchase")]
+    return bool((mine["occurred_at"] < pd.Timestamp(at, unit="us", tz="UTC")).any())
