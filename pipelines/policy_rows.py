@@ -30,7 +30,12 @@ Int16Array = NDArray[np.int16]
 NOT_LISTED = -2
 """Stands for the recommendation where no list's is known."""
 
-_NIGHT_COLUMNS = ("as_of", "customer_id", "channel_blocks")
+_NIGHT_TYPES = {
+    "as_of": pa.string(),
+    "customer_id": pa.string(),
+    "channel_blocks": pa.string(),
+    "best_gain": pa.float64(),
+}
 _RECOMMENDED = "recommended_action"
 
 
@@ -45,6 +50,8 @@ class PolicyRows:
     closed : actions that were not open to the customer, shape (n, A).
     recommended : the action the night's list recommended, `NOT_LISTED` for imported rows
         and for nights of versions that did not log it, shape (n,).
+    gain : what the night expected of the customer's best action, money, NaN where
+        `recommended` is `NOT_LISTED`, shape (n,).
     day : local date of each assignment, shape (n,).
     """
 
@@ -52,6 +59,7 @@ class PolicyRows:
     columns: dict[str, NDArray[Any]]
     closed: BoolArray
     recommended: Int16Array
+    gain: NDArray[np.float64]
     day: NDArray[Any]
 
     def __len__(self) -> int:
@@ -64,6 +72,7 @@ class PolicyRows:
             {name: values[rows] for name, values in self.columns.items()},
             self.closed[rows],
             self.recommended[rows],
+            self.gain[rows],
             self.day[rows],
         )
 
@@ -86,14 +95,17 @@ def join_nights(rows: EffectRows, config: Config, warehouse: Warehouse) -> Polic
     sample, timezone = rows.sample, ZoneInfo(config.business.timezone)
     nights, place = _nights(sample, warehouse, timezone)
     blocks = nights["channel_blocks"].to_pylist()
-    names = nights[_RECOMMENDED].to_pylist()
+    names, gains = nights[_RECOMMENDED].to_pylist(), nights["best_gain"].to_pylist()
     code = {name: at for at, name in enumerate(sample.actions)}
     closed = np.zeros((len(sample), len(sample.actions)), dtype=np.bool_)
     recommended = np.full(len(sample), NOT_LISTED, dtype=np.int16)
+    gain = np.full(len(sample), np.nan)
     for row in np.flatnonzero(place >= 0):
         shut = {part.split("=")[0] for part in (blocks[place[row]] or "").split("; ") if part}
         closed[row] = [name.split("/")[0] in shut for name in sample.actions]
-        recommended[row] = code.get(names[place[row]], NOT_LISTED)
+        if names[place[row]] in code:
+            recommended[row] = code[names[place[row]]]
+            gain[row] = gains[place[row]]
     imported = np.flatnonzero(place < 0)
     closed[imported] = closed_to_imported(sample, imported, config, warehouse)
     stages = np.array([stage.name for stage in config.stages], dtype=object)
@@ -110,6 +122,7 @@ def join_nights(rows: EffectRows, config: Config, warehouse: Warehouse) -> Polic
         },
         closed=closed,
         recommended=recommended,
+        gain=gain,
         day=days[which],
     )
 
@@ -126,13 +139,13 @@ def _nights(
     """Decisions about the listed, and the place of each row among them, -1 for none."""
     place = np.full(len(sample), -1, dtype=np.int64)
     if not warehouse.has_table(DECISIONS):
-        fields = [(name, pa.string()) for name in (*_NIGHT_COLUMNS, _RECOMMENDED)]
-        return pa.schema(fields).empty_table(), place
+        types = {**_NIGHT_TYPES, _RECOMMENDED: pa.string()}
+        return pa.schema(types).empty_table(), place
     dataset = warehouse.dataset(DECISIONS)
     known = _RECOMMENDED in dataset.schema.names
     arms = pa.array([GHOST_ARM, *CONTACTED_ARMS], pa.string())
     nights = dataset.to_table(
-        columns=[*_NIGHT_COLUMNS, *([_RECOMMENDED] if known else [])],
+        columns=[*_NIGHT_TYPES, *([_RECOMMENDED] if known else [])],
         filter=pc.is_in(pads.field("arm"), value_set=arms),
     )
     if not known:

@@ -136,10 +136,11 @@ def rows_of_lists(rows: PolicyRows, request: PolicyRequest, decided: Sequence[da
 
 
 def list_policy(rows: PolicyRows, request: PolicyRequest) -> ScoredPolicy:
-    """Contact everybody with what the list of the day recommended."""
+    """Contact everybody with what the list of the day recommended; its gains rank them."""
     days = request.list_days()
     shown = ", ".join(day.isoformat() for day in days[:3]) + (", ..." if len(days) > 3 else "")
-    return ScoredPolicy(Policy(f"list {shown}" if days else "lists", rows.recommended))
+    policy = Policy(f"list {shown}" if days else "lists", rows.recommended)
+    return ScoredPolicy(policy, contact=rows.recommended, score=rows.gain)
 
 
 def rule_policy(rows: PolicyRows, text: str) -> ScoredPolicy:

@@ -131,10 +131,10 @@ def measure_uplift(
 
 
 def _refuse_either(sample: EffectSample, policies: tuple[Policy, Policy]) -> Refused | None:
-    label = f"score {policies[0].name}"
+    ranking = f"for the ranking of {policies[0].name}"
     refusals = (
-        refuse_policy(policy, sample, weights_of(policy, sample), label=label)
-        for policy in policies
+        refuse_policy(policy, sample, weights_of(policy, sample), label=f"{side} {ranking}")
+        for policy, side in zip(policies, ("contact", "no contact"), strict=True)
     )
     return next((refusal for refusal in refusals if refusal is not None), None)
 
