@@ -32,12 +32,14 @@ class ArmDraws:
         lasts as long as the salt; the other arms are drawn anew for every as-of.
     tie : in [0, 1), orders customers of equal gain; lasts as long as the salt.
     action : in [0, 1), picks the action of an exploring customer.
+    on_trial : tonight's draw says ghost or explore, whether holdout or not.
     minute : in [0, 1), picks the minute inside the send window.
     """
 
     arm: Int8Array
     tie: Float64Array
     action: Float64Array
+    on_trial: BoolArray
     minute: Float64Array
 
 
@@ -68,7 +70,13 @@ def draw_arms(
     if is_holdout is None:
         is_holdout = lasting[:, 0] < experiment.holdout_share
     arm[is_holdout] = HOLDOUT
-    return ArmDraws(arm=arm, tie=lasting[:, 1], action=nightly[:, 1], minute=nightly[:, 2])
+    return ArmDraws(
+        arm=arm,
+        tie=lasting[:, 1],
+        action=nightly[:, 1],
+        on_trial=nightly[:, 0] < ghost + experiment.explore_share,
+        minute=nightly[:, 2],
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,26 +95,35 @@ class Propensities:
 
 
 def assignment_propensity(
-    arm: Int8Array, *, is_best: BoolArray, chance: Float64Array, experiment: Experiment
+    arm: Int8Array,
+    *,
+    is_best: BoolArray,
+    has_best: BoolArray,
+    chance: Float64Array,
+    experiment: Experiment,
 ) -> Propensities:
-    """Probability of what happened to each listed customer.
+    """Probability of what happened to each listed customer, given that they are listed.
 
     With g, e the ghost and explore shares and q the action's probability among the
     exploring: ghost g; contacted with the best action (1-g-e) + e q, whichever arm led
-    there; with another action e q. These are given "not holdout"; jointly they are
-    multiplied by 1-h, and the holdout has h, its share. They are conditional on the seats
-    left when the customer's turn came, which only others' draws decide.
+    there; with another action e q. Those listed on trial have no best action, and are
+    listed only by these two arms: ghost g/(g+e), an action e q/(g+e). These are given "not
+    holdout"; jointly they are multiplied by 1-h, and the holdout has h, its share. They are
+    conditional on the seats left when the customer's turn came, which only others' draws
+    decide.
 
     Parameters
     ----------
     arm : shape (n,), codes into `ARMS`.
     is_best : shape (n,), the assigned action is the one the contact arm would take.
+    has_best : shape (n,), the contact arm would take one; false for those on trial.
     chance : shape (n,), q of the assigned action.
     experiment : in force that night, see `scoring.exploration.experiment_in_force`.
     """
     ghost, explore = experiment.ghost_share, experiment.explore_share
     contacted = np.where(is_best, 1.0 - ghost - explore, 0.0) + explore * chance
-    action: Float64Array = np.where(arm == GHOST, ghost, contacted)
+    listed = np.where(has_best, 1.0, ghost + explore)
+    action: Float64Array = np.where(arm == GHOST, ghost, contacted) / listed
     action[arm == HOLDOUT] = np.nan
     not_holdout = (1.0 - experiment.holdout_share) * action
     joint: Float64Array = np.where(arm == HOLDOUT, experiment.holdout_share, not_holdout)

@@ -18,6 +18,9 @@ BoolArray = NDArray[np.bool_]
 LISTED, GAIN_BELOW_MINIMUM, CAPACITY_FULL, LIST_FULL = range(4)
 OUTCOMES = ("listed", "gain_below_minimum", "capacity_full", "list_full")
 
+TRIAL_CHANCE = 0.25
+"""Least probability that some action pays at which a customer may be listed on trial."""
+
 UNLIMITED = -1
 NO_ACTION = -1
 
@@ -47,7 +50,8 @@ class Choices:
     outcome : code into `OUTCOMES`.
     action : the assigned action; for controls the one they would have got;
         `NO_ACTION` for those not listed.
-    best_action : the action the contact arm takes; `NO_ACTION` for those not listed.
+    best_action : the action the contact arm takes; `NO_ACTION` for those not listed, and
+        for those listed on trial, whom the contact arm does not list.
     n_actions : actions open to exploration when the customer's turn came.
     chance : probability of `action` if the customer explores; 0 for those not listed.
     """
@@ -76,6 +80,10 @@ def choose_actions(
     offer gains more than the minimum. An exploring customer then draws from the open
     actions, whatever they gain: what an action is worth is what exploration finds out.
     Controls use no capacity. See docs/adr/0006-exploration.md.
+
+    A customer whom no action promises enough is listed on trial if chance has put them
+    among the explorers or their controls and the posterior gives some action at least
+    `TRIAL_CHANCE` of paying. They come last and take seats that nobody wanted.
 
     An action is open if it is allowed, its channel has seats left, and taking one robs
     nobody: it is the best action's own channel, or more seats are left than candidates
@@ -107,6 +115,7 @@ def choose_actions(
         channel_order,
         arm,
         exploration.draw,
+        exploration.on_trial,
         np.empty((0, n_actions)) if weights is None else weights,
         exploration.floor,
         limits.capacity.copy(),
@@ -148,6 +157,7 @@ def _take_turns(  # type: ignore[no-untyped-def]  # noqa: PLR0913, PLR0917
     channel_order,
     arm,
     explore_draw,
+    on_trial,
     weights,
     floor,
     capacity,
@@ -169,24 +179,27 @@ def _take_turns(  # type: ignore[no-untyped-def]  # noqa: PLR0913, PLR0917
         worth, chosen = _first_worth(
             channel_gain[row], channel_order[row], capacity, waiting, min_gain
         )
-        if not worth:
+        weight = weights[row] if len(weights) else law[:0]
+        if not worth and not (on_trial[row] and weight.sum() >= TRIAL_CHANCE):
             continue
         if max_rows != UNLIMITED and listed >= max_rows:
             outcome[row] = LIST_FULL
             continue
-        if chosen < 0:
+        if worth and chosen < 0:
             outcome[row] = CAPACITY_FULL
             continue
-        best = chosen * n_offers + channel_offer[row, chosen]
-        weight = weights[row] if len(weights) else law[:0]
-        open_actions[row] = _fill_law(
-            law, allowed[row], weight, best, floor, capacity, exploring_seats, waiting
-        )
-        taken = _pick(law, explore_draw[row]) if arm[row] == EXPLORE else best
+        best = chosen * n_offers + channel_offer[row, chosen] if worth else NO_ACTION
+        n_open = _open_actions(law, allowed[row], best, capacity, exploring_seats, waiting)
+        if n_open == 0 or not _fill_law(law, weight, best, n_open, floor):
+            outcome[row] = CAPACITY_FULL
+            continue
+        taken = best
+        if arm[row] == EXPLORE or best == NO_ACTION:
+            taken = _pick(law, explore_draw[row])
         if arm[row] < GHOST:
             used = taken // n_offers
             # A seat that nobody to come wants is nobody's share.
-            if used != chosen and 0 <= capacity[used] <= waiting[used]:
+            if used != chosen and 0 < capacity[used] <= waiting[used]:
                 exploring_seats[used] -= 1
             if capacity[used] > 0:
                 capacity[used] -= 1
@@ -194,6 +207,7 @@ def _take_turns(  # type: ignore[no-untyped-def]  # noqa: PLR0913, PLR0917
         outcome[row] = LISTED
         action[row] = taken
         best_action[row] = best
+        open_actions[row] = n_open
         chance[row] = law[taken]
     return outcome, action, best_action, open_actions, chance
 
@@ -231,10 +245,8 @@ def _first_worth(channel_gain, channel_order, capacity, waiting, min_gain):  # t
 
 
 @njit(cache=True)
-def _fill_law(  # type: ignore[no-untyped-def]
-    law, allowed, weight, best, floor, capacity, exploring_seats, waiting
-):
-    """Probability of each action if the customer explores; returns how many are open."""
+def _open_actions(law, allowed, best, capacity, exploring_seats, waiting):  # type: ignore[no-untyped-def]
+    """Mark what is open to exploration by 0, the rest by -1; returns how many are open."""
     n_channels, n_offers = allowed.shape
     law[:] = -1.0
     n_open = 0
@@ -242,31 +254,40 @@ def _fill_law(  # type: ignore[no-untyped-def]
         seats = capacity[channel]
         if seats == 0:
             continue
-        free = seats < 0 or seats > waiting[channel] or channel == best // n_offers
-        if free or exploring_seats[channel] > 0:
+        own = best >= 0 and channel == best // n_offers
+        if own or seats < 0 or seats > waiting[channel] or exploring_seats[channel] > 0:
             for offer in range(n_offers):
                 if allowed[channel, offer]:
                     law[channel * n_offers + offer] = 0.0
                     n_open += 1
-    if len(weight) == 0:
-        least, to_best, total = 1.0 / n_open, 0.0, 0.0
-    else:
-        least, to_best = min(floor, 1.0 / n_open), max(0.0, 1.0 - weight.sum())
+    return n_open
+
+
+@njit(cache=True)
+def _fill_law(law, weight, best, n_open, floor):  # type: ignore[no-untyped-def]
+    """Turn the marks into probabilities; false where no open action is ever the best one."""
+    least, to_best, total = 1.0 / n_open, 0.0, 0.0
+    if len(weight) > 0:
+        least = min(floor, least)
+        if best >= 0:
+            to_best = max(0.0, 1.0 - weight.sum())
         total = to_best
         for action in range(len(law)):
             if law[action] >= 0.0:
                 total += weight[action]
+        if total <= 0.0 and best < 0:
+            return False
         if total <= 0.0:
             to_best = total = 1.0
     for action in range(len(law)):
         if law[action] < 0.0:
             law[action] = 0.0
-            continue
-        law[action] = least
-        if total > 0.0:
-            own = weight[action] + (to_best if action == best else 0.0)
-            law[action] += (1.0 - n_open * least) * own / total
-    return n_open
+        else:
+            law[action] = least
+            if total > 0.0:
+                own = weight[action] + (to_best if action == best else 0.0)
+                law[action] += (1.0 - n_open * least) * own / total
+    return True
 
 
 @njit(cache=True)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from features.local_day import local_midnight_us
 from features.value_tier import tier_names
 from scoring.arms import ARMS, GHOST, Propensities, assignment_propensity
+from scoring.choice import NO_ACTION
 from scoring.gain import NORMAL_95, shifted_probability
 from scoring.night import Night, NightPolicy, customer_zones
 from scoring.reasons import MAX_REASONS
@@ -155,6 +156,7 @@ def assigned_propensity(night: Night, places: Int64Array) -> Propensities:
     return assignment_propensity(
         night.draws.arm[places],
         is_best=choices.action[places] == choices.best_action[places],
+        has_best=choices.best_action[places] != NO_ACTION,
         chance=choices.chance[places],
         experiment=night.experiment,
     )

@@ -27,7 +27,6 @@ from scoring.exploration import (
     assumed_shift_draws,
     best_action_shares,
     experiment_in_force,
-    floor_within_share,
     night_generator,
 )
 from scoring.gain import Actions, expected_gains, gain_terms, list_actions, log_odds
@@ -171,15 +170,16 @@ def decide_night(
         tie=draws.tie,
         exploration=Exploration(
             draw=draws.action,
+            on_trial=draws.on_trial,
             weights=_best_shares(
                 scored.p_natural[eligible],
                 order_value=order_value,
                 actions=actions,
-                allowed=allowed & (gains > policy.rules.min_gain).any(axis=1, keepdims=True),
+                allowed=allowed,
                 policy=replace(policy, experiment=experiment),
             ),
             share=experiment.explore_share,
-            floor=floor_within_share(experiment),
+            floor=experiment.propensity_floor,
         ),
         limits=_limits(policy),
     )

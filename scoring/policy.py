@@ -95,8 +95,8 @@ class Experiment:
     cold_explore_share : the same while no effect has been measured yet.
     exploration : how chance picks that action: "uniform" among the open ones, or
         "thompson", by the probability of being the best.
-    propensity_floor : least probability, of all assignments but the holdout's, that an
-        open action of a listed customer gets, as far as the explore share carries it.
+    propensity_floor : with "thompson", the least probability of each open action for a
+        customer who explores; 1/k, if k actions are open and k floors are more than 1.
     control_days : days a ghost is not listed again; null means gap plus horizon.
     salt : decides who is drawn.
     rotated_on : local date from which the salt is in force; before it the one of the
@@ -107,7 +107,7 @@ class Experiment:
     ghost_share: Annotated[float, Field(ge=0, le=0.5)] = 0.1
     explore_share: Annotated[float, Field(ge=0, le=0.5)] = 0.05
     cold_explore_share: Annotated[float, Field(ge=0, le=0.5)] = 0.1
-    exploration: Literal["uniform", "thompson"] = "uniform"
+    exploration: Literal["uniform", "thompson"] = "thompson"
     propensity_floor: Annotated[float, Field(ge=0, le=0.2)] = 0.01
     control_days: Annotated[float, Field(gt=0, le=3650)] | None = None
     salt: Annotated[str, Field(min_length=4)] = "winback-2026"

@@ -96,12 +96,13 @@ def test_a_list_without_customer_records_says_what_is_missing_and_gives_way(
 
 
 def test_exploring_and_zones_are_noted_where_they_matter(home: Config, tmp_path: Path) -> None:
-    report = night(home, dry_run=True)
+    toml = (home.home / "winback.toml").read_text()
+    evenly = toml.replace("explore_share = 0.2", 'explore_share = 0.2\nexploration = "uniform"')
+    report = night(copy_home(home, tmp_path / "evenly", toml=evenly), dry_run=True)
     told = "\n".join(report.summary.notes)
     assert report.summary.exploring_cost > 0
     assert f"Exploring costs {report.summary.exploring_cost:.2f} EUR" in told
     assert "no known time zone" not in told
-    toml = (home.home / "winback.toml").read_text()
     zoned = toml.replace(
         "[sources.customers.flags]",
         '[sources.customers]\ntimezone = "zone"\n[sources.customers.flags]',

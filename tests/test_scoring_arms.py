@@ -17,7 +17,7 @@ from scoring.arms import (
     assignment_propensity,
     draw_arms,
 )
-from scoring.choice import UNLIMITED, Limits, choose_actions
+from scoring.choice import NO_ACTION, UNLIMITED, Limits, choose_actions
 from scoring.draw import hash_draws
 from scoring.exploration import Exploration
 from scoring.policy import Experiment
@@ -87,6 +87,7 @@ def test_propensity_formulae() -> None:
     propensity = assignment_propensity(
         arm,
         is_best=np.array([True, True, True, True, False]),
+        has_best=np.ones(5, dtype=bool),
         chance=np.array([0.4, 0.4, 0.4, 0.4, 0.2]),
         experiment=EXPERIMENT,
     )
@@ -120,13 +121,18 @@ def test_simulated_salts_reproduce_the_logged_propensities(
             arm=draws.arm,
             tie=draws.tie,
             exploration=Exploration(
-                draw=draws.action, weights=weights, share=experiment.explore_share, floor=0.1
+                draw=draws.action,
+                on_trial=draws.on_trial,
+                weights=weights,
+                share=experiment.explore_share,
+                floor=0.1,
             ),
             limits=limits,
         )
         propensity = assignment_propensity(
             draws.arm,
             is_best=choices.action == choices.best_action,
+            has_best=choices.best_action != NO_ACTION,
             chance=choices.chance,
             experiment=experiment,
         ).joint

@@ -41,7 +41,11 @@ def choose(
         arm=np.array(arm or [CONTACT] * n, dtype=np.int8),
         tie=np.linspace(0.9, 0.1, n),
         exploration=Exploration(
-            draw=np.array(explore_draw or [0.0] * n), weights=None, share=share, floor=0.0
+            draw=np.array(explore_draw or [0.0] * n),
+            on_trial=np.zeros(n, dtype=bool),
+            weights=None,
+            share=share,
+            floor=0.0,
         ),
         limits=Limits(
             capacity=np.array(capacity, dtype=np.int64), max_rows=max_rows, min_gain=min_gain

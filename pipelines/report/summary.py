@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from scoring.arms import ARMS, EXPLORE, GHOST, SENT_ARMS
+from scoring.choice import NO_ACTION
 from scoring.decisions import count_channel_blocks, count_exclusions
 from scoring.gain import shifted_probability
 from scoring.night import Night
@@ -169,10 +170,14 @@ def _cost_per_return(scored: ScoredCustomers, night: Night) -> float | None:
 
 
 def exploring_cost(night: Night) -> float:
-    """Expected gain that the explored customers' best actions would have added, money."""
+    """Expected gain that the explored customers' best actions would have added, money.
+
+    Customers on trial would not have been contacted: nothing would have been gained.
+    """
     places = night.listed[night.draws.arm[night.listed] == EXPLORE]
     best, drawn = night.choices.best_action[places], night.choices.action[places]
-    return round(float((night.gains[places, best] - night.gains[places, drawn]).sum()), 2)
+    otherwise = np.where(best == NO_ACTION, 0.0, night.gains[places, best])
+    return round(float((otherwise - night.gains[places, drawn]).sum()), 2)
 
 
 def _counts(column: pa.ChunkedArray, names: tuple[str, ...]) -> dict[str, int]:
