@@ -85,6 +85,8 @@ def read_earlier_lists(
     - a contact with its list_row_id, or of its customer between its as-of and its expiry,
       has been reported: then that contact counts; or
     - contacts of its channel sent after its expiry have been reported: then it was not sent.
+      Where contacts of the channel name their list rows, only such ones are reports on
+      lists; others may be another tool's newsletters.
 
     Parameters
     ----------
@@ -132,7 +134,11 @@ SELECT customer_id, channel, sent_us FROM listed
 ANTI JOIN reported USING (list_row_id)
 ANTI JOIN reported ON reported.customer_id = listed.customer_id
     AND reported.sent_us BETWEEN listed.as_of_us AND listed.expires_us
-ANTI JOIN (SELECT channel, max(sent_us) AS last_us FROM reported GROUP BY channel) AS known
+ANTI JOIN (
+    SELECT channel,
+        coalesce(max(sent_us) FILTER (list_row_id IS NOT NULL), max(sent_us)) AS last_us
+    FROM reported GROUP BY channel
+) AS known
     ON known.channel = listed.channel AND known.last_us > listed.expires_us
 ORDER BY customer_id, sent_us
 """

@@ -105,6 +105,17 @@ def test_a_row_was_not_sent_once_later_contacts_of_its_channel_are_known(shop: C
     assert earlier(shop).sent["customer_id"].to_pylist() == ["c00003"]
 
 
+def test_newsletters_do_not_report_on_lists_where_reports_name_their_rows(shop: Config) -> None:
+    first = DAY - timedelta(days=5)
+    decide(shop, first, ROW, {**ROW, "customer_id": "c00003", "rank": 2})
+    report_contact(shop, midnight(first) + 1, list_row_id=f"{first}-x/1")
+    expired = midnight(first) + 2 * DAY_US
+    report_contact(shop, expired, customer_id="c00009")
+    assert earlier(shop).sent["customer_id"].to_pylist() == ["c00003"]
+    report_contact(shop, expired + 1, customer_id="c00009", list_row_id="another/1")
+    assert earlier(shop).sent.num_rows == 0
+
+
 def test_what_had_not_arrived_or_not_been_decided_before_the_as_of_is_not_known(
     shop: Config,
 ) -> None:
