@@ -192,7 +192,7 @@ def collect_contact_rows(
     chosen = _population(states, setting)
     customer = states.customer[chosen].astype(np.int64)
     as_of, stage = states.as_of[chosen], states.stage[chosen]
-    per_channel = len(setting.actions) // max(open_channels.shape[2], 1)
+    per_channel = max(len(setting.actions) // max(open_channels.shape[2], 1), 1)
     possible = np.repeat(
         open_channels[customer, np.searchsorted(setting.as_ofs, as_of)], per_channel, axis=1
     )
@@ -263,8 +263,9 @@ def _population(states: StageStates, setting: StudySetting) -> Int64Array:
 
 def _without_closed(action: Int16Array, possible: BoolArray) -> tuple[Int16Array, BoolArray]:
     """A contact through a closed channel has probability 0, so it is no action of the study."""
-    known = action >= 0
-    closed = known & ~possible[np.arange(len(action)), np.where(known, action, 0)]
+    known = np.flatnonzero(action >= 0)
+    closed = np.zeros(len(action), dtype=np.bool_)
+    closed[known] = ~possible[known, action[known]]
     return np.where(closed, OTHER_CONTACT, action).astype(np.int16), closed
 
 
