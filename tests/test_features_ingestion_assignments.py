@@ -2,6 +2,7 @@
 
 import json
 import re
+import tempfile
 import tomllib
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -10,6 +11,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from ingest_home import NOW, RULES, balanced, ingest_text, rules_of, shop, stored, write
 
 from features.contract import TABLES
@@ -57,40 +60,40 @@ def test_what_a_row_leaves_out_is_filled_in(tmp_path: Path) -> None:
     assert (none["experiment"], none["offer"], none["propensity"]) == ("imported", None, None)
 
 
-@pytest.mark.parametrize(
-    ("row", "rule"),
-    [
-        (";1;2026-03-01;x;sms;;0.5;", "assignment_id_missing"),
-        ("a;;2026-03-01;x;sms;;0.5;", "customer_id_missing"),
-        ("a;1;;x;sms;;0.5;", "assigned_at_missing"),
-        ("a;1;soon;x;sms;;0.5;", "assigned_at_unparsable"),
-        ("a;1;2027-03-01;x;sms;;0.5;", "assigned_at_in_future"),
-        ("a;1;2026-03-01;x;pigeon;;0.5;", "channel_unknown"),
-        ("a;1;2026-03-01;x;none;;0.5;", "channel_unknown"),
-        ("a;1;2026-03-01;x;;voucher;0.5;", "offer_without_channel"),
-        ("a;1;2026-03-01;x;sms;voucher;0.5;", "offer_unknown"),
-        ("a;1;2026-03-01;x;sms;;half;", "propensity_not_a_number"),
-        ("a;1;2026-03-01;x;sms;;nan;", "propensity_not_finite"),
-        ("a;1;2026-03-01;x;sms;;inf;", "propensity_not_finite"),
-        ("a;1;2026-03-01;x;sms;;0;", "propensity_not_positive"),
-        ("a;1;2026-03-01;x;sms;;-0.1;", "propensity_not_positive"),
-        ("a;1;2026-03-01;x;sms;;1.01;", "propensity_above_one"),
-        ("a;1;2026-03-01;x;sms;;;[0.5, 0.5]", "propensities_unreadable"),
-        ('a;1;2026-03-01;x;sms;;;{"sms/none": "much"}', "propensities_not_finite"),
-        ('a;1;2026-03-01;x;sms;;;{"sms/none": null}', "propensities_not_finite"),
-        ('a;1;2026-03-01;x;sms;;;{"sms": 1}', "propensities_action_unknown"),
-        ('a;1;2026-03-01;x;sms;;;{"none": 1.5, "sms/none": -0.5}', "propensities_negative"),
-        ('a;1;2026-03-01;x;sms;;;{"none": 0.5, "sms/none": 0.4}', "propensities_sum_not_one"),
-        ("a;1;2026-03-01;x;sms;;;{}", "propensities_sum_not_one"),
-        ('a;1;2026-03-01;x;sms;;;{"none": 1, "sms/none": 0}', "propensities_without_action"),
-        ('a;1;2026-03-01;x;sms;;;{"none": 1}', "propensities_without_action"),
-        ('a;1;2026-03-01;x;;;;{"sms/none": 1}', "propensities_without_action"),
-        ('a;1;2026-03-01;x;sms;;0.4;{"none": 0.5, "sms/none": 0.5}', "propensity_disagrees"),
-    ],
-)
-def test_a_row_that_breaks_a_rule_is_rejected_for_it(row: str, rule: str, tmp_path: Path) -> None:
-    summary = ingest(tmp_path, row + "\n" + NONE)
-    assert rules_of(summary) == {rule: 1}
+FAULTS = [
+    (";1;2026-03-01;x;sms;;0.5;", "assignment_id_missing"),
+    ("a;;2026-03-01;x;sms;;0.5;", "customer_id_missing"),
+    ("a;1;;x;sms;;0.5;", "assigned_at_missing"),
+    ("a;1;soon;x;sms;;0.5;", "assigned_at_unparsable"),
+    ("a;1;2027-03-01;x;sms;;0.5;", "assigned_at_in_future"),
+    ("a;1;2026-03-01;x;pigeon;;0.5;", "channel_unknown"),
+    ("a;1;2026-03-01;x;none;;0.5;", "channel_unknown"),
+    ("a;1;2026-03-01;x;;voucher;0.5;", "offer_without_channel"),
+    ("a;1;2026-03-01;x;sms;voucher;0.5;", "offer_unknown"),
+    ("a;1;2026-03-01;x;sms;;half;", "propensity_not_a_number"),
+    ("a;1;2026-03-01;x;sms;;nan;", "propensity_not_finite"),
+    ("a;1;2026-03-01;x;sms;;inf;", "propensity_not_finite"),
+    ("a;1;2026-03-01;x;sms;;0;", "propensity_not_positive"),
+    ("a;1;2026-03-01;x;sms;;-0.1;", "propensity_not_positive"),
+    ("a;1;2026-03-01;x;sms;;1.01;", "propensity_above_one"),
+    ("a;1;2026-03-01;x;sms;;;[0.5, 0.5]", "propensities_unreadable"),
+    ('a;1;2026-03-01;x;sms;;;{"sms/none": "much"}', "propensities_not_finite"),
+    ('a;1;2026-03-01;x;sms;;;{"sms/none": null}', "propensities_not_finite"),
+    ('a;1;2026-03-01;x;sms;;;{"sms": 1}', "propensities_action_unknown"),
+    ('a;1;2026-03-01;x;sms;;;{"none": 1.5, "sms/none": -0.5}', "propensities_negative"),
+    ('a;1;2026-03-01;x;sms;;;{"none": 0.5, "sms/none": 0.4}', "propensities_sum_not_one"),
+    ("a;1;2026-03-01;x;sms;;;{}", "propensities_sum_not_one"),
+    ('a;1;2026-03-01;x;sms;;;{"none": 1, "sms/none": 0}', "propensities_without_action"),
+    ('a;1;2026-03-01;x;sms;;;{"none": 1}', "propensities_without_action"),
+    ('a;1;2026-03-01;x;;;;{"sms/none": 1}', "propensities_without_action"),
+    ('a;1;2026-03-01;x;sms;;0.4;{"none": 0.5, "sms/none": 0.5}', "propensity_disagrees"),
+]
+
+
+def test_a_row_that_breaks_a_rule_is_rejected_for_it(tmp_path: Path) -> None:
+    summary = ingest(tmp_path, "".join(f"{row}\n" for row, _ in FAULTS) + NONE)
+    found = sorted((row["row"], row["rule"]) for row in stored(tmp_path, "rejects"))
+    assert found == [(number, rule) for number, (_, rule) in enumerate(FAULTS, 1)]
     assert (summary.accepted, balanced(summary)) == (1, True)
 
 
@@ -196,6 +199,26 @@ def test_shares_may_be_a_map_a_record_or_json(shares: pa.Array, tmp_path: Path) 
     assert run_ingest(config, "assignments", [str(tmp_path / "in.parquet")], now=NOW).accepted == 1
     (row,) = stored(tmp_path, "assignments")
     assert (row["propensity"], row["propensities"]) == (0.25, [("none", 0.75), ("sms/none", 0.25)])
+
+
+def test_shares_may_be_an_object_of_a_json_line(tmp_path: Path) -> None:
+    line = {"assignment_id": "a", "customer_id": "1", "assigned_at": "2026-03-01T10:00:00Z"}
+    shares = {"sms/none": 0.25, "none": 0.75}
+    text = json.dumps({**line, "channel": None, "propensities": shares}) + "\n"
+    source = AssignmentSource(propensities="propensities")
+    ingest_text(tmp_path, text, kind="assignments", assignments=source, name="in.jsonl")
+    (row,) = stored(tmp_path, "assignments")
+    assert (row["channel"], row["propensity"]) == (None, 0.75)
+
+
+@given(st.permutations([SMS, SMS.replace("a;1", "d;4"), NONE, NONE.replace("b;", "a;"), NONE]))
+@settings(max_examples=4, deadline=None)
+def test_the_order_of_rows_changes_nothing(rows: list[str]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        summary = ingest(Path(folder), "".join(rows))
+        ids = {row["assignment_id"] for row in stored(Path(folder), "assignments")}
+    assert (summary.accepted, summary.duplicate, ids) == (2, 1, {"b", "d"})
+    assert rules_of(summary) == {"assignment_contradiction": 2}
 
 
 def test_shares_may_be_put_together_from_columns(tmp_path: Path) -> None:
