@@ -48,8 +48,9 @@ class PolicyRows:
     sample : the assignments with their outcomes.
     columns : by name, what rules may read, each of shape (n,).
     closed : actions that were not open to the customer, shape (n, A).
-    recommended : the action the night's list recommended, `NOT_LISTED` for imported rows
-        and for nights of versions that did not log it, shape (n,).
+    recommended : the action the night's list recommended, `NO_CONTACT` for those it listed
+        on trial, `NOT_LISTED` for imported rows and for nights of versions that did not log
+        it, shape (n,).
     gain : what the night expected of the customer's best action, money, NaN where
         `recommended` is `NOT_LISTED`, shape (n,).
     day : local date of each assignment, shape (n,).
@@ -96,7 +97,7 @@ def join_nights(rows: EffectRows, config: Config, warehouse: Warehouse) -> Polic
     nights, place = _nights(sample, warehouse, timezone)
     blocks = nights["channel_blocks"].to_pylist()
     names, gains = nights[_RECOMMENDED].to_pylist(), nights["best_gain"].to_pylist()
-    code = {name: at for at, name in enumerate(sample.actions)}
+    code = {"none": NO_CONTACT, **{name: at for at, name in enumerate(sample.actions)}}
     closed = np.zeros((len(sample), len(sample.actions)), dtype=np.bool_)
     recommended = np.full(len(sample), NOT_LISTED, dtype=np.int16)
     gain = np.full(len(sample), np.nan)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from features.errors import ArtifactError, UsageError, describe
 from pipelines.policy_rows import NOT_LISTED, PolicyRows
 from pipelines.policy_rule import apply_rule, parse_rule
+from training.effect_sample import NO_CONTACT
 from training.policy_support import Policy, logged_policy, no_contact
 
 Int16Array = NDArray[np.int16]
@@ -98,7 +99,8 @@ class ScoredPolicy:
     ----------
     policy : what it would do.
     contact : the contact it holds best in every row, whether or not it would make it.
-    score : what it expects of that contact, shape (n,); null for policies without a ranking.
+    score : what it expects of that contact, not finite for rows that it does not rank,
+        shape (n,); null for policies without a ranking.
     closed : rows in which the action asked for was closed, and became no contact.
     """
 
@@ -140,7 +142,9 @@ def list_policy(rows: PolicyRows, request: PolicyRequest) -> ScoredPolicy:
     days = request.list_days()
     shown = ", ".join(day.isoformat() for day in days[:3]) + (", ..." if len(days) > 3 else "")
     policy = Policy(f"list {shown}" if days else "lists", rows.recommended)
-    return ScoredPolicy(policy, contact=rows.recommended, score=rows.gain)
+    # Those on trial have no contact that the list would rank.
+    ranked = np.where(rows.recommended == NO_CONTACT, np.nan, rows.gain)
+    return ScoredPolicy(policy, contact=rows.recommended, score=ranked)
 
 
 def rule_policy(rows: PolicyRows, text: str) -> ScoredPolicy:

@@ -61,7 +61,8 @@ that an earlier version decided. `action_propensity` is the probability of the a
 ghosts: of no contact) given that the customer is listed and not holdout, null for the
 holdout. `effect_rung` says what the effects rest on; `prices` is JSON of what a seat of
 each channel was worth, null where seats were not priced. `recommended_action` is what the
-contact arm takes, as "sms/none", whatever the customer's own arm: the policy that the list is."""
+contact arm takes, as "sms/none", whatever the customer's own arm, and "none" for those
+listed on trial: the policy that the list is."""
 
 _EFFECT_RUNG = "priors"
 _FROM_LIST = (
@@ -147,8 +148,8 @@ def _assignment_columns(
         "effect_rung": _constant(_EFFECT_RUNG, listed.num_rows),
         "prices": _constant(None, listed.num_rows),
         "recommended_action": _named(
-            night.choices.best_action[night.listed].astype(np.int64),
-            [f"{c}/{o}" for c in night.actions.channels for o in night.actions.offers],
+            night.choices.best_action[night.listed].astype(np.int64) + 1,
+            ["none", *(f"{c}/{o}" for c in night.actions.channels for o in night.actions.offers)],
         ),
     }
     columns = {**{name: listed[name].combine_chunks() for name in _FROM_LIST}, **own}
