@@ -19,6 +19,7 @@ from models.effect_features import plain_values
 from pipelines.config import Config
 from pipelines.policy_reach import closed_to_imported
 from scoring.decisions import TABLE_NAME as DECISIONS
+from scoring.eligibility import stage_offers
 from training.assignment_log import CONTACTED_ARMS, GHOST_ARM
 from training.assignment_rows import EffectRows
 from training.effect_sample import NO_CONTACT, EffectSample
@@ -101,12 +102,16 @@ def join_nights(rows: EffectRows, config: Config, warehouse: Warehouse) -> Polic
     closed = np.zeros((len(sample), len(sample.actions)), dtype=np.bool_)
     recommended = np.full(len(sample), NOT_LISTED, dtype=np.int16)
     gain = np.full(len(sample), np.nan)
-    for row in np.flatnonzero(place >= 0):
+    offered = stage_offers(config.stages, config.offers)[rows.stage]
+    listed = np.flatnonzero(place >= 0)
+    for row in listed:
         shut = {part.split("=")[0] for part in (blocks[place[row]] or "").split("; ") if part}
         closed[row] = [name.split("/")[0] in shut for name in sample.actions]
         if names[place[row]] in code:
             recommended[row] = code[names[place[row]]]
             gain[row] = gains[place[row]]
+    # Actions of a channel stand together, one per offer.
+    closed[listed] |= np.tile(~offered[listed], len(config.channels))
     imported = np.flatnonzero(place < 0)
     closed[imported] = closed_to_imported(sample, imported, config, warehouse)
     stages = np.array([stage.name for stage in config.stages], dtype=object)
