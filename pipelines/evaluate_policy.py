@@ -46,6 +46,7 @@ class PolicyEvaluation:
     ----------
     outcome : "profit" or "returns", per assignment.
     currency : of profit.
+    policies : their names in the order of the report's values, the baseline last.
     actions : names of the actions in order, "none" left out.
     rows, customers : judged assignments and their customers.
     first_day, last_day : local dates of the judged assignments; null if there are none.
@@ -59,6 +60,7 @@ class PolicyEvaluation:
 
     outcome: Outcome
     currency: str
+    policies: tuple[str, ...]
     actions: tuple[str, ...]
     rows: int
     customers: int
@@ -83,6 +85,7 @@ class PolicyEvaluation:
             "schema_version": SCHEMA_VERSION,
             "outcome": self.outcome,
             "currency": self.currency,
+            "policies": list(self.policies),
             "actions": ["none", *self.actions],
             "rows": self.rows,
             "customers": self.customers,
@@ -151,6 +154,7 @@ def run_evaluation(
     evaluation = PolicyEvaluation(
         outcome=outcome,
         currency=config.business.currency,
+        policies=tuple(policy.name for policy in policies),
         actions=rows.sample.actions,
         rows=len(rows),
         customers=len(np.unique(rows.sample.cluster)),

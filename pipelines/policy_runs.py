@@ -11,7 +11,6 @@ from pipelines.config import Config
 from pipelines.policy_plots import draw_curves, draw_values
 from pipelines.tracking import connect, experiment_id, log_metrics, metric_word
 from training.clustered_mean import Mean
-from training.policy_support import Refused
 from training.policy_value import PolicyDifference, PolicyValue
 from training.uplift_curves import UpliftCurves
 
@@ -49,17 +48,13 @@ def log_evaluation(config: Config, evaluation: "PolicyEvaluation") -> str:
 
 
 def _parameters(config: Config, evaluation: "PolicyEvaluation") -> dict[str, str]:
-    names = [f"policy.{at + 1}" for at in range(len(evaluation.report.values))]
     return {
         "winback_version": installed_version(),
         "config_digest": config.digest,
         "outcome": evaluation.outcome,
         "first_day": str(evaluation.first_day),
         "last_day": str(evaluation.last_day),
-        **{
-            name: value.text if isinstance(value, Refused) else value.name
-            for name, value in zip(names, evaluation.report.values, strict=True)
-        },
+        **{f"policy.{at}": name for at, name in enumerate(evaluation.policies, start=1)},
     }
 
 

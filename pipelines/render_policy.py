@@ -26,8 +26,12 @@ def render_evaluation(evaluation: "PolicyEvaluation", console: Console) -> None:
         )
     for note in evaluation.notes:
         console.print(f"  {note}")
-    _render_differences(evaluation, console)
-    _render_values(evaluation, console)
+    labels = _labels(evaluation)
+    for name, label in labels.items():
+        if label != name:
+            console.print(f"  {label}: {name}", soft_wrap=True)
+    _render_differences(evaluation, labels, console)
+    _render_values(evaluation, labels, console)
     for curves in evaluation.curves:
         if not isinstance(curves, Refused):
             _render_curves(curves, console)
@@ -37,19 +41,33 @@ def render_evaluation(evaluation: "PolicyEvaluation", console: Console) -> None:
         console.print(f"MLflow: {evaluation.tracking_uri}, run {evaluation.run_id}", soft_wrap=True)
 
 
+def _labels(evaluation: "PolicyEvaluation") -> dict[str, str]:
+    """A short name for each policy: rules are too long for a table of 80 columns."""
+    labels = {name: f"policy {at}" for at, name in enumerate(evaluation.policies, start=1)}
+    baseline = evaluation.policies[-1]
+    return labels | ({baseline: baseline} if baseline in ("none", "logged") else {})
+
+
 def _unit(evaluation: "PolicyEvaluation") -> str:
     return evaluation.currency if evaluation.outcome == "profit" else "returns"
 
 
-def _render_differences(evaluation: "PolicyEvaluation", console: Console) -> None:
+def _render_differences(
+    evaluation: "PolicyEvaluation", labels: dict[str, str], console: Console
+) -> None:
     stated = [one for one in evaluation.report.differences if not isinstance(one, Refused)]
     if not stated:
         return
     rows = [
-        [f"{one.name}\nminus {one.baseline}", _text(one.dr), f"{one.differing:.0%}", _verdict(one)]
+        [
+            f"{labels[one.name]}\nminus {labels[one.baseline]}",
+            _text(one.dr),
+            f"{one.differing:.0%}",
+            _verdict(one),
+        ]
         for one in stated
     ]
-    columns = ["policy", "difference", "rows that differ", "verdict"]
+    columns = ["", "difference", "differ in", "verdict"]
     console.print(text_table("Which is better", columns, rows, numeric=1))
 
 
@@ -59,13 +77,15 @@ def _verdict(one: "PolicyDifference") -> str:
     return f"{one.verdict}\n(about {one.rows_to_prove:,} rows)"
 
 
-def _render_values(evaluation: "PolicyEvaluation", console: Console) -> None:
+def _render_values(
+    evaluation: "PolicyEvaluation", labels: dict[str, str], console: Console
+) -> None:
     stated = [one for one in evaluation.report.values if not isinstance(one, Refused)]
     if not stated:
         return
     figures = [
         [
-            one.name,
+            labels[one.name],
             _text(one.dr),
             _number(one.snips),
             _number(one.ips),
@@ -73,10 +93,10 @@ def _render_values(evaluation: "PolicyEvaluation", console: Console) -> None:
         ]
         for one in stated
     ]
-    columns = ["policy", "doubly robust", "SNIPS", "IPS", "switch-DR"]
+    columns = ["", "doubly robust", "SNIPS", "IPS", "switch-DR"]
     console.print(text_table("Value of each", columns, figures, numeric=1))
-    carried = [[one.name, *_support(one), _actions(one, evaluation)] for one in stated]
-    columns = ["policy", "followed", "returns", "effective", "heaviest", "would do"]
+    carried = [[labels[one.name], *_support(one), _actions(one, evaluation)] for one in stated]
+    columns = ["", "followed", "returns", "effective", "heaviest", "would do"]
     console.print(text_table("What carries it", columns, carried, whole=columns[:5]))
 
 
