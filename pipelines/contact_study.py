@@ -16,7 +16,7 @@ from pipelines.tracking import check_reachable
 from scoring.gain import list_actions
 from training.contact_propensity import PropensityPlan
 from training.contact_rows import StudySetting
-from training.contact_study import ContactStudy, study_rows
+from training.contact_study import ContactStudy, nothing_to_study, study_rows
 from training.contact_verdict import StudyPlan
 from training.folds import Folds
 from training.labels import DAY_US
@@ -47,7 +47,7 @@ class ContactStudyReport:
     ----------
     business : of the configuration.
     as_of : local date; only what had arrived before its midnight was read.
-    cutoffs : how many, weekly.
+    cutoffs : how many, at most one a week.
     decision_days : a contact counts as a cutoff's if sent so soon after it.
     horizon_days : days after the decision in which a return counts.
     inputs : Delta version of each table.
@@ -194,7 +194,9 @@ def study_contacts(
     """
     spec = learn_vocabulary(warehouse, config.feature_spec(), folds.test_us, versions=inputs)
     reader = HistoryReader(warehouse, spec=spec, versions=inputs)
-    setting = plan_study(config, reader, folds=folds, first_us=first_us)
+    setting = plan_study(config, warehouse, reader, inputs, folds=folds, first_us=first_us)
+    if not len(setting.as_ofs):
+        return nothing_to_study(setting.actions, "No contact had been sent by then."), setting
     rows = read_contact_rows(config, warehouse, reader, inputs, setting=setting, progress=progress)
     learner = config.training.learner
     plan = StudyPlan(

@@ -1,6 +1,7 @@
 """Reading what a study of past contacts compares out of the warehouse."""
 
-from datetime import timedelta
+from collections.abc import Iterable
+from datetime import date, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -23,6 +24,7 @@ from features.local_day import local_midnight_us
 from features.progress import Progress, silent
 from features.warehouse import Warehouse
 from pipelines.config import Config
+from pipelines.empty_days import DayCounts
 from pipelines.engine import iterate_buckets
 from scoring.eligibility import required_flags
 from scoring.pressure import count_contacts
@@ -44,8 +46,8 @@ Int64Array = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 
 STEP_DAYS = 7
-"""Days between cutoffs: effects of contacts need many contacts, and each cutoff uses those of
-its decision window only."""
+"""One cutoff in so many days: effects need many contacts, and each cutoff uses only those of its
+decision window."""
 
 MOST_CUTOFFS = 26
 CUSTOMERS = 20_000
@@ -59,53 +61,105 @@ _NO_OFFER = "none"
 
 
 def plan_study(
-    config: Config, reader: HistoryReader, *, folds: Folds, first_us: int
+    config: Config,
+    warehouse: Warehouse,
+    reader: HistoryReader,
+    inputs: dict[str, int],
+    *,
+    folds: Folds,
+    first_us: int,
 ) -> StudySetting:
-    """Cutoffs and windows: weekly midnights back from the test cutoff, outcomes all known.
+    """Cutoffs and windows; all outcomes are known.
 
-    The decision window is the gap of the label window, or a day where the gap is shorter: who
-    is contacted in it has not yet entered the outcome window.
+    Each week back from the test cutoff has one cutoff: the midnight that the most contacts
+    followed within the decision window. Weeks without contacts have none, as there is nobody
+    to compare with. The decision window is the gap of the label window, or a day where the
+    gap is shorter: who is contacted in it has not yet entered the outcome window.
 
     Parameters
     ----------
     config : stages, channels and offers.
+    warehouse : open.
     reader : has the feature specification.
+    inputs : Delta version of each table.
     folds : the training run's cutoffs.
     first_us : first occurred_at known to the run.
     """
     timezone = ZoneInfo(config.business.timezone)
-    test = folds.of("test")[0].day
-    reach = folds.gap_us + folds.horizon_us
-
-    def midnights(days: int, step: int, since: int = 0) -> list[int]:
-        return [
-            local_midnight_us(test - timedelta(days=back), timezone)
-            for back in range(since, days, step)
-        ]
-
-    cutoffs = [
-        at for at in midnights(MOST_CUTOFFS * STEP_DAYS, STEP_DAYS) if at - reach >= first_us
-    ]
-    known = (test - last_midnight(first_us, timezone)).days
-    weekly = midnights(MOST_CUTOFFS * STEP_DAYS + PRE_DAYS, STEP_DAYS)
-    monthly = midnights(known, PRE_DAYS)
     decision_us = max(folds.gap_us, DAY_US)
+    test = folds.of("test")[0].day
+    earliest = last_midnight(first_us + folds.gap_us + folds.horizon_us, timezone)
+    sent = _contacts_per_day(warehouse, inputs, folds.trained_until_us, timezone)
+    cutoffs = choose_cutoffs(
+        sent, first=earliest + timedelta(days=1), last=test, decision_days=decision_us // DAY_US
+    )
+
+    def midnights(days: Iterable[date]) -> Int64Array:
+        found = {local_midnight_us(day, timezone) for day in days}
+        return np.array(sorted(at for at in found if at > first_us), dtype=np.int64)
+
+    start = last_midnight(first_us, timezone)
+    monthly = (test - timedelta(days=back) for back in range(0, (test - start).days, PRE_DAYS))
+    before = (day - timedelta(days=PRE_DAYS) for day in cutoffs)
     return StudySetting(
         spec=reader.spec,
         stages=config.stages,
         actions=tuple(
             f"{channel}/{offer}" for channel in config.channels for offer in config.offers
         ),
-        as_ofs=np.array(sorted(cutoffs), dtype=np.int64),
-        pre_as_ofs=np.array(
-            sorted(at for at in {*weekly, *monthly} if at > first_us), dtype=np.int64
-        ),
+        as_ofs=midnights(cutoffs),
+        pre_as_ofs=midnights([*before, *monthly]),
         decision_us=decision_us,
         gap_us=decision_us,
         horizon_us=folds.horizon_us,
         known_before_us=folds.trained_until_us,
         at_risk=config.list.at_risk_probability is not None,
     )
+
+
+def _contacts_per_day(
+    warehouse: Warehouse, inputs: dict[str, int], until_us: int, timezone: ZoneInfo
+) -> DayCounts | None:
+    """Contacts known before an instant by local day; None if there are none."""
+    parts = []
+    for bucket in range(warehouse.n_buckets):
+        table = _columns(warehouse, inputs, "contacts", bucket, ("sent_at", "arrived_at"))
+        times = time_values(table["sent_at"])
+        times = times[(times < until_us) & (time_values(table["arrived_at"]) < until_us)]
+        if len(times):
+            parts.append(DayCounts.of(times, timezone))
+    return DayCounts.joined(parts) if parts else None
+
+
+def choose_cutoffs(
+    sent: DayCounts | None, *, first: date, last: date, decision_days: int
+) -> tuple[date, ...]:
+    """Of each week back from `last` the day that the most contacts followed, ascending.
+
+    Parameters
+    ----------
+    sent : contacts by local day.
+    first, last : earliest and latest day that may be a cutoff.
+    decision_days : days from a cutoff in which contacts are its own.
+    """
+    if sent is None:
+        return ()
+    follows = {
+        sent.first + timedelta(days=at): int(sent.per_day[max(at, 0) : at + decision_days].sum())
+        for at in range(1 - decision_days, len(sent.per_day))
+    }
+    chosen: list[date] = []
+    week = last
+    while week >= first and len(chosen) < MOST_CUTOFFS:
+        days = [week - timedelta(days=back) for back in range(STEP_DAYS)]
+        # No contact belongs to two cutoffs.
+        end = chosen[-1] - timedelta(days=decision_days) if chosen else last
+        counts = {day: follows.get(day, 0) for day in days if first <= day <= end}
+        best = max(counts, key=lambda day: counts[day], default=None)
+        if best is not None and counts[best]:
+            chosen.append(best)
+        week -= timedelta(days=STEP_DAYS)
+    return tuple(chosen[::-1])
 
 
 def read_contact_rows(

@@ -29,7 +29,7 @@ def render_contact_study(report: "ContactStudyReport", console: Console) -> None
     study = report.study
     console.print(
         f"{report.business}, as of {report.as_of}: {study.rows:,} rows of {study.customers:,} "
-        f"customers at {report.cutoffs} weekly cutoffs; {study.contacted:,} were contacted within "
+        f"customers at {report.cutoffs} cutoffs; {study.contacted:,} were contacted within "
         f"{report.decision_days:g} days of theirs."
     )
     if study.counts.unreachable:

@@ -20,7 +20,8 @@ from pipelines import contact_study
 from pipelines.cli import app
 from pipelines.config import Config
 from pipelines.contact_study import ContactStudyReport, run_contact_study
-from pipelines.contact_study_rows import sent_contacts
+from pipelines.contact_study_rows import choose_cutoffs, sent_contacts
+from pipelines.empty_days import DayCounts
 from pipelines.render_contact_study import render_contact_study
 from pipelines.tracking import connect
 from training.contact_rows import OTHER_CONTACT
@@ -202,3 +203,18 @@ def test_the_command_prints_json(shop: Config, monkeypatch: pytest.MonkeyPatch) 
     assert json.loads(result.stdout) == {"schema_version": 1}
     assert asked["weight"] == 0.1
     assert asked["track"] is False
+
+
+def test_cutoffs_are_the_midnights_that_most_contacts_followed() -> None:
+    first = date(2025, 6, 1)
+    per_day = np.zeros(40, dtype=np.int64)
+    per_day[[3, 12, 13, 30]] = [5, 4, 9, 7]
+    sent = DayCounts(first, per_day)
+    chosen = choose_cutoffs(sent, first=date(2025, 5, 1), last=date(2025, 7, 10), decision_days=2)
+    # The campaign of days 12 and 13 is met whole; of other weeks the later midnight that meets
+    # all contacts is taken, and weeks without any have no cutoff.
+    assert chosen == (date(2025, 6, 4), date(2025, 6, 13), date(2025, 7, 1))
+    assert (
+        choose_cutoffs(sent, first=date(2025, 6, 20), last=date(2025, 6, 28), decision_days=2) == ()
+    )
+    assert choose_cutoffs(None, first=first, last=first, decision_days=2) == ()

@@ -1,5 +1,6 @@
 """What past contacts suggest about effects, and whether it may be believed at all."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -80,6 +81,12 @@ class ContactStudy:
             "placebo": None if self.placebo is None else self.placebo.to_json(),
             "prior": self.prior.to_json(),
         }
+
+
+def nothing_to_study(actions: Sequence[str], reason: str) -> ContactStudy:
+    """A study without a row."""
+    prior = without_prior(actions, "nothing to study", (reason,))
+    return ContactStudy(0, 0, 0, 0, 0.0, RowCounts(), (), None, (), None, prior)
 
 
 def study_rows(rows: ContactRows, plan: StudyPlan) -> ContactStudy:
