@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from pipelines.simulate.clock import DAY, HOUR, Clock
 from pipelines.simulate.log import CHANGES, CONTACTS, EVENTS, NEVER, Log
 from pipelines.simulate.scene import ContactHabits, Reach
-from pipelines.simulate.shop import PURCHASE, VISIT
 from pipelines.simulate.shoppers import Shopper
+from pipelines.simulate.visits import PURCHASE, VISIT
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

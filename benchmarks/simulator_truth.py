@@ -22,13 +22,13 @@ from pipelines.simulate.shop import (
     ASLEEP,
     GONE,
     MOST_EVENTS_PER_DAY,
-    PURCHASE,
     Life,
     begin_life,
     live_days,
     mood_at,
 )
 from pipelines.simulate.shoppers import Shopper, Shoppers, shopper_at
+from pipelines.simulate.visits import PURCHASE
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -146,7 +146,7 @@ def _live_until(
     customer = shoppers.first + position
     me = shopper_at(shoppers, position)
     log.cursor[:] = 0
-    begin_customer(log, customer, shoppers.device[position])
+    begin_customer(log.cursor, customer, shoppers.device[position])
     life: Life = begin_life(log, shop.clock, me, mood_at(shoppers, position))
     luck = (customer_key(question.seed, customer), me.signup_day, question.as_of_day)
     live_days(log, shop, me, life, luck)

@@ -20,7 +20,7 @@ from pipelines.init import preset_config
 from pipelines.simulate import files
 from pipelines.simulate.business import BUSINESSES, Business
 from pipelines.simulate.clock import lay_out_calendar
-from pipelines.simulate.log import Rows, allocate_log, join_rows, written_rows
+from pipelines.simulate.log import Piece, Rows, allocate_log, join_pieces, written_piece
 from pipelines.simulate.names import Naming, naming_of
 from pipelines.simulate.plan import SimulationPlan, SimulationSummary
 from pipelines.simulate.population import People, gather_people
@@ -271,16 +271,16 @@ def _live(work: _Work, people: People, latents: Any) -> Rows:
     plan, kernel = work.plan, work.business.kernel
     rows = max(_LEAST_LOG_ROWS, 2 * (plan.days + 2) * work.business.most_events_per_day)
     log = allocate_log(rows)
-    pieces: list[Rows] = []
+    pieces: list[Piece] = []
     for start in range(0, len(people), work.chunk_customers):
         stop = min(start + work.chunk_customers, len(people))
         at = start
         while at < stop:
             log.cursor[:] = 0
             at = kernel(log, work.scene, latents, (at, stop), plan.seed)
-            pieces.append(written_rows(log))
+            pieces.append(written_piece(log))
         work.tell(stop - start)
-    return join_rows(pieces)
+    return join_pieces(pieces)
 
 
 def _deliver(aside: Path, out: Path) -> tuple[Path, ...]:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.config import Config
-from pipelines.simulate import lender, shop
+from pipelines.simulate import lender, shop, visits
 from pipelines.simulate.borrowers import LenderHabits, draw_borrowers
 from pipelines.simulate.clock import Season
 from pipelines.simulate.log import Log
@@ -66,8 +66,8 @@ class Business:
 
 
 SHOP = Business(
-    event_types=shop.EVENT_TYPES,
-    categories=shop.CATEGORIES,
+    event_types=visits.EVENT_TYPES,
+    categories=visits.CATEGORIES,
     zones=("Europe/Berlin", "Europe/London", "Europe/Athens", "Europe/Lisbon"),
     zone_shares=(0.8, 0.08, 0.07, 0.05),
     early_share=0.4,

@@ -106,3 +106,19 @@ def effect_of(
         for k in range(len(seen)):
             shift += law.weights[place, k] * seen[k]
     return habits.effect_scale * shift, 0.0
+
+
+@njit(cache=True)
+def observe_all(
+    moods: NDArray[np.float64],
+    reach: Reach,
+    law: EffectLaw,
+    present: NDArray[np.bool_],
+    day: int,
+    out: NDArray[np.float64],
+) -> None:
+    """Fill `out`, shape (n, len(OBSERVABLES)); NaN for those not yet there."""
+    for row in range(len(moods)):
+        out[row] = np.nan
+        if present[row]:
+            out[row] = observe(moods[row], reach, law, day)

@@ -38,10 +38,9 @@ from pipelines.simulate.mood import (
     ordering_hazard,
     redeem,
 )
-from pipelines.simulate.scene import Scene
+from pipelines.simulate.scene import ContactHabits, Scene
 from pipelines.simulate.usual import (
     NO_WISH,
-    chance_of_contact,
     choose_contact,
     is_reachable,
     wish_contact,
@@ -77,7 +76,7 @@ def walk_lender(
         days = scene.clock.days - borrowers.signup_day[position] + 2
         if not has_room(log, days * MOST_EVENTS_PER_DAY, days):
             return position
-        begin_customer(log, borrowers.first + position, borrowers.device[position])
+        begin_customer(log.cursor, borrowers.first + position, borrowers.device[position])
         mood = new_mood(borrowers.flags[position], borrowers.temper[position])
         who = (borrowers.city[position], borrowers.age[position], borrowers.way[position])
         introduce(mood, borrowers.signup_day[position], who[0], who[1], who[2])
@@ -89,7 +88,8 @@ def walk_lender(
 @njit(cache=True)
 def _live(log: Log, scene: Scene, me: Borrower, mood: NDArray[np.float64], key: np.uint64) -> None:
     """One customer's days from signup to the end."""
-    clock, habits = scene.clock, scene.habits
+    clock, habits, season = scene.clock, scene.habits, scene.clock.season
+    contacts, campaign, rich = scene.contact_habits, scene.campaign, me.loan > scene.habits.loan
     debt = np.zeros(4, dtype=np.float64)  # days left, instalment, product, loans
     first_day = me.signup_day
     signup = to_utc(clock, me.zone, first_day, me.signup_second)
@@ -100,16 +100,18 @@ def _live(log: Log, scene: Scene, me: Borrower, mood: NDArray[np.float64], key: 
         today = day_key(key, day)
         silent_days = float(day - quiet_since)
         action, propensity = NOBODY, 1.0
-        if _is_open(step, day - first_day) and is_campaign_day(scene.campaign, clock.days, day):
+        if _is_open(step, day - first_day) and is_campaign_day(campaign, clock.days, day):
             state = 1 if gone else 0
             action, propensity = assign(log, scene, mood, silent_days, state, day, today)
-        fade(mood, scene.contact_habits, scene.law)
+        fade(mood, contacts)
         before = step
         if step == _REVIEW:
             step = _decide(log, scene, me, mood, debt, today, day)
         elif step == _LOAN:
             step = _repay(log, clock, me.zone, debt, day, today)
-        elif not gone and _goes_on(step, (day - since, day), me, scene, mood, today):
+        elif not gone and _goes_on(
+            (step, day - since, day), me, habits, contacts, mood, today, season[day]
+        ):
             at = _moment(clock, me, today, day)
             step = _go_on(log, scene, me, mood, (step, at, day), debt, today)
         if step != before:
@@ -122,7 +124,11 @@ def _live(log: Log, scene: Scene, me: Borrower, mood: NDArray[np.float64], key: 
             if uniform(today, _UNINSTALL) < 0.6:
                 remove_app(log, mood, scene.reach, _moment(clock, me, today, day) + HOUR)
         if action[0] < 0 and _is_open(step, day - first_day):
-            action, propensity = _contact_as_usual(scene, me, mood, silent_days, day, today)
+            wish = wish_contact(mood, contacts, silent_days, rich, day, today)
+            if wish != NO_WISH:
+                action, propensity = choose_contact(
+                    wish, scene, mood, silent_days, rich, day, today
+                )
         if action[0] >= 0 and is_reachable(int(mood[FLAGS]), scene.reach, action[0]):
             place = (me.zone, day, 0.3 * me.interest if gone else me.interest)
             clicked = send(log, scene, mood, action, propensity, place, today)
@@ -134,26 +140,6 @@ def _live(log: Log, scene: Scene, me: Borrower, mood: NDArray[np.float64], key: 
 def _is_open(step: int, age: int) -> bool:
     """Whether the lender may contact somebody: not on the first day, nor while a loan runs."""
     return age > 0 and step not in (_LOAN, _REVIEW)
-
-
-@njit(cache=True)
-def _contact_as_usual(
-    scene: Scene,
-    me: Borrower,
-    mood: NDArray[np.float64],
-    silent_days: float,
-    day: int,
-    today: np.uint64,
-) -> tuple[tuple[int, int], float]:
-    """Tonight's usual contact and its chance; NOBODY on most nights."""
-    habits, rich = scene.contact_habits, me.loan > scene.habits.loan
-    wish = wish_contact(mood, habits, silent_days, rich, day, today)
-    if wish == NO_WISH:
-        return NOBODY, 1.0
-    action = choose_contact(wish, mood, scene.reach, today)
-    if action[0] < 0:
-        return NOBODY, 1.0
-    return action, chance_of_contact(mood, habits, scene.reach, silent_days, rich, day, action)
 
 
 @njit(cache=True)
@@ -186,17 +172,18 @@ def _hazard(step: int, age: int, habits: LenderHabits) -> float:
 
 @njit(cache=True)
 def _goes_on(
-    step: int,
-    time: tuple[int, int],
+    place: tuple[int, int, int],
     me: Borrower,
-    scene: Scene,
+    habits: LenderHabits,
+    contact_habits: ContactHabits,
     mood: NDArray[np.float64],
     today: np.uint64,
+    season: float,
 ) -> bool:
-    """Whether today brings the next step; `time` is (days on this step, day)."""
-    age, day = time
-    hazard = _hazard(step, age, scene.habits) * me.drive * scene.clock.season[day]
-    hazard = ordering_hazard(hazard * lift(mood, 1.0), mood, scene.law, day)
+    """Whether today brings the next step; `place` is (step, days on it, day)."""
+    step, age, day = place
+    hazard = _hazard(step, age, habits) * me.drive * season * lift(mood, 1.0)
+    hazard = ordering_hazard(hazard, mood, contact_habits, day)
     return bool(uniform(today, _GO_ON) < 1.0 - math.exp(-hazard))
 
 
@@ -273,7 +260,7 @@ def _draw_loan(
     debt[1] = round(amount * (1.0 + 0.04 * months) / months, 2)
     debt[2] = product
     debt[3] += 1.0
-    redeem(mood, scene.law, time[1])
+    redeem(mood, scene.law, scene.contact_habits, time[1])
     mood[ORDERS] += 1.0
     mood[SPENT] += amount
     mood[TASTE] = product

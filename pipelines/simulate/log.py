@@ -1,6 +1,6 @@
 """The buffers that the kernels write into: events, contacts, assignments, customer records."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -80,73 +80,83 @@ class Rows(NamedTuple):
 
 
 class Log(NamedTuple):
-    """All buffers and the cursor: how full they are and whose rows are being written."""
+    """All buffers and the cursor: how full they are and whose rows are being written.
+
+    Each buffer is one array of records, with the columns above as fields: to pass an array
+    on costs time, and there are many columns.
+    """
 
     cursor: NDArray[np.int64]
-    events: EventColumns
-    contacts: ContactColumns
-    changes: ChangeColumns
-    assignments: AssignmentColumns
+    events: Any
+    contacts: Any
+    changes: Any
+    assignments: Any
 
 
-_SPECIAL: dict[str, Any] = {
+_SMALL: dict[str, Any] = {
     "customer": np.int32,
     "number": np.int32,
     "order": np.int32,
     "kind": np.int8,
     "category": np.int8,
     "device": np.int8,
-    "amount": np.float64,
-    "discount": np.float64,
-    "propensity": np.float64,
-    "effect": np.float64,
 }
+_REAL = ("amount", "discount", "propensity", "effect")
 
 
-def _empty(kind: Any, rows: int) -> Any:
-    return kind(*(np.empty(rows, dtype=_SPECIAL.get(name, np.int64)) for name in kind._fields))
+def _buffer(columns: Any, rows: int) -> NDArray[Any]:
+    types = [
+        (name, np.float64 if name in _REAL else _SMALL.get(name, np.int64))
+        for name in columns._fields
+    ]
+    return np.zeros(rows, dtype=np.dtype(types, align=True))
 
 
 def allocate_log(rows: int) -> Log:
     """Empty buffers of `rows` rows each."""
-    kinds = (EventColumns, ContactColumns, ChangeColumns, AssignmentColumns)
-    return Log(np.zeros(7, dtype=np.int64), *(_empty(kind, rows) for kind in kinds))
-
-
-def written_rows(log: Log) -> Rows:
-    """Copies of the rows written since the cursor was set back."""
-    ends = log.cursor
-    return Rows(
-        events=EventColumns(*_copies(log.events, ends[EVENTS])),
-        contacts=ContactColumns(*_copies(log.contacts, ends[CONTACTS])),
-        changes=ChangeColumns(*_copies(log.changes, ends[CHANGES])),
-        assignments=AssignmentColumns(*_copies(log.assignments, ends[ASSIGNMENTS])),
+    return Log(
+        cursor=np.zeros(7, dtype=np.int64),
+        events=_buffer(EventColumns, rows),
+        contacts=_buffer(ContactColumns, rows),
+        changes=_buffer(ChangeColumns, rows),
+        assignments=_buffer(AssignmentColumns, rows),
     )
 
 
-def join_rows(pieces: Iterable[Rows]) -> Rows:
+Piece = tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]
+
+
+def written_piece(log: Log) -> Piece:
+    """Copies of the records written since the cursor was set back."""
+    ends = log.cursor
+    return (
+        log.events[: ends[EVENTS]].copy(),
+        log.contacts[: ends[CONTACTS]].copy(),
+        log.changes[: ends[CHANGES]].copy(),
+        log.assignments[: ends[ASSIGNMENTS]].copy(),
+    )
+
+
+def join_pieces(pieces: Iterable[Piece]) -> Rows:
     """Rows of several pieces, one piece after the other."""
     events, contacts, changes, assignments = zip(*pieces, strict=True)
     return Rows(
-        events=EventColumns(*_stacked(events)),
-        contacts=ContactColumns(*_stacked(contacts)),
-        changes=ChangeColumns(*_stacked(changes)),
-        assignments=AssignmentColumns(*_stacked(assignments)),
+        events=EventColumns(*_columns(events)),
+        contacts=ContactColumns(*_columns(contacts)),
+        changes=ChangeColumns(*_columns(changes)),
+        assignments=AssignmentColumns(*_columns(assignments)),
     )
 
 
-def _copies(columns: Iterable[Any], count: int) -> list[Any]:
-    return [column[:count].copy() for column in columns]
-
-
-def _stacked(pieces: Iterable[Any]) -> list[Any]:
-    return [np.concatenate(columns) for columns in zip(*pieces, strict=True)]
+def _columns(pieces: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
+    names = pieces[0].dtype.names or ()
+    return [np.concatenate([piece[name] for piece in pieces]) for name in names]
 
 
 @njit(cache=True)
 def has_room(log: Log, events: int, contacts: int) -> bool:
     """Whether one more customer surely fits."""
-    room = len(log.events.at)
+    room = len(log.events)
     return bool(
         log.cursor[EVENTS] + events <= room
         and log.cursor[CONTACTS] + contacts <= room
@@ -156,11 +166,11 @@ def has_room(log: Log, events: int, contacts: int) -> bool:
 
 
 @njit(cache=True)
-def begin_customer(log: Log, customer: int, device: int) -> None:
+def begin_customer(cursor: NDArray[np.int64], customer: int, device: int) -> None:
     """Write the next rows for this customer."""
-    log.cursor[CUSTOMER] = customer
-    log.cursor[DEVICE] = device
-    log.cursor[EVENT_NUMBER] = 0
+    cursor[CUSTOMER] = customer
+    cursor[DEVICE] = device
+    cursor[EVENT_NUMBER] = 0
 
 
 @njit(cache=True)
@@ -168,19 +178,19 @@ def add_event(
     log: Log, at: int, kind: int, amount: float, discount: float, order: int, category: int
 ) -> None:
     """Append one event; NaN amount, -1 order and -1 category mean none."""
-    row = log.cursor[EVENTS]
-    events = log.events
-    events.customer[row] = log.cursor[CUSTOMER]
-    events.number[row] = log.cursor[EVENT_NUMBER]
-    events.at[row] = at
-    events.kind[row] = kind
-    events.amount[row] = amount
-    events.discount[row] = discount
-    events.order[row] = order
-    events.category[row] = category
-    events.device[row] = log.cursor[DEVICE]
-    log.cursor[EVENTS] = row + 1
-    log.cursor[EVENT_NUMBER] += 1
+    cursor = log.cursor
+    event = log.events[cursor[EVENTS]]
+    event.customer = cursor[CUSTOMER]
+    event.number = cursor[EVENT_NUMBER]
+    event.at = at
+    event.kind = kind
+    event.amount = amount
+    event.discount = discount
+    event.order = order
+    event.category = category
+    event.device = cursor[DEVICE]
+    cursor[EVENTS] += 1
+    cursor[EVENT_NUMBER] += 1
 
 
 @njit(cache=True)
@@ -192,11 +202,11 @@ def add_mark(log: Log, at: int, kind: int) -> None:
 @njit(cache=True)
 def add_change(log: Log, at: int, flags: int) -> None:
     """Append a version of the customer's record."""
-    row = log.cursor[CHANGES]
-    log.changes.customer[row] = log.cursor[CUSTOMER]
-    log.changes.at[row] = at
-    log.changes.flags[row] = flags
-    log.cursor[CHANGES] = row + 1
+    change = log.changes[log.cursor[CHANGES]]
+    change.customer = log.cursor[CUSTOMER]
+    change.at = at
+    change.flags = flags
+    log.cursor[CHANGES] += 1
 
 
 @njit(cache=True)
@@ -204,15 +214,14 @@ def add_assignment(
     log: Log, number: int, at: int, action: tuple[int, int], propensity: float, state: int
 ) -> None:
     """Append what a campaign assigned to the customer."""
-    row = log.cursor[ASSIGNMENTS]
-    rows = log.assignments
-    rows.customer[row] = log.cursor[CUSTOMER]
-    rows.number[row] = number
-    rows.at[row] = at
-    rows.channel[row], rows.offer[row] = action
-    rows.propensity[row] = propensity
-    rows.state[row] = state
-    log.cursor[ASSIGNMENTS] = row + 1
+    row = log.assignments[log.cursor[ASSIGNMENTS]]
+    row.customer = log.cursor[CUSTOMER]
+    row.number = number
+    row.at = at
+    row.channel, row.offer = action[0], action[1]
+    row.propensity = propensity
+    row.state = state
+    log.cursor[ASSIGNMENTS] += 1
 
 
 @njit(cache=True)
@@ -225,13 +234,12 @@ def add_contact(
     hidden: tuple[float, float],
 ) -> None:
     """Append a contact; `times` as in the columns, `hidden` is (propensity, effect)."""
-    row = log.cursor[CONTACTS]
-    rows = log.contacts
-    rows.customer[row] = log.cursor[CUSTOMER]
-    rows.number[row] = number
-    rows.channel[row], rows.offer[row] = action
-    rows.sent[row], rows.delivered[row], rows.opened[row] = times[0], times[1], times[2]
-    rows.clicked[row], rows.unsubscribed[row] = times[3], times[4]
-    rows.outcome[row] = outcome
-    rows.propensity[row], rows.effect[row] = hidden
-    log.cursor[CONTACTS] = row + 1
+    row = log.contacts[log.cursor[CONTACTS]]
+    row.customer = log.cursor[CUSTOMER]
+    row.number = number
+    row.channel, row.offer = action[0], action[1]
+    row.sent, row.delivered, row.opened = times[0], times[1], times[2]
+    row.clicked, row.unsubscribed = times[3], times[4]
+    row.outcome = outcome
+    row.propensity, row.effect = hidden[0], hidden[1]
+    log.cursor[CONTACTS] += 1

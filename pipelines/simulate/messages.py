@@ -22,9 +22,8 @@ from pipelines.simulate.mood import (
     FLAGS,
     LAST_CONTACT,
     LEFT,
-    OFFER,
-    OFFER_DAY,
     PUSH,
+    promise,
 )
 from pipelines.simulate.scene import EffectLaw, Reach, Scene
 from pipelines.simulate.usual import DO_NOT_CONTACT
@@ -99,8 +98,7 @@ def send(
         mood[BOOST] += boost * tired
         mood[PUSH] += push * tired
         effect = (boost + push) * tired
-        if scene.law.discount[offer] > 0.0 or scene.law.voucher[offer] > 0.0:
-            mood[OFFER], mood[OFFER_DAY] = offer, day
+        promise(mood, scene.law, offer, day)
     mood[FATIGUE] += 1.0
     mood[LAST_CONTACT] = day
     times = (sent, delivered, opened, clicked, unsubscribed)

@@ -36,12 +36,14 @@ from pipelines.simulate.scene import ContactHabits, EffectLaw
     AGE,
     WAY,
     SAVED,  # money taken off by offers of contacts
-    EXPECTED,  # orders that the hazards so far led one to expect
-    EXPECTED_SPENT,
-    EXPECTED_SAVED,
+    EXPECTED,  # orders that the hazards led one to expect, since somebody has been counting
+    EXPECTED_SPENT,  # what they were expected to be worth before offers
+    EXPECTED_SAVED,  # and what offers were expected to take off
     LEFT,  # channels closed by unsubscribing
-) = range(27)
-_SLOTS = 27
+    OFFER_SHARE,  # what the offer takes off an order, as a share
+    OFFER_MONEY,  # and in money
+) = range(29)
+SLOTS = 29
 _LONG_AGO = -1000.0
 _NO_EFFECT = 1e-3
 _NO_PUSH = 1e-6
@@ -50,7 +52,7 @@ _NO_PUSH = 1e-6
 @njit(cache=True)
 def new_mood(flags: int, temper: float) -> NDArray[np.float64]:
     """A customer not contacted yet; `temper` shifts every effect on this customer."""
-    mood = np.zeros(_SLOTS, dtype=np.float64)
+    mood = np.zeros(SLOTS, dtype=np.float64)
     mood[LAST_CONTACT] = _LONG_AGO
     mood[FLAGS] = flags
     mood[TEMPER] = temper
@@ -66,7 +68,7 @@ def introduce(mood: NDArray[np.float64], signup_day: int, city: int, age: int, w
 
 
 @njit(cache=True)
-def fade(mood: NDArray[np.float64], habits: ContactHabits, law: EffectLaw) -> None:
+def fade(mood: NDArray[np.float64], habits: ContactHabits) -> None:
     """One day passes: effect and fatigue fade, in the end to nothing."""
     if mood[BOOST] != 0.0:
         mood[BOOST] *= math.exp(-1.0 / habits.effect_days)
@@ -81,11 +83,11 @@ def fade(mood: NDArray[np.float64], habits: ContactHabits, law: EffectLaw) -> No
         if abs(mood[PUSH]) < _NO_PUSH:
             mood[PUSH] = 0.0
     if mood[DIP] != 0.0:
-        mood[DIP] *= math.exp(-1.0 / law.dip_days)
+        mood[DIP] *= math.exp(-1.0 / habits.dip_days)
         if mood[DIP] < _NO_EFFECT:
             mood[DIP] = 0.0
     if mood[TRAINED] != 0.0:
-        mood[TRAINED] *= math.exp(-1.0 / law.trained_days)
+        mood[TRAINED] *= math.exp(-1.0 / habits.trained_days)
         if mood[TRAINED] < _NO_EFFECT:
             mood[TRAINED] = 0.0
 
@@ -97,32 +99,42 @@ def lift(mood: NDArray[np.float64], weight: float) -> float:
 
 
 @njit(cache=True)
-def live_offer(mood: NDArray[np.float64], law: EffectLaw, day: int) -> int:
+def live_offer(mood: NDArray[np.float64], habits: ContactHabits, day: int) -> int:
     """The offer that an order today would redeem, -1 for none."""
-    is_live = mood[OFFER] >= 0.0 and day - mood[OFFER_DAY] <= law.valid_days
+    is_live = mood[OFFER] >= 0.0 and day - mood[OFFER_DAY] <= habits.valid_days
     return int(mood[OFFER]) if is_live else -1
 
 
 @njit(cache=True)
-def ordering_hazard(hazard: float, mood: NDArray[np.float64], law: EffectLaw, day: int) -> float:
+def ordering_hazard(
+    hazard: float, mood: NDArray[np.float64], habits: ContactHabits, day: int
+) -> float:
     """A hazard of ordering with all that contacts and offers have left behind."""
     if mood[PUSH] != 0.0:
         hazard = max(hazard + mood[PUSH], 0.0)
     if mood[DIP] != 0.0 or mood[TRAINED] != 0.0:
-        waits = 0.0 if live_offer(mood, law, day) >= 0 else mood[TRAINED]
+        waits = 0.0 if live_offer(mood, habits, day) >= 0 else mood[TRAINED]
         hazard *= math.exp(-mood[DIP] - waits)
     return hazard
 
 
 @njit(cache=True)
-def redeem(mood: NDArray[np.float64], law: EffectLaw, day: int) -> int:
+def promise(mood: NDArray[np.float64], law: EffectLaw, offer: int, day: int) -> None:
+    """Let the customer redeem an offer from now on, if it takes anything off an order."""
+    if law.discount[offer] > 0.0 or law.voucher[offer] > 0.0:
+        mood[OFFER], mood[OFFER_DAY] = offer, day
+        mood[OFFER_SHARE], mood[OFFER_MONEY] = law.discount[offer], law.voucher[offer]
+
+
+@njit(cache=True)
+def redeem(mood: NDArray[np.float64], law: EffectLaw, habits: ContactHabits, day: int) -> int:
     """Use up the live offer at an order; returns it, -1 for none.
 
     The order stands in part for later ones, and the customer learns to wait for offers.
     """
-    offer = live_offer(mood, law, day)
+    offer = live_offer(mood, habits, day)
     if offer >= 0:
         mood[OFFER] = -1.0
         mood[DIP] += law.dip[offer]
-        mood[TRAINED] = min(mood[TRAINED] + law.training[offer], law.most_trained)
+        mood[TRAINED] = min(mood[TRAINED] + law.training[offer], habits.most_trained)
     return int(offer)

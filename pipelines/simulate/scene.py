@@ -43,7 +43,9 @@ class Reach(NamedTuple):
 class ContactHabits(NamedTuple):
     """How the company contacts, and how contacts work; rates are per day.
 
-    `effect_scale` 0 gives the same business without any effect of contacts.
+    `effect_scale` 0 gives the same business without any effect of contacts. `dip_days` and
+    `trained_days` are how long a pulled-forward order is missing, and waiting is remembered;
+    an offer may be redeemed for `valid_days`. Numbers only: arrays are dear to pass on daily.
     """
 
     newsletter_rate: float = 0.03
@@ -59,6 +61,10 @@ class ContactHabits(NamedTuple):
     effect_spread: float = 0.25
     fatigue_days: float = 14.0
     fatigue_weight: float = 0.35
+    dip_days: float = 20.0
+    trained_days: float = 90.0
+    most_trained: float = 0.5
+    valid_days: float = 30.0
 
 
 class EffectLaw(NamedTuple):
@@ -74,7 +80,6 @@ class EffectLaw(NamedTuple):
     order_size : middling amount of an order, the measure of what a customer spends.
     discount, voucher : share and money taken off an order that redeems the offer, (offers,).
     dip, training : log-hazard missing after such an order, and learnt waiting, (offers,).
-    valid_days : how long an offer may be redeemed.
     uninstall_share : of those who unsubscribe from a channel of the app, who remove the app.
     """
 
@@ -86,10 +91,6 @@ class EffectLaw(NamedTuple):
     voucher: Floats
     dip: Floats
     training: Floats
-    dip_days: float
-    trained_days: float
-    most_trained: float
-    valid_days: float
     uninstall_share: float
 
 

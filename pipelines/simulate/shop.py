@@ -14,49 +14,53 @@ from numpy.typing import NDArray
 
 from pipelines.simulate.campaigns import NOBODY, assign, is_campaign_day
 from pipelines.simulate.clock import HOUR, Clock, local_second, to_utc
-from pipelines.simulate.draws import customer_key, day_key, exponential, pick, uniform
+from pipelines.simulate.draws import customer_key, day_key, uniform
 from pipelines.simulate.log import (
     NEVER,
     Log,
     add_change,
-    add_event,
     add_mark,
     begin_customer,
     has_room,
 )
 from pipelines.simulate.messages import remove_app, send
 from pipelines.simulate.mood import (
-    DEALS,
+    EXPECTED,
+    EXPECTED_SAVED,
+    EXPECTED_SPENT,
     FLAGS,
-    LAST_ORDER,
-    ORDERS,
+    OFFER_MONEY,
+    OFFER_SHARE,
     PUSH,
-    SAVED,
-    SPENT,
-    TASTE,
     fade,
     introduce,
     lift,
+    live_offer,
     new_mood,
     ordering_hazard,
-    redeem,
 )
-from pipelines.simulate.scene import Scene
-from pipelines.simulate.shoppers import ShopHabits, Shopper, Shoppers, shopper_at
+from pipelines.simulate.scene import ContactHabits, Scene
+from pipelines.simulate.shoppers import ShopHabits, Shopper, Shoppers, expected_amount, shopper_at
 from pipelines.simulate.usual import (
     NO_WISH,
-    chance_of_contact,
     choose_contact,
     is_reachable,
     wish_contact,
 )
+from pipelines.simulate.visits import (
+    SESSION,
+    SIGNUP,
+    browse,
+    buy,
+    give_back,
+)
 
-EVENT_TYPES = ("signup", "login", "visit", "search", "view", "cart", "purchase", "refund")
-SIGNUP, LOGIN, VISIT, SEARCH, VIEW, CART, PURCHASE, REFUND = range(8)
-CATEGORIES = ("home", "garden", "toys", "books", "beauty", "sports", "food", "electronics")
 ALIVE, ASLEEP, GONE = range(3)
 MOST_EVENTS_PER_DAY = 40
-_MOST_TAKEN_OFF = 0.6
+AS_USUAL = -2
+"""Stands for "whatever the company does" where an action is given."""
+
+_SURE = 1e12
 
 
 class Life(NamedTuple):
@@ -74,7 +78,7 @@ class Life(NamedTuple):
 
 _STATE, _TURN, _ORDER, _BROWSE, _RETURNS, _UNINSTALL = 0, 1, 2, 3, 4, 5
 _ONCE_ONLY, _QUITS = 16, 17
-_SESSION, _BASKET, _CLICK = 64, 96, 256
+_CLICK = 256
 
 
 @njit(cache=True, nogil=True)
@@ -88,7 +92,7 @@ def walk_shop(log: Log, scene: Scene, shoppers: Shoppers, span: tuple[int, int],
         days = clock.days - shoppers.signup_day[position] + 2
         if not has_room(log, days * MOST_EVENTS_PER_DAY, days):
             return position
-        begin_customer(log, shoppers.first + position, shoppers.device[position])
+        begin_customer(log.cursor, shoppers.first + position, shoppers.device[position])
         me = shopper_at(shoppers, position)
         life = begin_life(log, clock, me, mood_at(shoppers, position))
         luck = (customer_key(seed, shoppers.first + position), me.signup_day, clock.days)
@@ -117,101 +121,129 @@ def begin_life(log: Log, clock: Clock, me: Shopper, mood: NDArray[np.float64]) -
 
 @njit(cache=True)
 def live_days(
-    log: Log, scene: Scene, me: Shopper, life: Life, luck: tuple[np.uint64, int, int]
-) -> None:
-    """Live some days of one customer; `luck` is (the customer's key, first day, day after).
-
-    What the days before have left is read from `life`, which then has these behind it.
-    The company contacts the customer as the scene's campaigns and habits say.
-    """
-    key, first_day, end_day = luck
-    mood, habits = life.mood, scene.contact_habits
-    rich = me.spend > 1.2 * scene.habits.basket
-    for day in range(first_day, end_day):
-        today = day_key(key, day)
-        silent_days = float(day - life.course[3])
-        action, propensity = NOBODY, 1.0
-        if day > me.signup_day and is_campaign_day(scene.campaign, scene.clock.days, day):
-            state = life.course[0]
-            action, propensity = assign(log, scene, mood, silent_days, state, day, today)
-        live_day(log, scene, me, life, day, today)
-        if action[0] < 0 and day > me.signup_day:
-            wish = wish_contact(mood, habits, silent_days, rich, day, today)
-            if wish == NO_WISH:
-                continue
-            action = choose_contact(wish, mood, scene.reach, today)
-            if action[0] >= 0:
-                propensity = chance_of_contact(
-                    mood, habits, scene.reach, silent_days, rich, day, action
-                )
-        if action[0] >= 0:
-            contact(log, scene, me, life, action, propensity, day, today)
-
-
-@njit(cache=True)
-def contact(
     log: Log,
     scene: Scene,
     me: Shopper,
     life: Life,
+    luck: tuple[np.uint64, int, int],
+    given: int = AS_USUAL,
+) -> None:
+    """Live some days of one customer; `luck` is (the customer's key, first day, day after).
+
+    What the days before have left is read from `life`, which then has these behind it.
+    The company contacts the customer as the scene's campaigns and habits say, or each day
+    with the action `given` (channel * offers + offer, -1 for no contact).
+    """
+    # One long loop: to pass log and scene on means to count references to some fifty
+    # arrays, which must not happen on days on which nothing does.
+    key, first_day, end_day = luck
+    mood, refund, habits = life.mood, life.refund, scene.habits
+    contacts, campaign, days = scene.contact_habits, scene.campaign, scene.clock.days
+    season, weekday, offers = scene.clock.season, scene.clock.weekday, len(scene.reach.offer_effect)
+    rich = me.spend > 1.2 * habits.basket
+    state, phase, orders, quiet_since = life.course
+    for day in range(first_day, end_day):
+        today = day_key(key, day)
+        silent_days = float(day - quiet_since)
+        action, propensity = NOBODY, np.nan
+        if given == AS_USUAL and day > me.signup_day and is_campaign_day(campaign, days, day):
+            action, propensity = assign(log, scene, mood, silent_days, state, day, today)
+        fade(mood, contacts)
+        demand = season[day] * (me.weekend if weekday[day] >= 5 else 1.0)
+        if given != AS_USUAL:
+            _expect_order(mood, me, habits, contacts, (state, phase, orders), day, demand)
+        before = state
+        state = _next_state(before, me, mood, habits, today)
+        ordered = False
+        if state == ALIVE:
+            chance = chance_of_step(me, mood, habits, contacts, (orders, day), demand)
+            woken = before == ASLEEP and uniform(today, _RETURNS) < habits.wake_order
+            if woken or uniform(today, _ORDER) < chance:
+                phase += 1
+                ordered = woken or orders == 0 or phase >= me.regularity
+        if ordered:
+            at = _moment(scene.clock, me, today, day)
+            buy(log, scene, me, mood, refund, (at, day, orders), today)
+            phase, orders, quiet_since = 0, orders + 1, day
+            state = _state_after_order(state, me, habits, orders, today)
+        elif state != GONE and _visits(me, state, habits, mood, today):
+            at = _moment(scene.clock, me, today, day)
+            browse(log, at, me.favourite, today, SESSION)
+        if refund[0] == day and day > 0:
+            give_back(log, _moment(scene.clock, me, today, day) + 3 * HOUR, refund)
+        if state == GONE and before != GONE and uniform(today, _UNINSTALL) < 0.5:
+            remove_app(log, mood, scene.reach, _moment(scene.clock, me, today, day))
+        if day == me.signup_day:
+            continue
+        if given >= 0:
+            action = (given // offers, given % offers)
+        elif given == AS_USUAL and action[0] < 0:
+            wish = wish_contact(mood, contacts, silent_days, rich, day, today)
+            if wish != NO_WISH:
+                action, propensity = choose_contact(
+                    wish, scene, mood, silent_days, rich, day, today
+                )
+        if action[0] >= 0:
+            interest = current_interest(me, state)
+            _contact(log, scene, me, mood, action, (propensity, interest), day, today)
+    life.course[0], life.course[1] = state, phase
+    life.course[2], life.course[3] = orders, quiet_since
+
+
+@njit(cache=True)
+def _contact(
+    log: Log,
+    scene: Scene,
+    me: Shopper,
+    mood: NDArray[np.float64],
     action: tuple[int, int],
-    propensity: float,
+    chances: tuple[float, float],
     day: int,
     today: np.uint64,
-) -> bool:
-    """Contact a customer at the end of a day lived, if the channel is open; says whether it was."""
-    mood = life.mood
+) -> None:
+    """Contact a customer if the channel is still open; `chances` are (propensity, interest)."""
     if not is_reachable(int(mood[FLAGS]), scene.reach, action[0]):
-        return False
-    place = (me.zone, day, current_interest(me, life))
-    clicked = send(log, scene, mood, action, propensity, place, today)
+        return
+    place = (me.zone, day, chances[1])
+    clicked = send(log, scene, mood, action, chances[0], place, today)
     if clicked != NEVER:
-        _browse(log, clicked + 5, me.favourite, today, _CLICK)
-    return True
+        browse(log, clicked + 5, me.favourite, today, _CLICK)
 
 
 @njit(cache=True)
-def current_interest(me: Shopper, life: Life) -> float:
+def current_interest(me: Shopper, state: int) -> float:
     """Interest in messages, in (0, 1): small in those who are not active."""
-    return float(me.interest if life.course[0] == ALIVE else 0.3 * me.interest)
+    return float(me.interest if state == ALIVE else 0.3 * me.interest)
 
 
 @njit(cache=True)
-def live_day(log: Log, scene: Scene, me: Shopper, life: Life, day: int, today: np.uint64) -> None:
-    """What a customer does on one day of his own."""
-    clock, habits, law = scene.clock, scene.habits, scene.law
-    mood, refund = life.mood, life.refund
-    before, phase, orders, _ = life.course
-    fade(mood, scene.contact_habits, law)
-    state = _next_state(before, me, mood, habits, today)
-    ordered = False
-    if state == ALIVE:
-        hazard = me.rate * clock.season[day] * lift(mood, 1.0)
-        hazard *= me.weekend if clock.weekday[day] >= 5 else 1.0
-        hazard = ordering_hazard(hazard, mood, law, day)
-        hazard *= _eagerness(me, habits, orders, day)
-        chance = 1.0 - math.exp(-hazard)
-        woken = before == ASLEEP and uniform(today, _RETURNS) < habits.wake_order
-        if woken or uniform(today, _ORDER) < chance:
-            phase += 1
-            ordered = woken or orders == 0 or phase >= me.regularity
-    if ordered:
-        at = _moment(clock, me, today, day)
-        _buy(log, scene, me, life, (at, day, orders), today)
-        phase, orders = 0, orders + 1
-        life.course[3] = day
-        if orders == 1 and uniform(today, _STATE + _ONCE_ONLY) < habits.once_only:
-            state = ASLEEP
-        if orders > habits.loyal_orders and me.leave > 0.0:
-            state = GONE if uniform(today, _STATE + _QUITS) < me.leave else state
-    elif state != GONE and _visits(me, state, habits, mood, today):
-        at = _moment(clock, me, today, day)
-        _browse(log, at, me.favourite, today, _SESSION)
-    if refund[0] == day and day > 0:
-        _give_back(log, _moment(clock, me, today, day) + 3 * HOUR, refund)
-    if state == GONE and before != GONE and uniform(today, _UNINSTALL) < 0.5:
-        remove_app(log, mood, scene.reach, _moment(clock, me, today, day))
-    life.course[0], life.course[1], life.course[2] = state, phase, orders
+def _state_after_order(
+    state: int, me: Shopper, habits: ShopHabits, orders: int, today: np.uint64
+) -> int:
+    may_leave = orders > habits.loyal_orders and me.leave > 0.0
+    if may_leave and uniform(today, _STATE + _QUITS) < me.leave:
+        return GONE
+    if orders == 1 and uniform(today, _STATE + _ONCE_ONLY) < habits.once_only:
+        return ASLEEP
+    return state
+
+
+@njit(cache=True)
+def chance_of_step(
+    me: Shopper,
+    mood: NDArray[np.float64],
+    habits: ShopHabits,
+    contact_habits: ContactHabits,
+    time: tuple[int, int],
+    demand: float,
+) -> float:
+    """Probability that a customer who is alive takes a step towards an order today.
+
+    `time` is (orders so far, day), `demand` the season's factor on the day's rates.
+    """
+    orders, day = time
+    hazard = ordering_hazard(me.rate * demand * lift(mood, 1.0), mood, contact_habits, day)
+    return 1.0 - math.exp(-hazard * _eagerness(me, habits, orders, day))
 
 
 @njit(cache=True)
@@ -256,6 +288,8 @@ def _eagerness(me: Shopper, habits: ShopHabits, orders: int, day: int) -> float:
     """Newcomers are keen on a first order; later steps come at the pace of regularity."""
     if orders > 0:
         return float(me.regularity)
+    if habits.signs_up_with_order:
+        return _SURE if day == me.signup_day else 1.0
     return 0.6 + habits.keen_factor * math.exp((me.signup_day - day) / habits.keen_days)
 
 
@@ -274,79 +308,33 @@ def _visits(
 
 
 @njit(cache=True)
-def _browse(log: Log, at: int, favourite: int, today: np.uint64, stream: int) -> int:
-    """A visit that leads to nothing yet; return the second it ends."""
-    add_mark(log, at, VISIT)
-    if uniform(today, stream) < 0.35:
-        at += 4 + pick(today, stream + 1, 20)
-        add_mark(log, at, LOGIN)
-    for step in range(pick(today, stream + 2, 3)):
-        at += 8 + pick(today, stream + 3 + step, 40)
-        add_mark(log, at, SEARCH)
-    for step in range(pick(today, stream + 6, 5)):
-        at += 10 + pick(today, stream + 7 + step, 90)
-        category = _category(favourite, today, stream + 12 + step)
-        add_event(log, at, VIEW, np.nan, np.nan, -1, category)
-    if uniform(today, stream + 18) < 0.18:
-        at += 15 + pick(today, stream + 19, 60)
-        category = _category(favourite, today, stream + 20)
-        add_event(log, at, CART, np.nan, np.nan, -1, category)
-    return int(at)
-
-
-@njit(cache=True)
-def _category(favourite: int, today: np.uint64, stream: int) -> int:
-    if uniform(today, stream) < 0.55:
-        return int(favourite)
-    return int(pick(today, stream + 400, 8))
-
-
-@njit(cache=True)
-def _buy(
-    log: Log,
-    scene: Scene,
+def _expect_order(
+    mood: NDArray[np.float64],
     me: Shopper,
-    life: Life,
-    place: tuple[int, int, int],
-    today: np.uint64,
+    habits: ShopHabits,
+    contact_habits: ContactHabits,
+    course: tuple[int, int, int],
+    day: int,
+    demand: float,
 ) -> None:
-    """A visit that ends with an order of one to four lines; `place` is (second, day, order)."""
-    at, day, order = place
-    mood, refund, refund_share = life.mood, life.refund, scene.habits.refund_share
-    at = _browse(log, at, me.favourite, today, _SESSION)
-    at += 20 + pick(today, _BASKET, 120)
-    add_event(log, at, CART, np.nan, np.nan, -1, me.favourite)
-    at += 40 + pick(today, _BASKET + 1, 300)
-    total = 0.0
-    for step in range(4):  # Gamma with shape 4: spread around the customer's own level
-        total += exponential(today, _BASKET + 2 + step)
-    total *= me.spend / 4.0
-    taken_off = 0.0
-    if uniform(today, _BASKET + 6) < 0.05 + 0.5 * me.deals:
-        taken_off = 0.05 + 0.05 * pick(today, _BASKET + 7, 3)
-    offer = redeem(mood, scene.law, day)
-    if offer >= 0:
-        saved = scene.law.discount[offer] + scene.law.voucher[offer] / max(total, 1.0)
-        taken_off = min(taken_off + saved, _MOST_TAKEN_OFF)
-        mood[SAVED] += total * min(saved, _MOST_TAKEN_OFF)
-    lines = 1 + min(int(0.75 * exponential(today, _BASKET + 8)), 3)
-    for line in range(lines):
-        price = max(total / lines * (0.6 + 0.8 * uniform(today, _BASKET + 9 + line)), 1.0)
-        paid = round(price * (1.0 - taken_off), 2)
-        category = _category(me.favourite, today, _BASKET + 14 + line)
-        add_event(log, at, PURCHASE, paid, round(price - paid, 2), order, category)
-        mood[SPENT] += paid
-        mood[TASTE] = category
-        if line == 0 and refund[0] == 0.0 and uniform(today, _BASKET + 20) < refund_share:
-            refund[0] = day + 3 + pick(today, _BASKET + 21, 18)
-            refund[1], refund[2], refund[3] = -paid, order, category
-    mood[ORDERS] += 1.0
-    mood[DEALS] += taken_off > 0.0
-    mood[LAST_ORDER] = day
+    """Add today's chance of an order, before it is drawn, to what was expected so far.
 
-
-@njit(cache=True)
-def _give_back(log: Log, at: int, refund: NDArray[np.float64]) -> None:
-    """The refund that is due."""
-    add_event(log, at, REFUND, refund[1], np.nan, int(refund[2]), int(refund[3]))
-    refund[0] = 0.0
+    `course` is (state, steps made, orders).
+    """
+    state, phase, orders = course
+    if state == GONE:
+        return
+    step = chance_of_step(me, mood, habits, contact_habits, (orders, day), demand)
+    if orders > 0 and phase + 1 < me.regularity:
+        step = 0.0
+    if state == ALIVE:
+        chance = (1.0 - habits.leave_alive - me.sleep) * step
+    else:
+        woken = habits.wake_order + (1.0 - habits.wake_order) * step
+        chance = waking_chance(me, mood, habits) * woken
+    mood[EXPECTED] += chance
+    mood[EXPECTED_SPENT] += chance * expected_amount(me)
+    if live_offer(mood, contact_habits, day) >= 0:
+        amount = expected_amount(me)
+        saved = mood[OFFER_SHARE] * amount + mood[OFFER_MONEY]
+        mood[EXPECTED_SAVED] += chance * min(saved, amount)

@@ -12,7 +12,8 @@ from pipelines.simulate.population import Floats, Ints, People, gamma_quantile, 
 class ShopHabits(NamedTuple):
     """The shop's averages; rates are per day.
 
-    Whoever has a chance to leave at an order may take it after `loyal_orders` orders.
+    Whoever has a chance to leave at an order may take it after `loyal_orders` orders. Where
+    customers sign up with an order, that is the first one.
     """
 
     gap_days: float = 38.0
@@ -28,6 +29,7 @@ class ShopHabits(NamedTuple):
     keen_days: float = 8.0
     wake_order: float = 0.3
     loyal_orders: int = 1
+    signs_up_with_order: bool = False
     wake_weight: float = 1.0
     basket: float = 58.0
     refund_share: float = 0.06
@@ -137,3 +139,9 @@ def shopper_at(who: Shoppers, i: int) -> Shopper:
         who.favourite[i],
         who.leave[i],
     )
+
+
+@njit(cache=True)
+def expected_amount(me: Shopper) -> float:
+    """Mean amount of an order, with the price cuts that deal-seekers find by themselves."""
+    return float(me.spend * (1.0 - 0.1 * min(0.05 + 0.5 * me.deals, 1.0)))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from pipelines.simulate.draws import pick, uniform
 from pipelines.simulate.mood import FLAGS, LAST_CONTACT
-from pipelines.simulate.scene import ContactHabits, Reach
+from pipelines.simulate.scene import ContactHabits, Reach, Scene
 
 DO_NOT_CONTACT = 1
 """Bit 0 of a customer's flags; the configured flags follow from bit 1 on."""
@@ -73,19 +73,30 @@ def wish_contact(
 
 @njit(cache=True)
 def choose_contact(
-    wish: int, mood: NDArray[np.float64], reach: Reach, today: np.uint64
-) -> tuple[int, int]:
-    """(channel, offer) for a wish; channel -1 if the customer cannot be reached so."""
-    flags = int(mood[FLAGS])
-    offer = pick(today, _OFFER, len(reach.offer_effect))
-    if wish == _BY_RULE:
-        return _first_taken(flags, reach, today), offer
-    channel = reach.newsletter_channel
+    wish: int,
+    scene: Scene,
+    mood: NDArray[np.float64],
+    silent_days: float,
+    rich: bool,
+    day: int,
+    today: np.uint64,
+) -> tuple[tuple[int, int], float]:
+    """What a wish comes to, (channel, offer), and how likely just that was tonight.
+
+    The channel is -1 if the customer cannot be reached so.
+    """
+    reach, flags = scene.reach, int(mood[FLAGS])
+    channel, offer = reach.newsletter_channel, 0
+    if wish != _AS_NEWS:
+        offer = pick(today, _OFFER, len(reach.offer_effect))
+        channel = _first_taken(flags, reach, today)
     if wish == _AT_RANDOM:
         channel = pick(today, _CHANNEL, len(reach.requires))
-    else:
-        offer = 0
-    return (channel if is_reachable(flags, reach, channel) else -1), offer
+    if channel < 0 or not is_reachable(flags, reach, channel):
+        return (-1, 0), 1.0
+    action = (channel, offer)
+    habits = scene.contact_habits
+    return action, chance_of_contact(mood, habits, reach, silent_days, rich, day, action)
 
 
 @njit(cache=True)

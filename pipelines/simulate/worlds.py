@@ -171,10 +171,6 @@ def _law(business: Business, config: Config) -> EffectLaw:
         voucher=nothing,
         dip=nothing,
         training=nothing,
-        dip_days=20.0,
-        trained_days=90.0,
-        most_trained=0.5,
-        valid_days=30.0,
         uninstall_share=0.0,
     )
 
