@@ -1,6 +1,7 @@
 """`winback evaluate-policy`: what policies would have earned on logged assignments."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
 from typing import Any
@@ -18,6 +19,8 @@ from pipelines.effect_rows import collect_effect_rows
 from pipelines.nightly_inputs import load_champions
 from pipelines.observation import known_events, training_date
 from pipelines.policy_absence import explain_absence
+from pipelines.policy_bundle import LoadedEffect, load_effect
+from pipelines.policy_model import effect_policy
 from pipelines.policy_rows import PolicyRows, join_nights
 from pipelines.policy_runs import log_evaluation
 from pipelines.policy_sources import (
@@ -135,12 +138,15 @@ def run_evaluation(
     warehouse = Warehouse.open(config.warehouse_path, n_buckets=config.storage.buckets)
     if track:
         check_reachable(config)
+    effects = [load_effect(config, name) for name in request.models]
     rows, counts = _collect(config, warehouse, now=now, progress=progress)
     notes = list(counts.notes())
     usable = len(rows)
     rows = _within(rows_of_lists(rows, request, decided_days(warehouse)), request)
+    rows, unseen = _unseen(rows, effects)
+    notes += unseen
     progress("judging policies", 0, 1)
-    asked = _policies(rows, request)
+    asked = _policies(rows, request, effects, config)
     policies = [one.policy for one in (*asked, baseline_policy(rows, request.against))]
     notes += [_closed_note(one) for one in asked if one.closed]
     pairs = _pairs(len(asked))
@@ -200,9 +206,30 @@ def _within(rows: PolicyRows, request: PolicyRequest) -> PolicyRows:
     return rows.take(inside)
 
 
-def _policies(rows: PolicyRows, request: PolicyRequest) -> list[ScoredPolicy]:
+def _unseen(
+    rows: PolicyRows, effects: Sequence[LoadedEffect]
+) -> tuple[PolicyRows, tuple[str, ...]]:
+    """The rows assigned after the training of every model: the others it may know by heart."""
+    if not effects:
+        return rows, ()
+    until_us = max(one.trained_until_us for one in effects)
+    later = rows.sample.as_of_us >= until_us
+    known = int(np.count_nonzero(~later))
+    if not known:
+        return rows, ()
+    note = (
+        f"{known:,} assignments from before the models' training are left out: what came of "
+        "them may have been learnt."
+    )
+    return rows.take(later), (note,)
+
+
+def _policies(
+    rows: PolicyRows, request: PolicyRequest, effects: Sequence[LoadedEffect], config: Config
+) -> list[ScoredPolicy]:
     listed = [list_policy(rows, request)] if request.lists else []
-    return [*listed, *(rule_policy(rows, text) for text in request.rules)]
+    models = [effect_policy(rows, one.effect, config, name=one.label) for one in effects]
+    return [*listed, *models, *(rule_policy(rows, text) for text in request.rules)]
 
 
 def _pairs(asked: int) -> list[tuple[int, int]]:
@@ -222,8 +249,9 @@ def _curves(
 ) -> UpliftCurves | Refused | None:
     if one.score is None or one.contact is None or not len(rows):
         return None
-    # Customers to whom every channel was closed cannot be ranked by what a contact brings.
-    ranked = np.isfinite(one.score)
+    # Customers to whom every channel was closed cannot be ranked by what a contact brings, nor
+    # those whose best contact nobody ever got.
+    ranked = np.isfinite(one.score) & np.isin(one.contact, rows.sample.action)
     return measure_uplift(
         rows.sample.take(ranked),
         Policy(one.policy.name, one.contact[ranked]),

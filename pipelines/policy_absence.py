@@ -32,8 +32,10 @@ def explain_absence(
     if usable:
         return _refused(
             "nothing_matured",
-            f"none of {usable:,} assignments with known outcomes is among the dates and lists",
-            fix="widen --since and --until, or choose other lists",
+            f"none of {usable:,} assignments with known outcomes is left by the dates, lists and "
+            "models asked for",
+            fix="widen --since and --until, choose other lists, or wait for outcomes of what was "
+            "assigned after the models' training",
         )
     if counts.matures_on is not None:
         return _refused(

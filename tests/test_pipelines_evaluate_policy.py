@@ -14,16 +14,19 @@ from typer.testing import CliRunner
 from features.errors import ArtifactError, UsageError
 from features.local_day import local_midnight_us
 from features.warehouse import Warehouse
+from models.contact_effect import EffectPriors, assumed_effect
 from pipelines import cli_policy
 from pipelines.cli import app
 from pipelines.config import Config
 from pipelines.evaluate_policy import PolicyEvaluation, run_evaluation
+from pipelines.policy_bundle import LoadedEffect
 from pipelines.policy_rows import NOT_LISTED
 from pipelines.policy_sources import PolicyRequest
 from pipelines.render_policy import render_evaluation
 from pipelines.terminal import result_console
 from training.policy_support import Refused
 from training.policy_value import PolicyDifference, PolicyValue
+from training.uplift_curves import UpliftCurves
 
 pytestmark = pytest.mark.usefixtures("champions")
 
@@ -222,6 +225,43 @@ def test_evaluations_are_logged_without_customers(campaign: Config, tmp_path: Pa
     assert "policy_1/dr.low" in run.data.metrics
     assert "difference/push_none/minus/none" in run.data.metrics
     assert run.data.params["policy.1"] == "push/none"
+
+
+@pytest.mark.parametrize("trained_until", [date(2025, 3, 1), date(2025, 5, 1), date(2025, 7, 1)])
+def test_models_are_judged_on_what_came_after_their_training(
+    campaign: Config, monkeypatch: pytest.MonkeyPatch, trained_until: date
+) -> None:
+    promising = np.array([0.0, 0.0, 0.8, 0.0, 0.0, 0.0])
+    priors = EffectPriors(
+        mean=promising,
+        channel_sd=np.full(3, 0.1),
+        offer_sd=np.full(2, 0.1),
+        moved=np.zeros(6, dtype=np.bool_),
+    )
+    channels, offers = tuple(campaign.channels), tuple(campaign.offers)
+    loaded = LoadedEffect(
+        assumed_effect(priors, channels=channels, offers=offers),
+        "challenger 7",
+        local_midnight_us(trained_until, BERLIN),
+    )
+    monkeypatch.setattr("pipelines.evaluate_policy.load_effect", lambda *_: loaded)
+    found = evaluate(campaign, models=("challenger",))
+    value = found.report.values[0]
+    told = any("before the models' training" in note for note in found.notes)
+    assert told == (trained_until > SPRING[0])
+    if trained_until > SPRING[1]:
+        assert isinstance(value, Refused)
+        assert "after the models' training" in value.text
+        return
+    assert found.first_day == SPRING[trained_until > SPRING[0]]
+    if told:
+        return
+    assert isinstance(value, PolicyValue)
+    assert value.name == "challenger 7"
+    # Three quarters have consented to e-mail.
+    assert value.shares[3] == pytest.approx(0.7, abs=0.1)
+    assert isinstance(found.curves[0], UpliftCurves)
+    assert found.curves[0].rows <= found.rows
 
 
 def test_refusals_are_told_once(campaign: Config, capsys: pytest.CaptureFixture[str]) -> None:
