@@ -98,6 +98,15 @@ def _render_values(
     carried = [[labels[one.name], *_support(one), _actions(one, evaluation)] for one in stated]
     columns = ["", "followed", "returns", "effective", "heaviest", "would do"]
     console.print(text_table("What carries it", columns, carried, whole=columns[:5]))
+    dropped = ", ".join(
+        f"{labels[one.name]} {one.switch.switched_share:.1%}"
+        for one in stated
+        if one.switch.switched_share > 0.0
+    )
+    console.print(
+        f"  Weights above {stated[0].switch.limit:,.0f}, which switch-DR leaves out: "
+        f"{dropped + ' of the rows' if dropped else 'none'}."
+    )
 
 
 def _support(one: "PolicyValue") -> list[str]:
