@@ -5,9 +5,12 @@ from datetime import date, datetime
 from time import perf_counter
 from typing import Any
 
+import numpy as np
+
 from features.history_reader import HistoryReader, learn_vocabulary
 from features.progress import Progress, silent
 from features.warehouse import Warehouse
+from models.contact_effect import EffectPriors
 from pipelines.config import Config
 from pipelines.contact_study_rows import plan_study, read_contact_rows
 from pipelines.contact_study_runs import log_contact_study
@@ -22,21 +25,12 @@ from training.folds import Folds
 from training.labels import DAY_US
 from training.observational_prior import (
     OBSERVATIONAL_WEIGHT,
-    DiscountedPrior,
     check_weight,
     discount_prior,
 )
 
 REPORT_SCHEMA = 1
 TASK = "studying past contacts"
-
-
-@dataclass(frozen=True, slots=True)
-class ConfiguredPrior:
-    """What the configuration assumes of each action: mean and sd of the shift, shape (A,)."""
-
-    mean: Any
-    sd: Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +60,8 @@ class ContactStudyReport:
     inputs: dict[str, int]
     seconds: float
     study: ContactStudy
-    configured: ConfiguredPrior
-    combined: DiscountedPrior
+    configured: EffectPriors
+    combined: EffectPriors
     run_id: str | None = None
 
     def to_json(self) -> dict[str, Any]:
@@ -144,7 +138,7 @@ def run_contact_study(
         weight=weight,
         progress=progress,
     )
-    configured = configured_prior(config)
+    configured = configured_priors(config)
     report = ContactStudyReport(
         business=config.business.name,
         as_of=dates.until,
@@ -160,10 +154,15 @@ def run_contact_study(
     return replace(report, run_id=log_contact_study(config, report)) if track else report
 
 
-def configured_prior(config: Config) -> ConfiguredPrior:
+def configured_priors(config: Config) -> EffectPriors:
     """The configuration's assumptions about every action."""
     actions = list_actions(config.channels, config.offers)
-    return ConfiguredPrior(actions.shift, actions.shift_sd)
+    return EffectPriors(
+        mean=actions.shift,
+        channel_sd=np.array([one.effect_prior_sd for one in config.channels.values()]),
+        offer_sd=np.array([one.effect_prior_sd for one in config.offers.values()]),
+        moved=np.zeros(len(actions.shift), dtype=np.bool_),
+    )
 
 
 def study_contacts(

@@ -41,7 +41,7 @@ def test_confounding_that_nobody_recorded_is_flagged_by_the_placebo() -> None:
         study = study_rows(contact_world(3000, seed=seed, rule="hidden"), QUICK)
         assert study.prior.verdict == "confounded"
         assert study.prior.weight == 0.0
-        assert not study.prior.moved.any()
+        assert not study.prior.used.any()
         assert "before any contact" in study.prior.reasons[0]
         assert study.placebo.overall.low > 0
 
@@ -64,8 +64,8 @@ def test_an_action_never_used_has_no_estimate_and_the_others_do() -> None:
     study = study_rows(replace(rows, action=action), QUICK)
     assert [one.name for one in study.actions] == list(ACTIONS[:3])
     assert np.isinf(study.prior.sd[3])
-    assert not study.prior.moved[3]
-    assert study.prior.moved[:3].all()
+    assert not study.prior.used[3]
+    assert study.prior.used[:3].all()
 
 
 def test_everybody_contacted_is_no_overlap_with_counts() -> None:

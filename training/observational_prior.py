@@ -1,12 +1,13 @@
 """What logs that nobody randomised may say about effects: a prior, at a discount."""
 
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from features.errors import UsageError, describe
+from models.contact_effect import EffectPriors
 
 Float64Array = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
@@ -18,6 +19,9 @@ Verdict = Literal[
 
 OBSERVATIONAL_WEIGHT = 0.2
 """How much an observed contact counts of a randomised one, unless configured otherwise."""
+
+
+_UNMOVED = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +46,8 @@ class ObservationalPrior:
     reasons: tuple[str, ...]
 
     @property
-    def moved(self) -> BoolArray:
-        """Actions whose prior is moved by it, shape (A,): their evidence is "response"."""
+    def used(self) -> BoolArray:
+        """Actions whose estimate enters the priors, shape (A,)."""
         return np.asarray((self.weight > 0) & np.isfinite(self.sd))
 
     def to_json(self) -> dict[str, Any]:
@@ -60,43 +64,28 @@ class ObservationalPrior:
         }
 
 
-class HasMeanAndSd(Protocol):
-    """Priors of all actions: mean and sd of the shift, each of shape (A,)."""
-
-    @property
-    def mean(self) -> Float64Array:
-        """Shape (A,)."""
-        ...
-
-    @property
-    def sd(self) -> Float64Array:
-        """Shape (A,)."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class DiscountedPrior:
-    """Configured priors after the discounted study; mean, sd and moved have shape (A,)."""
-
-    mean: Float64Array
-    sd: Float64Array
-    moved: BoolArray
-
-
 def discount_prior(
-    configured: HasMeanAndSd, observed: ObservationalPrior, weight: float | None = None
-) -> DiscountedPrior:
+    configured: EffectPriors, observed: ObservationalPrior, weight: float | None = None
+) -> EffectPriors:
     """Combine configured priors with a study as a power prior.
 
-    Precisions add up, the study's times the weight: 1/sd^2 = 1/sd_c^2 + w/sd_o^2, and the mean
-    is the precision-weighted one. A configured sd of 0 is certainty, which nothing moves.
+    An action's shift is its configured mean plus an unknown of its channel and one of its
+    offer. A study's estimates count as observations of these sums with variance sd^2 / weight,
+    so precisions add up and an action that was never used learns from others of its channel.
+    A configured sd of 0 is certainty, which nothing moves. The sds given back are those of
+    each unknown alone: that two of them are then known better together is left aside, which
+    makes no action look surer than it is.
 
     Parameters
     ----------
-    configured : priors of the configuration, by action.
+    configured : priors of the configuration.
     observed : the study, of the same actions; one without weight changes nothing.
     weight : power of the study, 0 to 1; None: the study's own. A study that is not usable
         keeps weight 0 whatever is asked for.
+
+    Returns
+    -------
+    EffectPriors : `moved` also marks the actions whose mean or sd the study has changed.
 
     Raises
     ------
@@ -108,30 +97,38 @@ def discount_prior(
     """
     power = observed.weight if weight is None else weight
     check_weight(power)
-    mean = np.asarray(configured.mean, dtype=np.float64)
-    sd = np.asarray(configured.sd, dtype=np.float64)
-    if mean.shape != observed.mean.shape:
+    if configured.mean.shape != observed.mean.shape:
         raise UsageError(
             describe(
                 "priors of effects",
-                f"{len(mean)} configured actions and {len(observed.mean)} studied ones",
+                f"{len(configured.mean)} configured actions and {len(observed.mean)} studied ones",
                 expected="the same actions in the same order",
                 fix="study the contacts with the present configuration",
             )
         )
-    if observed.verdict != "usable":
-        power = 0.0
-    gained = np.where(np.isfinite(observed.sd), power / observed.sd**2, 0.0)
-    moved = (gained > 0) & (sd > 0)
-    own = np.where(sd > 0, 1.0 / np.where(sd > 0, sd, 1.0) ** 2, np.inf)
-    precision = np.where(moved, own + gained, own)
-    combined = (np.where(moved, own, 0.0) * mean + gained * observed.mean) / np.where(
-        moved, precision, 1.0
+    known = np.flatnonzero(np.isfinite(observed.sd))
+    if observed.verdict != "usable" or power == 0.0 or not len(known):
+        return configured
+    n_channels, n_offers = len(configured.channel_sd), len(configured.offer_sd)
+    design = np.hstack(
+        [
+            np.repeat(np.eye(n_channels), n_offers, axis=0),
+            np.tile(np.eye(n_offers), (n_channels, 1)),
+        ]
     )
-    return DiscountedPrior(
-        mean=np.where(moved, combined, mean),
-        sd=np.where(moved, 1.0 / np.sqrt(precision), sd),
-        moved=moved,
+    before = np.concatenate([configured.channel_sd, configured.offer_sd]) ** 2
+    seen = design[known]
+    spread = (seen * before) @ seen.T + np.diag(observed.sd[known] ** 2 / power)
+    gain = np.linalg.solve(spread, seen * before).T
+    after = before - np.einsum("ij,ji->i", gain, seen * before)
+    shift = design @ (gain @ (observed.mean[known] - configured.mean[known]))
+    reduced = design @ (before - after)
+    sds = np.sqrt(np.maximum(after, 0.0))
+    return EffectPriors(
+        mean=configured.mean + shift,
+        channel_sd=sds[:n_channels],
+        offer_sd=sds[n_channels:],
+        moved=configured.moved | (reduced > _UNMOVED),
     )
 
 
