@@ -146,9 +146,31 @@ def _money_rules(sections: Sections) -> Iterator[str]:
     offers = sections.get("offers")
     if offers is not None and "none" not in offers:
         yield 'offers.none: missing; expected an offer "none" for contacts without one'
+
+
+def _experiment_rules(sections: Sections) -> Iterator[str]:
     experiment: Experiment | None = sections.get("experiment")
-    if experiment is not None and experiment.ghost_share + experiment.explore_share >= 1:
-        yield "experiment: ghost_share + explore_share is 1 or more; expected less than 1"
+    if experiment is None:
+        return
+    for name in ("explore_share", "cold_explore_share"):
+        drawn = experiment.ghost_share + getattr(experiment, name)
+        if drawn >= 1:
+            yield f"experiment: ghost_share + {name} is 1 or more; expected less than 1"
+        elif experiment.holdout_share + drawn >= 1:
+            yield (
+                f"experiment: holdout_share + ghost_share + {name} is 1 or more; expected less "
+                "than 1, so that someone is left for the best action"
+            )
+    channels, offers = sections.get("channels"), sections.get("offers")
+    stages: tuple[Stage, ...] = sections.get("stages", ())
+    if channels is None or offers is None or experiment.exploration == "uniform":
+        return
+    most = max((len(s.channels or channels) * len(s.offers or offers) for s in stages), default=0)
+    if most * experiment.propensity_floor > 1:
+        yield (
+            f"experiment.propensity_floor: {experiment.propensity_floor:g} for each of up to "
+            f"{most} actions is more than 1; expected at most {1 / most:.4f}"
+        )
 
 
 def _storage_rules(sections: Sections) -> Iterator[str]:
@@ -186,6 +208,7 @@ _RULES: tuple[Rule, ...] = (
     _source_rules,
     _channel_rules,
     _money_rules,
+    _experiment_rules,
     _storage_rules,
     _training_rules,
     _rotation_rules,

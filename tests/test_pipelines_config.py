@@ -282,7 +282,19 @@ def test_rules_between_event_and_stage_keys(old: str, new: str, expected: str) -
         ("[offers.gift]\nlabel='x'", "offers.none: missing"),
         ("[storage]\nmlflow_experiment=''", "storage.mlflow_experiment: '' is not valid"),
         ("[storage]\nwarehouse=''", "storage.warehouse: '' is not valid"),
-        ("[experiment]\nghost_share=0.5\nexplore_share=0.5", "expected less than 1"),
+        ("[experiment]\nghost_share=0.5\nexplore_share=0.5", "ghost_share + explore_share is 1"),
+        ("[experiment]\nghost_share=0.5\ncold_explore_share=0.5", "+ cold_explore_share is 1"),
+        (
+            "[experiment]\nholdout_share=0.4\nghost_share=0.3\nexplore_share=0.3",
+            "someone is left for the best action",
+        ),
+        ("[experiment]\nexploration='greedy'", "experiment.exploration"),
+        (
+            "[experiment]\npropensity_floor=0.2\n[offers.none]\nlabel='x'\n"
+            + "".join(f"[offers.o{place}]\nlabel='x'\n" for place in range(3))
+            + "".join(f"[channels.c{place}]\nlabel='x'\ncost=1\n" for place in range(2)),
+            "0.2 for each of up to 8 actions is more than 1; expected at most 0.1250",
+        ),
         ("[training]\nas_of='2026-13-01'", "expected a date such as 2026-11-01"),
         ("[sources.customers.flags]\n'Has App'='app'", "sources.customers.flags"),
     ],
