@@ -18,7 +18,9 @@ Actions = NDArray[np.integer[Any]]
 SLOPES = tuple(np.linspace(0.0, 1.0, 11).tolist())
 """Shares of the differences between customers that are tried."""
 
-NORMAL_95, ONE_SIDED_99 = 1.96, 2.326
+NORMAL_95 = 1.96
+ONE_SIDED_95, ONE_SIDED_99 = 1.645, 2.326
+ONE_ERROR = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,10 @@ class Difference:
     value: float
     low: float
     high: float
+
+    def upper(self, errors: float) -> float:
+        """So many standard errors above the value."""
+        return self.value + errors * (self.high - self.value) / NORMAL_95
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +65,7 @@ class Comparison:
     @property
     def earns_less(self) -> bool:
         """Significantly: at 99 %, because profits are skewed and few rows carry much."""
-        spread = (self.value.high - self.value.value) / NORMAL_95
-        return self.value.value + ONE_SIDED_99 * spread < 0.0
+        return self.value.upper(ONE_SIDED_99) < 0.0
 
 
 def compare(
@@ -78,7 +83,11 @@ def compare(
 
 
 def believe(sample: EffectSample, tried: Candidate, below: Candidate) -> Candidate:
-    """Draw the differences between customers to the means, as far as they are not confirmed."""
+    """Draw the differences between customers to the means, as far as they are not confirmed.
+
+    Of differences that lower the log loss significantly nothing is taken away: the estimator
+    has shrunk them already.
+    """
 
     def mixed(slope: float) -> Candidate:
         return replace(
@@ -88,7 +97,10 @@ def believe(sample: EffectSample, tried: Candidate, below: Candidate) -> Candida
             slope=slope,
         )
 
-    return best_candidate(sample, [mixed(slope) for slope in SLOPES])
+    best = best_candidate(sample, [mixed(slope) for slope in SLOPES])
+    change = losses(sample, best) - losses(sample, below)
+    is_proven = clustered_difference(change, sample.cluster).upper(ONE_SIDED_95) < 0.0
+    return tried if is_proven else best
 
 
 def best_candidate(sample: EffectSample, candidates: list[Candidate]) -> Candidate:

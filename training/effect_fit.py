@@ -9,7 +9,14 @@ from numpy.typing import NDArray
 from models.action_value import ActionTerms
 from models.contact_effect import RUNGS, ContactEffect, EffectPriors, Rung
 from models.effect_trees import EffectTrees
-from training.effect_compare import Candidate, Difference, believe, best_candidate, compare
+from training.effect_compare import (
+    ONE_ERROR,
+    Candidate,
+    Difference,
+    believe,
+    best_candidate,
+    compare,
+)
 from training.effect_plan import EffectPlan
 from training.effect_rungs import (
     RungFit,
@@ -232,15 +239,17 @@ def _judge(sample: EffectSample, tried: Candidate, present: Candidate, terms: Ac
     found = compare(sample, tried, present, terms=terms)
     rung, change = tried.rung, f"{found.log_loss.value:+.6f}"
     # Means of actions replace assumptions as soon as they can be measured: that is what
-    # assumptions are for. From there on a better forecast has to be seen.
-    forecasts_better = rung == RUNGS[1] or found.log_loss.value < 0.0
+    # assumptions are for. From there on a better forecast has to be seen, and before trees
+    # serve, which nobody can read, it has to be clear.
+    errors = ONE_ERROR if rung == "stack" else 0.0
+    forecasts_better = rung == RUNGS[1] or found.log_loss.upper(errors) < 0.0
     taken = forecasts_better and not found.earns_less
     if taken:
         reason = f"{rung} serves: cross-fitted log loss {change}"
     elif found.earns_less:
         reason = f"{rung} refused: its choices would have earned significantly less"
     else:
-        reason = f"{rung} refused: cross-fitted log loss {change}, not lower"
+        reason = f"{rung} refused: cross-fitted log loss {change}, not clearly lower"
     slope = tried.slope if rung == "ridge" else None
     return Step(rung, taken, reason, found.log_loss, found.value, slope)
 

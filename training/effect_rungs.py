@@ -26,8 +26,11 @@ Int64Array = NDArray[np.int64]
 
 _WEAKEST, _STRONGEST = 1e-3, 1e6
 _FIRST_ACTION, _LEAST_ACTION = 100.0, 4.0
-_FIRST_SLOPE, _BEHIND_SLOPE = 100.0, 1.0
-"""Slopes are guessed to be of size 0.1 per standard deviation, as one more slope would tell."""
+_FIRST_SLOPE, _BEHIND_SLOPE = 400.0, 1.0
+"""A slope is guessed to be of size 0.05 per standard deviation, as one other slope would
+tell: most are nothing, a few are large (a prior with the tails of Student's t)."""
+
+_FIRST_CORRECTION = 100.0
 
 _LEVEL = 1.0
 """Precision of the shift that corrects the natural return's level in the sample."""
@@ -134,11 +137,7 @@ def split_actions(actions: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str,
 def _fit(
     sample: EffectSample, design: EffectDesign, columns: Float64Array, priors: EffectPriors
 ) -> tuple[Posterior, Float64Array]:
-    """Coefficients of the design, and of the correction that is fitted beside it.
-
-    Slopes are shrunk once by kind (main, by channel, by offer) and once by feature; the mean
-    of both fits serves, because which of the two fits better is not known beforehand.
-    """
+    """Coefficients of the design, and of the correction that is fitted beside it."""
     prior = np.where(sample.treated, priors.mean[sample.action], 0.0)
     rows = np.concatenate(
         [
@@ -148,51 +147,33 @@ def _fit(
         ],
         axis=1,
     )
-    groupings = ["kind"] if not design.width else ["kind", "feature"]
-    fits = [
-        fit_evidence_ridge(
-            rows,
-            sample.returned,
-            offset=sample.log_odds0 + prior,
-            groups=_groups(design, columns.shape[1], by_feature=grouping == "feature"),
-        )
-        for grouping in groupings
-    ]
-    means = [fit.mean for fit in fits]
-    mean = np.mean(means, axis=0)
-    between = np.mean([np.outer(one - mean, one - mean) for one in means], axis=0)
-    covariance = np.mean([fit.covariance for fit in fits], axis=0) + between
-    kept = slice(0, design.size)
-    posterior = Posterior(mean[kept], covariance[kept, kept], fits[0].precision)
-    return posterior, mean[design.size :]
-
-
-def _groups(design: EffectDesign, width: int, *, by_feature: bool) -> Groups:
-    """Channels, offers, actions, then slopes, the level, and the correction's slopes."""
-    n_channels, n_offers = len(design.channels), len(design.promised)
-    blocks = 1 + n_channels + n_offers
-    if by_feature:
-        slopes, count = np.tile(np.arange(design.width), blocks), design.width
-    else:
-        kinds = np.repeat([0, 1, 2], [1, n_channels, n_offers])
-        slopes, count = np.repeat(kinds, design.width), 3 if design.width else 0
-    of = np.concatenate(
-        [
-            np.repeat(np.arange(3), [n_channels, n_offers, len(design.actions)]),
-            3 + slopes,
-            [3 + count],
-            np.full(width, 4 + count),
-        ]
+    found = fit_evidence_ridge(
+        rows,
+        sample.returned,
+        offset=sample.log_odds0 + prior,
+        groups=_groups(design, columns.shape[1]),
     )
-    slope_like = [*[True] * count, False, True]
-    guess = np.where(slope_like, _FIRST_SLOPE, _LEVEL)
+    kept = slice(0, design.size)
+    posterior = Posterior(found.mean[kept], found.covariance[kept, kept], found.precision)
+    return posterior, found.mean[design.size :]
+
+
+def _groups(design: EffectDesign, width: int) -> Groups:
+    """Channels, offers, actions; every slope by itself; the level; the correction's slopes."""
+    slopes = design.size - design.constants
+    sizes = [len(design.channels), len(design.promised), len(design.actions)]
+    of = np.repeat(np.arange(slopes + 5), [*sizes, *[1] * slopes, 1, width])
+
+    def values(means: list[float], slope: float, level: float, correction: float) -> Float64Array:
+        return np.array([*means, *[slope] * slopes, level, correction])
+
     # Assumptions may prove too narrow, never too wide: precision at most as configured.
     return Groups(
         of=of.astype(np.int64),
-        precision=np.r_[1.0, 1.0, _FIRST_ACTION, guess],
-        least=np.r_[_WEAKEST, _WEAKEST, _LEAST_ACTION, np.where(slope_like, _LEAST_ACTION, _LEVEL)],
-        most=np.r_[1.0, 1.0, _STRONGEST, np.where(slope_like, _STRONGEST, _LEVEL)],
-        behind=np.r_[0.0, 0.0, 0.0, np.where(slope_like, _BEHIND_SLOPE, 0.0)],
+        precision=values([1.0, 1.0, _FIRST_ACTION], _FIRST_SLOPE, _LEVEL, _FIRST_CORRECTION),
+        least=values([_WEAKEST, _WEAKEST, _LEAST_ACTION], _LEAST_ACTION, _LEVEL, _LEAST_ACTION),
+        most=values([1.0, 1.0, _STRONGEST], _STRONGEST, _LEVEL, _STRONGEST),
+        behind=values([0.0, 0.0, 0.0], _BEHIND_SLOPE, 0.0, 1.0),
     )
 
 
