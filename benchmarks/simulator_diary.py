@@ -64,11 +64,11 @@ def read_diary(
             seen[day] = ORDERED
         elif day < days and kind == VISIT and seen[day] == NOTHING and not _is_click(log, at):
             seen[day] = VISITED
-    app = (log.changes.flags[0] & reach.app_flags) != 0
+    app = (log.changes[0].flags & reach.app_flags) != 0
     left = -1
     for row in range(1, log.cursor[CHANGES]):
-        if app and left < 0 and (log.changes.flags[row] & reach.app_flags) == 0:
-            left = _local_day(clock, me.zone, log.changes.at[row]) - first
+        if app and left < 0 and (log.changes[row].flags & reach.app_flags) == 0:
+            left = _local_day(clock, me.zone, log.changes[row].at) - first
     known, own, fatigue, evening = _effects(log, reach, habits, contact)
     return Diary(seen, contact, app, left, known, own, fatigue, evening)
 

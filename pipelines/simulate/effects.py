@@ -99,7 +99,7 @@ def effect_of(
     shift += habits.effect_spread * mood[TEMPER]
     if len(law.regions) > 0:
         seen = observe(mood, reach, law, day)
-        added = law.regions[region_of(seen), place] + law.spread * mood[TEMPER]
+        added = law.regions[region_of(seen), place] + law.spread[place] * mood[TEMPER]
         return 0.0, habits.effect_scale * added
     if len(law.weights) > 0:
         seen = observe(mood, reach, law, day)
@@ -119,6 +119,15 @@ def observe_all(
 ) -> None:
     """Fill `out`, shape (n, len(OBSERVABLES)); NaN for those not yet there."""
     for row in range(len(moods)):
-        out[row] = np.nan
+        out[row, :] = np.nan
         if present[row]:
             out[row] = observe(moods[row], reach, law, day)
+
+
+@njit(cache=True)
+def regions_of(seen: NDArray[np.float64]) -> NDArray[np.int64]:
+    """The region of each row of observables, shape (n,)."""
+    regions = np.empty(len(seen), dtype=np.int64)
+    for row in range(len(seen)):
+        regions[row] = region_of(seen[row])
+    return regions

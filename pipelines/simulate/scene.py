@@ -76,7 +76,7 @@ class EffectLaw(NamedTuple):
         rows where effects do not depend on observables.
     regions : shape (regions, actions), hazard per day added in each region of observables;
         no rows where effects are shifts.
-    spread : hazard per day added per unit of temper, with `regions`.
+    spread : hazard per day added per unit of temper, with `regions`; shape (actions,).
     order_size : middling amount of an order, the measure of what a customer spends.
     discount, voucher : share and money taken off an order that redeems the offer, (offers,).
     dip, training : log-hazard missing after such an order, and learnt waiting, (offers,).
@@ -85,7 +85,7 @@ class EffectLaw(NamedTuple):
 
     weights: Floats
     regions: Floats
-    spread: float
+    spread: Floats
     order_size: float
     discount: Floats
     voucher: Floats
