@@ -188,6 +188,9 @@ def test_every_loss_is_counted(home: Config, tmp_path: Path) -> None:
         )
     )
     assert len(counts.notes()) >= 8
+    tried = {found.sample.actions[code] for code in found.sample.action if code >= 0}
+    assert set(found.untried) == set(found.sample.actions) - tried
+    assert ("phone/none" in found.untried) == ("phone/none" in found.notes()[-1])
     assert all(name not in " ".join(counts.notes()) for name in names)
 
 

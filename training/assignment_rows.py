@@ -47,6 +47,20 @@ class EffectRows:
     stage: NDArray[np.int16]
     silence_days: Float64Array
 
+    @property
+    def untried(self) -> tuple[str, ...]:
+        """Actions that no row of `sample` was assigned: nothing is measured of them."""
+        tried = np.unique(self.sample.action)
+        names = self.sample.actions
+        return tuple(name for code, name in enumerate(names) if code not in tried)
+
+    def notes(self) -> tuple[str, ...]:
+        """What a reader should know, one sentence each."""
+        if not self.untried or not len(self.sample):
+            return self.counts.notes()
+        listed = ", ".join(self.untried)
+        return (*self.counts.notes(), f"Never tried, so still as assumed: {listed}.")
+
 
 @dataclass(frozen=True, slots=True)
 class BucketRows:
