@@ -6,6 +6,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from features.arrow_columns import (
@@ -24,17 +26,20 @@ from features.local_day import local_midnight_us
 from features.progress import Progress, silent
 from features.warehouse import Warehouse
 from pipelines.config import Config
+from pipelines.effect_rows import read_assigned
 from pipelines.empty_days import DayCounts
 from pipelines.engine import iterate_buckets
 from scoring.eligibility import required_flags
 from scoring.pressure import count_contacts
 from scoring.reachability import PROFILE_COLUMNS, read_reachability
+from training.assignment_log import AssignedRows
 from training.contact_rows import (
     OTHER_CONTACT,
     PRE_DAYS,
     ContactRows,
     SentContacts,
     StudySetting,
+    Trials,
     collect_contact_rows,
     concat_contact_rows,
     sample_uncontacted,
@@ -56,7 +61,15 @@ CUSTOMERS = 20_000
 UNCONTACTED_ROWS = 100_000
 """Most rows without contact that are compared."""
 
-_CONTACT_COLUMNS = ("customer_id", "contact_id", "channel", "offer", "arrived_at", "sent_at")
+_CONTACT_COLUMNS = (
+    "customer_id",
+    "contact_id",
+    "channel",
+    "offer",
+    "list_row_id",
+    "arrived_at",
+    "sent_at",
+)
 _NO_OFFER = "none"
 
 
@@ -183,16 +196,19 @@ def read_contact_rows(
     progress : told after each bucket.
     """
     at_most = -(-CUSTOMERS // warehouse.n_buckets)
+    assigned = read_assigned(config, warehouse)
 
     def of_bucket(bucket: int) -> ContactRows:
         history = reader.read(bucket)
         history = select_customers(history, lowest_hashes(customer_hashes(history), at_most))
         contacts = _columns(warehouse, inputs, "contacts", bucket, _CONTACT_COLUMNS)
+        own = assigned.take(assigned.bucket == bucket)
         profiles = _columns(warehouse, inputs, "customers", bucket, PROFILE_COLUMNS)
         return collect_contact_rows(
             history,
             sent_contacts(config, contacts, history, known_before_us=setting.known_before_us),
             _open_channels(config, profiles, history, setting.as_ofs),
+            find_trials(own, contacts, history),
             setting=setting,
         )
 
@@ -238,6 +254,19 @@ def sent_contacts(
         sent_at=sent[rows],
         action=np.where(named, action, OTHER_CONTACT).astype(np.int16),
     )
+
+
+def find_trials(assigned: AssignedRows, contacts: Any, history: History) -> Trials:
+    """When customers were assigned, and when a contact named the list row it came from."""
+    listed = contacts.filter(pc.is_valid(contacts["list_row_id"]))
+    who = pa.chunked_array([assigned.customer_id]) if len(assigned) else listed["customer_id"][:0]
+    customer = np.concatenate(
+        [_codes(who, history.names), _codes(listed["customer_id"], history.names)]
+    )
+    at = np.concatenate([assigned.assigned_us, time_values(listed["sent_at"])])
+    known = np.flatnonzero(customer != NO_CODE)
+    rows = known[np.lexsort((at[known], customer[known]))]
+    return Trials(customer_offsets(customer[rows], history.n_customers), at[rows])
 
 
 def _codes(column: Any, known: Any) -> NDArray[np.int32]:

@@ -37,6 +37,11 @@ def render_contact_study(report: "ContactStudyReport", console: Console) -> None
             f"Left out, no channel open: {study.counts.unreachable:,} of "
             f"{study.counts.considered:,} dormant customers at cutoffs."
         )
+    if study.counts.on_trial:
+        console.print(
+            f"Left out, on a list of winback or in an experiment then: {study.counts.on_trial:,}; "
+            "those are learnt from with the propensities that were logged."
+        )
     _render_dirt(study, console)
     prior = study.prior
     weight = f"weight {prior.weight:g}" if prior.weight else "weight 0"

@@ -16,11 +16,14 @@ from small_shop import DAY_US, START_US, shop_events
 from typer.testing import CliRunner
 
 from features.errors import UsageError
+from features.history_reader import HistoryReader
+from features.warehouse import Warehouse
 from pipelines import contact_study
 from pipelines.cli import app
 from pipelines.config import Config
 from pipelines.contact_study import ContactStudyReport, run_contact_study
-from pipelines.contact_study_rows import choose_cutoffs, sent_contacts
+from pipelines.contact_study_rows import choose_cutoffs, find_trials, sent_contacts
+from pipelines.effect_rows import read_assigned
 from pipelines.empty_days import DayCounts
 from pipelines.render_contact_study import render_contact_study
 from pipelines.tracking import connect
@@ -119,9 +122,6 @@ def test_contacts_after_the_as_of_are_not_read(shop: Config) -> None:
 
 
 def test_the_last_known_version_of_a_contact_counts(shop: Config) -> None:
-    from features.history_reader import HistoryReader
-    from features.warehouse import Warehouse
-
     warehouse = Warehouse.open(shop.warehouse_path, n_buckets=shop.storage.buckets)
     history = HistoryReader(warehouse, spec=shop.feature_spec()).read(0)
     who = history.customer_id[0]
@@ -152,6 +152,37 @@ def test_the_last_known_version_of_a_contact_counts(shop: Config) -> None:
     assert found.sent_at.tolist() == [4, 5, 11]
     assert found.action.tolist() == [email, OTHER_CONTACT, email + offers.index("coupon")]
     assert found.offsets[1] == 3
+
+
+def test_who_is_on_a_list_or_in_an_experiment_is_not_studied_too(shop: Config) -> None:
+    warehouse = Warehouse.open(shop.warehouse_path, n_buckets=shop.storage.buckets)
+    history = HistoryReader(warehouse, spec=shop.feature_spec()).read(0)
+    who = history.customer_id[:3].tolist()
+    contacts = pa.table(
+        {
+            "customer_id": [who[0], who[0], who[1], "stranger"],
+            "list_row_id": ["list/1", None, "list/2", "list/3"],
+            "sent_at": pa.array([30, 40, 20, 50], pa.timestamp("us", tz="UTC")),
+        }
+    )
+    nobody = read_assigned(shop, warehouse)
+    found = find_trials(nobody, contacts, history)
+    assert found.at.tolist() == [30, 20]
+    assert found.offsets[:4].tolist() == [0, 1, 2, 2]
+    assigned = replace(
+        nobody,
+        customer_id=pa.array([who[2], who[0]], pa.string()),
+        row_id=pa.array(["x/1", "x/2"], pa.string()),
+        bucket=np.zeros(2, dtype=np.int32),
+        assigned_us=np.array([7, 9], dtype=np.int64),
+        expires_us=np.array([70, 90], dtype=np.int64),
+        arrived_us=np.array([7, 9], dtype=np.int64),
+        action=np.array([0, -1], dtype=np.int16),
+        propensity=np.array([0.5, 0.5]),
+        experiment=np.zeros(2, dtype=np.int32),
+    )
+    more = find_trials(assigned, contacts, history)
+    assert more.at.tolist() == [9, 30, 20, 7]
 
 
 def test_without_contacts_or_channels_there_is_nothing_to_study(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
-from contact_world import ACTIONS, QUICK, contact_world
 
+from benchmarks.contact_worlds import ACTIONS, QUICK, contact_world
 from features.errors import DataError
 from training.contact_propensity import (
     PropensityPlan,
@@ -9,8 +9,10 @@ from training.contact_propensity import (
     estimate_propensities,
     fit_propensities,
     judge_calibration,
+    with_estimated_propensities,
 )
 from training.contact_rows import ContactRows
+from training.effect_sample import EffectSample
 
 PLAN = QUICK.propensity
 
@@ -101,3 +103,27 @@ def test_assignments_that_are_all_the_same_have_no_propensity() -> None:
                 as_of_us=rows.as_of_us,
                 actions=ACTIONS,
             )
+
+
+def test_a_sample_without_propensities_gets_estimated_ones() -> None:
+    rows = contact_world(1500, seed=8, rule="observed")
+    n = len(rows)
+    sample = EffectSample(
+        x=rows.x.astype(np.float64),
+        feature_names=rows.feature_names,
+        log_odds0=np.zeros(n),
+        order_value=np.ones(n),
+        action=rows.action,
+        propensity=np.full(n, np.nan),
+        returned=rows.returned,
+        profit=np.zeros(n),
+        left=np.zeros(n, dtype=np.int8),
+        cluster=rows.cluster,
+        as_of_us=rows.as_of_us,
+        actions=ACTIONS,
+    )
+    whole, found = with_estimated_propensities(sample, PLAN)
+    assert np.array_equal(whole.propensity, found.propensity)
+    assert np.isnan(sample.propensity).all()
+    idle = whole.action == -1
+    assert np.corrcoef(whole.propensity[idle], whole.x[idle, 0])[0, 1] < -0.9

@@ -16,6 +16,7 @@ from training.contact_rows import (
     ContactRows,
     SentContacts,
     StudySetting,
+    Trials,
     collect_contact_rows,
     concat_contact_rows,
     own_signs,
@@ -58,6 +59,11 @@ def sent(history: History, contacts: list[tuple[int, float, int]]) -> SentContac
     )
 
 
+def trials(history: History, listed: list[tuple[int, float]]) -> Trials:
+    found = sent(history, [(who, at, 0) for who, at in listed])
+    return Trials(found.offsets, found.sent_at)
+
+
 def all_open(history: History, cutoffs: int) -> np.ndarray:
     return np.ones((history.n_customers, cutoffs, 2), dtype=np.bool_)
 
@@ -67,11 +73,14 @@ def collect(
     contacts: list[tuple[int, float, int]],
     plan: StudySetting,
     is_open: np.ndarray | None = None,
+    listed: list[tuple[int, float]] | None = None,
 ) -> ContactRows:
     history = history_of(events_table(rows), spec=CHANNELS_SPEC)
     if is_open is None:
         is_open = all_open(history, len(plan.as_ofs))
-    return collect_contact_rows(history, sent(history, contacts), is_open, setting=plan)
+    return collect_contact_rows(
+        history, sent(history, contacts), is_open, trials(history, listed or []), setting=plan
+    )
 
 
 BUYERS = [
@@ -145,6 +154,13 @@ def test_contacts_that_are_not_configured_are_kept_and_counted() -> None:
     assert rows.counts.other_contact == 1
 
 
+def test_who_was_listed_or_assigned_then_is_left_out_and_counted() -> None:
+    for at, left_out in ((97.9, False), (98.0, True), (101.9, True), (102.0, False)):
+        rows = collect(BUYERS, [(0, 101.0, 0)], setting(100), listed=[(0, at), (1, 50.0)])
+        assert len(rows) == (1 if left_out else 2), at
+        assert rows.counts.on_trial == int(left_out)
+
+
 def shop_pieces(table: pa.Table) -> ContactRows:
     history = history_of(table, spec=CHANNELS_SPEC)
     rng = np.random.default_rng(1)
@@ -156,7 +172,7 @@ def shop_pieces(table: pa.Table) -> ContactRows:
     ]
     plan = setting(200, 214, 228)
     return collect_contact_rows(
-        history, sent(history, contacts), all_open(history, 3), setting=plan
+        history, sent(history, contacts), all_open(history, 3), trials(history, []), setting=plan
     )
 
 

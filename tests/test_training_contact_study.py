@@ -2,8 +2,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from contact_world import ACTIONS, QUICK, SHIFTS, TINY, contact_world, true_shift
 
+from benchmarks.contact_worlds import ACTIONS, QUICK, SHIFTS, TINY, contact_world, true_shift
 from training.contact_rows import OTHER_CONTACT, UNKNOWN
 from training.contact_study import ContactStudy, study_rows
 from training.contact_verdict import StudyPlan

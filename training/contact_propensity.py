@@ -1,7 +1,7 @@
 """How likely each action was, given what was known of the customer: the propensities."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import lightgbm as lgb
@@ -13,7 +13,8 @@ from features.errors import DataError, describe
 from models.calibration import choose_method, fit_calibration
 from models.forest import ForestSettings
 from training.contact_rows import OTHER_CONTACT
-from training.effect_sample import NO_CONTACT
+from training.effect_sample import NO_CONTACT, EffectSample
+from training.labels import DAY_US
 from training.linear_start import LinearLogOdds, fit_linear_start
 from training.metrics import METRICS, judge
 
@@ -280,6 +281,34 @@ def estimate_propensities(
         floored=int(np.count_nonzero(own < floor)),
         calibration=judge_calibration(found, as_of_us),
     )
+
+
+def with_estimated_propensities(
+    sample: EffectSample, plan: PropensityPlan | None = None
+) -> tuple[EffectSample, EstimatedPropensities]:
+    """Rows that came without propensities, with estimated ones, and what is known of these.
+
+    Parameters
+    ----------
+    sample : rows whose propensities nobody knows; those it has are replaced.
+    plan : as in `estimate_propensities`.
+
+    Raises
+    ------
+    DataError : all rows were assigned the same.
+    """
+    begin = sample.as_of_us.min(initial=np.iinfo(np.int64).max)
+    date = (sample.as_of_us - begin) / DAY_US
+    known = np.column_stack([sample.x, sample.log_odds0, sample.order_value, date])
+    found = estimate_propensities(
+        known.astype(np.float32),
+        sample.action,
+        cluster=sample.cluster,
+        as_of_us=sample.as_of_us,
+        actions=sample.actions,
+        plan=plan,
+    )
+    return replace(sample, propensity=found.propensity), found
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,6 +86,20 @@ class SentContacts:
 
 
 @dataclass(frozen=True, slots=True)
+class Trials:
+    """When a bucket's customers were listed by winback or assigned in an imported experiment.
+
+    Attributes
+    ----------
+    offsets : customer i owns rows offsets[i]:offsets[i + 1], shape (n_customers + 1,).
+    at : us, UTC, ascending within a customer, shape (n,).
+    """
+
+    offsets: Int64Array
+    at: Int64Array
+
+
+@dataclass(frozen=True, slots=True)
 class RowCounts:
     """Customers at cutoffs that a study met, and what became of them.
 
@@ -93,6 +107,8 @@ class RowCounts:
     ----------
     considered : dormant (or at risk, where they are listed too) at a cutoff.
     unreachable : left out, no channel was open to them.
+    on_trial : left out, listed by winback or assigned in an experiment around then: effects
+        are learnt from those with the propensities that were logged, and not twice.
     closed_channel : contacted through a channel that the customer record closes; kept, but
         as no action of the study.
     other_contact : contacted in a channel or with an offer that is not configured; kept so too.
@@ -100,6 +116,7 @@ class RowCounts:
 
     considered: int = 0
     unreachable: int = 0
+    on_trial: int = 0
     closed_channel: int = 0
     other_contact: int = 0
 
@@ -175,7 +192,12 @@ def concat_contact_rows(pieces: Sequence[ContactRows]) -> ContactRows:
 
 
 def collect_contact_rows(
-    history: History, sent: SentContacts, open_channels: BoolArray, *, setting: StudySetting
+    history: History,
+    sent: SentContacts,
+    open_channels: BoolArray,
+    trials: Trials,
+    *,
+    setting: StudySetting,
 ) -> ContactRows:
     """Rows of one bucket at all cutoffs.
 
@@ -185,6 +207,7 @@ def collect_contact_rows(
     sent : contacts of its customers that were known before `known_before_us`.
     open_channels : the customer record, as known at the cutoff, lets the channel be used;
         shape (n_customers, n_cutoffs, n_channels).
+    trials : lists and experiments that its customers were on.
     setting : cutoffs, windows and actions.
     """
     spec, stages = setting.spec, setting.stages
@@ -201,6 +224,8 @@ def collect_contact_rows(
         sent.offsets, sent.sent_at, sent.action, customer, as_of, *windows
     )
     reachable = possible.any(axis=1)
+    tried = reachable & _any_around(trials.offsets, trials.at, customer, as_of, setting.decision_us)
+    kept = reachable & ~tried
     action, closed = _without_closed(action, possible)
     pre = _pre_periods(states, chosen, setting)
     x, x_before, names, known = _features(history, states, chosen, pre, setting)
@@ -232,11 +257,12 @@ def collect_contact_rows(
         counts=RowCounts(
             considered=len(action),
             unreachable=int(np.count_nonzero(~reachable)),
-            closed_channel=int(np.count_nonzero(closed & reachable)),
-            other_contact=int(np.count_nonzero((action == OTHER_CONTACT) & ~closed & reachable)),
+            on_trial=int(np.count_nonzero(tried)),
+            closed_channel=int(np.count_nonzero(closed & kept)),
+            other_contact=int(np.count_nonzero((action == OTHER_CONTACT) & ~closed & kept)),
         ),
     )
-    return rows.take(np.flatnonzero(reachable))
+    return rows.take(np.flatnonzero(kept))
 
 
 def sample_uncontacted(rows: ContactRows, at_most: int) -> ContactRows:
@@ -376,3 +402,20 @@ def _first_contact(
             at += 1
         later[row] = at < last and sent_at[at] < as_of[row] + reach
     return chosen, later
+
+
+@njit(cache=True, nogil=True)
+def _any_around(
+    offsets: Int64Array,
+    at: Int64Array,
+    customer: Int64Array,
+    as_of: Int64Array,
+    reach: int,
+) -> BoolArray:
+    """Whether a row's customer has an instant in [as_of - reach, as_of + reach)."""
+    found = np.zeros(len(customer), dtype=np.bool_)
+    for row in range(len(customer)):
+        first, last = offsets[customer[row]], offsets[customer[row] + 1]
+        place = first + np.searchsorted(at[first:last], as_of[row] - reach)
+        found[row] = place < last and at[place] < as_of[row] + reach
+    return found

@@ -1,4 +1,4 @@
-"""Logs of contacts whose effects are known, for tests of what is inferred from them."""
+"""Small logs of contacts whose effects are known, to test what is inferred from them."""
 
 from typing import Literal
 
