@@ -6,9 +6,9 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.special import expit, logit
 
-from training.contact_propensity import PropensityPlan
 from training.contact_rows import ContactRows
 from training.contact_verdict import StudyPlan
+from training.propensity_forests import PropensityPlan
 
 ACTIONS = ("email/none", "email/coupon", "sms/none", "sms/coupon")
 SHIFTS = np.array([0.3, 0.6, 0.0, 0.5])

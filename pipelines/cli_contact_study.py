@@ -14,8 +14,12 @@ def contact_study(
         typer.Option(help="Local date; only what arrived before it is used. Default: all data."),
     ] = None,
     weight: Annotated[
-        float, typer.Option(help="What an observed contact counts of a randomised one, 0 to 1.")
-    ] = 0.2,
+        float | None,
+        typer.Option(
+            help="What an observed contact counts of a randomised one, 0 to 1. Default: "
+            "effects.observational_weight."
+        ),
+    ] = None,
     track: Annotated[bool, typer.Option("--mlflow/--no-mlflow", help="Log to MLflow.")] = True,
     as_json: Json = False,
 ) -> None:

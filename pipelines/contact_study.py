@@ -17,17 +17,13 @@ from pipelines.contact_study_runs import log_contact_study
 from pipelines.observation import plan_run
 from pipelines.tracking import check_reachable
 from scoring.gain import list_actions
-from training.contact_propensity import PropensityPlan
-from training.contact_rows import StudySetting
+from training.contact_cutoffs import StudySetting
 from training.contact_study import ContactStudy, nothing_to_study, study_rows
 from training.contact_verdict import StudyPlan
 from training.folds import Folds
 from training.labels import DAY_US
-from training.observational_prior import (
-    OBSERVATIONAL_WEIGHT,
-    check_weight,
-    discount_prior,
-)
+from training.observational_prior import check_weight, discount_prior
+from training.propensity_forests import PropensityPlan
 
 REPORT_SCHEMA = 1
 TASK = "studying past contacts"
@@ -100,7 +96,7 @@ def run_contact_study(
     config: Config,
     *,
     as_of: date | None = None,
-    weight: float = OBSERVATIONAL_WEIGHT,
+    weight: float | None = None,
     track: bool = True,
     now: datetime,
     progress: Progress = silent,
@@ -111,7 +107,7 @@ def run_contact_study(
     ----------
     config : the configuration.
     as_of : local date; null as in `winback train`.
-    weight : what an observed contact counts of a randomised one.
+    weight : what an observed contact counts of a randomised one; null: as configured.
     track : log to MLflow.
     now : the present instant, for "today".
     progress : told what is being done.
@@ -123,6 +119,7 @@ def run_contact_study(
     DataError : no events, or too short a history.
     """
     start = perf_counter()
+    weight = config.effects.observational_weight if weight is None else weight
     check_weight(weight)
     if track:
         check_reachable(config)
@@ -172,7 +169,7 @@ def study_contacts(
     *,
     folds: Folds,
     first_us: int,
-    weight: float = OBSERVATIONAL_WEIGHT,
+    weight: float,
     progress: Progress = silent,
 ) -> tuple[ContactStudy, StudySetting]:
     """Study the contacts of a training run.

@@ -33,14 +33,16 @@ from scoring.eligibility import required_flags
 from scoring.pressure import count_contacts
 from scoring.reachability import PROFILE_COLUMNS, read_reachability
 from training.assignment_log import AssignedRows
-from training.contact_rows import (
-    OTHER_CONTACT,
+from training.contact_cutoffs import (
     PRE_DAYS,
-    ContactRows,
     SentContacts,
     StudySetting,
     Trials,
     collect_contact_rows,
+)
+from training.contact_rows import (
+    OTHER_CONTACT,
+    ContactRows,
     concat_contact_rows,
     sample_uncontacted,
 )

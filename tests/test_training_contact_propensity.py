@@ -4,8 +4,6 @@ import pytest
 from benchmarks.contact_worlds import ACTIONS, QUICK, contact_world
 from features.errors import DataError
 from training.contact_propensity import (
-    PropensityPlan,
-    customer_parts,
     estimate_propensities,
     fit_propensities,
     judge_calibration,
@@ -13,6 +11,7 @@ from training.contact_propensity import (
 )
 from training.contact_rows import ContactRows
 from training.effect_sample import EffectSample
+from training.propensity_forests import PropensityPlan, customer_parts
 
 PLAN = QUICK.propensity
 

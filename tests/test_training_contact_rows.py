@@ -9,17 +9,19 @@ from small_shop import DAY_US, SPEC, STAGES, START_US, events_table, history_of,
 
 from features.history import History
 from features.stage import Stage
+from training.contact_cutoffs import (
+    SentContacts,
+    StudySetting,
+    Trials,
+    collect_contact_rows,
+    own_signs,
+)
 from training.contact_propensity import fit_propensities
 from training.contact_rows import (
     OTHER_CONTACT,
     UNKNOWN,
     ContactRows,
-    SentContacts,
-    StudySetting,
-    Trials,
-    collect_contact_rows,
     concat_contact_rows,
-    own_signs,
     sample_uncontacted,
 )
 from training.contact_verdict import StudyPlan

@@ -9,9 +9,9 @@ from scipy.optimize import brentq
 from scipy.special import expit, logit
 
 from models.forest import ForestSettings, Sample, fit_forest
-from training.contact_propensity import GROWN, customer_parts
 from training.linear_start import fit_linear_start
 from training.overlap import Comparison
+from training.propensity_forests import GROWN, customer_parts
 
 Float64Array = NDArray[np.float64]
 Float32Array = NDArray[np.float32]

@@ -4,19 +4,24 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-import lightgbm as lgb
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import logit, softmax
+from scipy.special import logit
 
 from features.errors import DataError, describe
 from models.calibration import choose_method, fit_calibration
-from models.forest import ForestSettings
 from training.contact_rows import OTHER_CONTACT
 from training.effect_sample import NO_CONTACT, EffectSample
 from training.labels import DAY_US
-from training.linear_start import LinearLogOdds, fit_linear_start
 from training.metrics import METRICS, judge
+from training.propensity_forests import (
+    GROWN,
+    NONE,
+    PropensityPlan,
+    channel_places,
+    customer_parts,
+    fit_factors,
+)
 
 Float64Array = NDArray[np.float64]
 Float32Array = NDArray[np.float32]
@@ -26,13 +31,6 @@ Int8Array = NDArray[np.int8]
 UInt64Array = NDArray[np.uint64]
 BoolArray = NDArray[np.bool_]
 
-NONE = 0
-"""The place of "no contact" among the classes; action a has place a + 1."""
-
-GROWN = (0.0, 0.3, 1.0)
-"""Shares of the trees that are tried; the one that predicts other customers best is kept. Trees
-that fit chance would make the calibration flatten what the regression has found."""
-
 _INSIDE = 1e-6
 _FEWEST_TO_CALIBRATE = 20
 _STEEP_ENOUGH = 0.1
@@ -40,44 +38,6 @@ _STEEP_ENOUGH = 0.1
 
 _FITTED_SHARE = 0.7
 """Share of the cutoffs, the earlier ones, that a calibration is fitted on before it is judged."""
-
-
-@dataclass(frozen=True, slots=True)
-class PropensityPlan:
-    """How propensities are fitted.
-
-    Attributes
-    ----------
-    floor : smallest propensity that is believed; of an action rarer than ten times that, a
-        tenth of its own share.
-    folds : parts of the customers; each is predicted by a model of the others.
-    contact_rounds, channel_rounds, offer_rounds : trees for "contacted at all?", "in which
-        channel?" and "with which offer?".
-    threads, seed : of LightGBM.
-    """
-
-    floor: float = 0.01
-    folds: int = 3
-    contact_rounds: int = 60
-    channel_rounds: int = 40
-    offer_rounds: int = 20
-    threads: int = 1
-    seed: int = 20260101
-
-    def forest(self, rounds: int) -> ForestSettings:
-        """LightGBM settings: shallow trees, as propensities near 0 and 1 cost most."""
-        return ForestSettings(
-            learning_rate=0.1,
-            num_leaves=8,
-            min_data_in_leaf=100,
-            feature_fraction=0.6,
-            bagging_fraction=1.0,
-            lambda_l2=10.0,
-            extra_trees=False,
-            max_rounds=rounds,
-            threads=self.threads,
-            seed=self.seed,
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,25 +104,10 @@ class EstimatedPropensities:
     calibration: tuple[ClassCalibration, ...]
 
 
-def customer_parts(cluster: UInt64Array, parts: int) -> Int64Array:
-    """A part for each row; all rows of a customer share it, whatever the order of rows."""
-    mixed = cluster.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-    return np.asarray((mixed >> np.uint64(40)) % np.uint64(parts), dtype=np.int64)
-
-
 def classes_of(action: Int16Array, n_actions: int) -> Int64Array:
     """The class of each row: 0 for no contact, a + 1 for action a, A + 1 for other contacts."""
     codes = np.where(action == OTHER_CONTACT, n_actions, action).astype(np.int64)
     return codes - NO_CONTACT
-
-
-def channel_places(actions: Sequence[str]) -> tuple[Int64Array, ...]:
-    """The classes of each channel's actions, which stand together."""
-    channels = [name.split("/", 1)[0] for name in actions]
-    return tuple(
-        np.flatnonzero([name == channel for name in channels]) + 1
-        for channel in dict.fromkeys(channels)
-    )
 
 
 def fit_propensities(
@@ -205,7 +150,7 @@ def fit_propensities(
     tried = np.zeros((len(GROWN), len(action), len(names)))
     for fold in range(plan.folds):
         out = part == fold
-        fitted = _fit_factors(x[~out], classes[~out], places, len(names), plan)
+        fitted = fit_factors(x[~out], classes[~out], places, len(names), plan)
         for at, grown in enumerate(GROWN):
             found = fitted.predict(
                 x[out], places, n_classes=len(names), grown=grown, threads=plan.threads
@@ -309,137 +254,6 @@ def with_estimated_propensities(
         plan=plan,
     )
     return replace(sample, propensity=found.propensity), found
-
-
-@dataclass(frozen=True, slots=True)
-class _Choice:
-    """A forest, perhaps on top of a regression, over the kinds that occurred; none where one did.
-
-    `shares` has one entry per kind that there is, those that never occurred here included.
-    """
-
-    start: LinearLogOdds | None
-    booster: Any
-    kinds: Int64Array
-    shares: Float64Array
-
-    def predict(self, x: Float32Array, *, grown: float, threads: int) -> Float64Array:
-        """Probability of each kind from this share of the trees, shape (n, kinds)."""
-        probability = np.broadcast_to(self.shares, (len(x), len(self.shares))).copy()
-        rounds = 0 if self.booster is None else round(grown * self.booster.current_iteration())
-        if not len(x) or (rounds == 0 and self.start is None):
-            return probability
-        scores = np.zeros((len(x), 1))
-        if rounds:
-            trees = self.booster.predict(
-                x, raw_score=True, num_iteration=rounds, num_threads=threads
-            )
-            scores = np.asarray(trees).reshape(len(x), -1)
-        if self.start is not None:
-            scores = scores + self.start.scores(x)
-        if scores.shape[1] == 1:
-            scores = np.column_stack([np.zeros(len(x)), scores])
-        found = softmax(scores, axis=1)
-        # The little that the shares leave to kinds never seen stays theirs.
-        probability[:, self.kinds] = self.shares[self.kinds].sum() * found
-        return probability
-
-
-@dataclass(frozen=True, slots=True)
-class _Factors:
-    """The three factors of a propensity, learnt on one part of the customers.
-
-    Attributes
-    ----------
-    contacted : "no" and "yes".
-    channel : the configured channels, then any other contact.
-    offers : of each channel, the configured offers.
-    """
-
-    contacted: _Choice
-    channel: _Choice
-    offers: tuple[_Choice, ...]
-
-    def predict(
-        self,
-        x: Float32Array,
-        places: Sequence[Int64Array],
-        *,
-        n_classes: int,
-        grown: float,
-        threads: int,
-    ) -> Float64Array:
-        """Probability of each class before calibration, shape (n, classes).
-
-        `places` holds the classes of each channel's actions, `grown` is the share of the
-        trees that is used.
-        """
-        chance = self.contacted.predict(x, grown=grown, threads=threads)
-        channel = self.channel.predict(x, grown=grown, threads=threads) * chance[:, 1:]
-        probability = np.zeros((len(x), n_classes))
-        probability[:, NONE] = chance[:, 0]
-        for at, (classes, choice) in enumerate(zip(places, self.offers, strict=True)):
-            offer = choice.predict(x, grown=grown, threads=threads)
-            probability[:, classes] = channel[:, [at]] * offer
-        if channel.shape[1] > len(places):
-            probability[:, -1] = channel[:, -1]
-        return probability
-
-
-def _fit_factors(
-    x: Float32Array,
-    classes: Int64Array,
-    places: Sequence[Int64Array],
-    n_classes: int,
-    plan: PropensityPlan,
-) -> _Factors:
-    channel_of = np.full(n_classes, len(places), dtype=np.int64)
-    for at, of_channel in enumerate(places):
-        channel_of[of_channel] = at
-    contact = classes != NONE
-    n_channels = len(places) + int(sum(map(len, places)) + 1 < n_classes)
-    channel = channel_of[classes]
-
-    def offer(at: int, of_channel: Int64Array) -> _Choice:
-        rows = contact & (channel == at)
-        kinds = classes[rows] - of_channel[0]
-        # Offers are told apart by few rows, in which a regression would mostly fit noise.
-        settings = plan.forest(plan.offer_rounds)
-        return _fit_choice(x[rows], kinds, len(of_channel), settings, linear=False)
-
-    return _Factors(
-        contacted=_fit_choice(x, contact.astype(np.int64), 2, plan.forest(plan.contact_rounds)),
-        channel=_fit_choice(
-            x[contact], channel[contact], n_channels, plan.forest(plan.channel_rounds)
-        ),
-        offers=tuple(offer(at, of_channel) for at, of_channel in enumerate(places)),
-    )
-
-
-def _fit_choice(
-    x: Float32Array,
-    kind: Int64Array,
-    n_kinds: int,
-    settings: ForestSettings,
-    *,
-    linear: bool = True,
-) -> _Choice:
-    """Which of several kinds, given that it is one of them."""
-    counts = np.bincount(kind, minlength=n_kinds).astype(np.float64)
-    # A kind that these customers never met may still have happened to others.
-    shares = (counts + 0.5) / (counts + 0.5).sum()
-    kinds = np.flatnonzero(counts)
-    if len(kinds) < 2:
-        return _Choice(None, None, kinds, shares)
-    labels = np.searchsorted(kinds, kind)
-    start = fit_linear_start(x, labels) if linear else None
-    parameters = settings.parameters(len(kind)) | {"metric": "none", "max_bin": 63}
-    if len(kinds) > 2:
-        parameters |= {"objective": "multiclass", "num_class": len(kinds)}
-    first = None if start is None else start.scores(x).ravel(order="F")
-    data = lgb.Dataset(x, label=labels, init_score=first, params=parameters)
-    booster = lgb.train(parameters, data, num_boost_round=settings.max_rounds)
-    return _Choice(start, booster, kinds, shares)
 
 
 def _masked(probability: Float64Array, allowed: BoolArray) -> Float64Array:

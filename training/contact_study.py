@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from training.contact_effects import ShiftEstimate, estimate_shift, predict_uncontacted
 from training.contact_propensity import (
-    NONE,
     ClassCalibration,
     Propensities,
     fit_propensities,
@@ -28,6 +27,7 @@ from training.effect_sample import NO_CONTACT
 from training.observational_prior import ObservationalPrior
 from training.overlap import Comparison, compare, report_overlap
 from training.placebo import Placebo
+from training.propensity_forests import NONE
 
 Float64Array = NDArray[np.float64]
 Float32Array = NDArray[np.float32]

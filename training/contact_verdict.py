@@ -7,10 +7,10 @@ from typing import Any, Literal
 import numpy as np
 
 from training.contact_effects import ShiftEstimate
-from training.contact_propensity import PropensityPlan
 from training.observational_prior import OBSERVATIONAL_WEIGHT, ObservationalPrior, Verdict
 from training.overlap import Overlap
 from training.placebo import LARGEST_MISSED, Placebo
+from training.propensity_forests import PropensityPlan
 
 
 @dataclass(frozen=True, slots=True)
