@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -129,7 +129,7 @@ def run_demo(
     home, notes = choose_home(folder, plan)
     if not (home / CONFIG_NAME).exists():
         write_config(preset, home)
-    (home / _PLAN_NAME).write_text(json.dumps(_plain_plan(plan), indent=2) + "\n")
+    (home / _PLAN_NAME).write_text(json.dumps(plan.facts(), indent=2) + "\n")
     config = load_config(home)
     raw = home / _RAW_NAME
     watch = _Stopwatch()
@@ -178,10 +178,6 @@ def _simulate(plan: SimulationPlan, raw: Path, progress: Progress) -> Simulation
     )
 
 
-def _plain_plan(plan: SimulationPlan) -> dict[str, Any]:
-    return {**asdict(plan), "end": plan.end.isoformat()}
-
-
 def choose_home(folder: Path, plan: SimulationPlan) -> tuple[Path, list[str]]:
     """The folder itself, or one inside it if another demo lives there."""
     written = folder / _PLAN_NAME
@@ -196,7 +192,7 @@ def choose_home(folder: Path, plan: SimulationPlan) -> tuple[Path, list[str]]:
                 )
             )
         return folder, []
-    if json.loads(written.read_text()) == _plain_plan(plan):
+    if json.loads(written.read_text()) == plan.facts():
         return folder, ["The folder of an earlier demo with the same arguments is used again."]
     name = f"{plan.preset}-{plan.end}-{plan.customers}x{plan.days}-seed{plan.seed}"
     note = f"{folder} holds another demo, so this one works in {folder / name}."

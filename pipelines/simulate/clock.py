@@ -45,12 +45,15 @@ class Season:
     peak_day : day of the year at which it peaks.
     weekdays : factor per weekday, Monday first.
     promotions : (month, first day, last day, factor).
+    blocks : factors of stretches of equal length that fill the whole time, such as one per
+        four weeks; for calibration to real data.
     """
 
     yearly: float
     peak_day: int
     weekdays: tuple[float, ...]
     promotions: tuple[tuple[int, int, int, float], ...] = ()
+    blocks: tuple[float, ...] = (1.0,)
 
     def factors(self, first_day: date, days: int) -> NDArray[np.float64]:
         """Factor per day, shape (days,)."""
@@ -62,7 +65,8 @@ class Season:
         for month, first, last, factor in self.promotions:
             inside = [d.month == month and first <= d.day <= last for d in dates]
             promotion[np.array(inside)] = factor
-        return np.asarray(wave * weekday * promotion, dtype=np.float64)
+        block = np.array(self.blocks)[np.arange(days) * len(self.blocks) // days]
+        return np.asarray(wave * weekday * promotion * block, dtype=np.float64)
 
 
 def lay_out_calendar(
