@@ -32,6 +32,10 @@ tell: most are nothing, a few are large (a prior with the tails of Student's t).
 
 _FIRST_CORRECTION = 100.0
 
+_BEHIND_ASSUMED = 2.0
+"""Shifts of the assumed size that stand beside those seen: few channels and offers tell little of
+how wrong assumptions are, and one lucky return must not undo the only offer's."""
+
 _LEVEL = 1.0
 """Precision of the shift that corrects the natural return's level in the sample."""
 
@@ -173,7 +177,7 @@ def _groups(design: EffectDesign, width: int) -> Groups:
         precision=values([1.0, 1.0, _FIRST_ACTION], _FIRST_SLOPE, _LEVEL, _FIRST_CORRECTION),
         least=values([_WEAKEST, _WEAKEST, _LEAST_ACTION], _LEAST_ACTION, _LEVEL, _LEAST_ACTION),
         most=values([1.0, 1.0, _STRONGEST], _STRONGEST, _LEVEL, _STRONGEST),
-        behind=values([0.0, 0.0, 0.0], _BEHIND_SLOPE, 0.0, 1.0),
+        behind=values([_BEHIND_ASSUMED, _BEHIND_ASSUMED, 0.0], _BEHIND_SLOPE, 0.0, 1.0),
     )
 
 
