@@ -1,9 +1,10 @@
 """The served artefact: a folder of text files whose every byte is checked before use.
 
 Nothing of winback's own classes is pickled, so a bundle outlives any refactoring:
-model.txt (LightGBM's text), ladder.json (the other rungs, calibrations, which one serves)
-or hazards.json (bins of days and their hazards), features.json (specification and feature
-manifest), metrics.json and manifest.json (sizes and SHA-256 of the others, what it is).
+model.txt (LightGBM's text), ladder.json (the other rungs, calibrations, which one serves),
+hazards.json (bins of days and their hazards) or effect.json and attrition.json (effects of
+contact, chances of losing a channel), features.json (specification and feature manifest),
+metrics.json and manifest.json (sizes and SHA-256 of the others, what it is).
 """
 
 import hashlib
@@ -21,6 +22,7 @@ from features.errors import ArtifactError, describe
 from features.manifest import feature_manifest, manifest_digest
 from features.spec import FeatureSpec
 from features.stage import Stage
+from models.attrition import AttritionModel, attrition_from_json
 from models.bundle_folder import (
     folder_fault,
     json_bytes,
@@ -28,6 +30,7 @@ from models.bundle_folder import (
     read_folder,
     write_folder,
 )
+from models.contact_effect import ContactEffect, contact_effect_from_json
 from models.customer_value import CustomerValue
 from models.forest import read_forest
 from models.ladder import Ladder, ladder_from_json
@@ -41,12 +44,20 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 """The two models that decide a night; each has a population of its own."""
 
 RETURN_TIME: Literal["return_time"] = "return_time"
-AnyKind = Literal["dormancy_risk", "natural_return", "return_time"]
+CONTACT_EFFECT: Literal["contact_effect"] = "contact_effect"
+AnyKind = Literal["dormancy_risk", "natural_return", "return_time", "contact_effect"]
 ALL_KINDS: tuple[AnyKind, ...] = get_args(AnyKind)
 
 _PARTS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(KINDS, ("features.json", "ladder.json", "metrics.json", "model.txt")),
     RETURN_TIME: ("features.json", "hazards.json", "metrics.json", "model.txt"),
+    CONTACT_EFFECT: (
+        "attrition.json",
+        "effect.json",
+        "features.json",
+        "metrics.json",
+        "model.txt",
+    ),
 }
 
 
@@ -149,7 +160,24 @@ class ReturnTimeBundle(Origin):
         return str(_manifest(self)["digest"])
 
 
-AnyBundle = Bundle | ReturnTimeBundle
+@dataclass(frozen=True, slots=True)
+class EffectBundle(Origin):
+    """What contacts change, and how likely they lose the channel."""
+
+    effect: ContactEffect
+    attrition: AttritionModel
+
+    @property
+    def kind(self) -> Literal["contact_effect"]:
+        """Always "contact_effect"."""
+        return CONTACT_EFFECT
+
+    def digest(self) -> str:
+        """Hex SHA-256 over all files: equal models have equal digests."""
+        return str(_manifest(self)["digest"])
+
+
+AnyBundle = Bundle | ReturnTimeBundle | EffectBundle
 
 
 def stages_digest(stages: Sequence[Stage]) -> str:
@@ -216,7 +244,14 @@ def load_bundle(folder: Path) -> AnyBundle:
     }
     if manifest["kind"] == RETURN_TIME:
         return ReturnTimeBundle(**origin, model=return_time_from_parts(contents))
-    forest = read_forest(contents["model.txt"].decode("utf-8"))
+    text = contents["model.txt"].decode("utf-8")
+    if manifest["kind"] == CONTACT_EFFECT:
+        return EffectBundle(
+            **origin,
+            effect=contact_effect_from_json(json.loads(contents["effect.json"]), text),
+            attrition=attrition_from_json(json.loads(contents["attrition.json"])),
+        )
+    forest = read_forest(text)
     ladder = ladder_from_json(json.loads(contents["ladder.json"]), forest)
     return Bundle(**origin, kind=manifest["kind"], ladder=ladder)
 
@@ -246,6 +281,13 @@ def _contents(bundle: AnyBundle) -> dict[str, bytes]:
     }
     if isinstance(bundle, ReturnTimeBundle):
         return {**common, **bundle.model.to_parts()}
+    if isinstance(bundle, EffectBundle):
+        return {
+            **common,
+            "attrition.json": json_bytes(bundle.attrition.to_json()),
+            "effect.json": json_bytes(bundle.effect.to_json()),
+            "model.txt": bundle.effect.trees_text.encode("utf-8"),
+        }
     return {
         **common,
         "ladder.json": json_bytes(bundle.ladder.to_json()),

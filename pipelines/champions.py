@@ -5,7 +5,15 @@ from tempfile import TemporaryDirectory
 from typing import Any, Literal, overload
 
 from features.errors import ArtifactError, describe
-from models.bundle import AnyBundle, AnyKind, Bundle, Kind, ReturnTimeBundle, load_bundle
+from models.bundle import (
+    AnyBundle,
+    AnyKind,
+    Bundle,
+    EffectBundle,
+    Kind,
+    ReturnTimeBundle,
+    load_bundle,
+)
 from pipelines.config import Config
 from pipelines.local_champion import keep_copy, read_copy, sound_copy
 from pipelines.tracking import (
@@ -41,6 +49,10 @@ def champion(config: Config, kind: Kind) -> tuple[Bundle, str, Source]: ...
 def champion(
     config: Config, kind: Literal["return_time"]
 ) -> tuple[ReturnTimeBundle, str, Source]: ...
+@overload
+def champion(
+    config: Config, kind: Literal["contact_effect"]
+) -> tuple[EffectBundle, str, Source]: ...
 @overload
 def champion(config: Config, kind: AnyKind) -> tuple[AnyBundle, str, Source]: ...
 def champion(config: Config, kind: AnyKind) -> tuple[AnyBundle, str, Source]:

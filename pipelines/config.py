@@ -24,6 +24,7 @@ from features.stage import Stage
 from pipelines.config_faults import nearest_name, non_finite_faults, one_of, section_faults
 from pipelines.config_rules import rule_faults
 from scoring.policy import Caps, Channel, Experiment, ListRules, Offer
+from training.effect_plan import EffectPlan
 from training.plan import TrainingPlan
 
 CONFIG_NAME = "winback.toml"
@@ -103,6 +104,7 @@ _SECTIONS: dict[str, Any] = {
     "experiment": Experiment,
     "list": ListRules,
     "training": TrainingPlan,
+    "effects": EffectPlan,
 }
 _OPTIONAL: dict[str, Any] = {
     "storage": {},
@@ -113,6 +115,7 @@ _OPTIONAL: dict[str, Any] = {
     "experiment": {},
     "list": {},
     "training": {},
+    "effects": {},
     "offers": {"none": {"label": "no offer"}},
 }
 
@@ -135,6 +138,7 @@ class Config:
     experiment: Experiment
     list: ListRules
     training: TrainingPlan
+    effects: EffectPlan
 
     @property
     def warehouse_path(self) -> str:

@@ -228,7 +228,7 @@ def _policies(
     rows: PolicyRows, request: PolicyRequest, effects: Sequence[LoadedEffect], config: Config
 ) -> list[ScoredPolicy]:
     listed = [list_policy(rows, request)] if request.lists else []
-    models = [effect_policy(rows, one.effect, config, name=one.label) for one in effects]
+    models = [effect_policy(rows, one.effects, config, name=one.label) for one in effects]
     return [*listed, *models, *(rule_policy(rows, text) for text in request.rules)]
 
 

@@ -25,7 +25,7 @@ from pipelines.nightly_inputs import (
 from scoring.arms import SENT_ARMS
 from scoring.eligibility import stage_channel_order
 from scoring.exclusion_words import explain_code
-from scoring.gain import Actions, expected_gains, shifted_probability
+from scoring.gain import Actions
 from scoring.night import (
     EXCLUSIONS,
     NightPolicy,
@@ -94,6 +94,7 @@ class _Case:
     actions: Actions
     blocks: tuple[str | None, ...]
     gains: NDArray[np.float64]
+    contacted: NDArray[np.float64]
     allowed: NDArray[np.bool_]
 
 
@@ -106,21 +107,22 @@ def _weigh(
     decision: Mapping[str, Any],
 ) -> _Case:
     order_values = np.array([decision["order_value"]])
-    night = decide_night(one, policy, order_values=order_values)
+    believed = models.believed(policy)
+    night = decide_night(one, policy, effects=believed, order_values=order_values)
     first = np.array([0])
     blocks: tuple[str | None, ...] = ()
-    gains, allowed = np.zeros(0), np.zeros(0, dtype=np.bool_)
+    gains, contacted, allowed = np.zeros(0), np.zeros(0), np.zeros(0, dtype=np.bool_)
     if one.stage[0] >= 0:
         found, _ = look_at_channels(one, first, policy)
         blocks = tuple(found.names[code] or None for code in found.code[0])
         if not np.isnan(one.p_natural[0]):
             allowed = allowed_actions(found.is_open, one.stage, policy)[0]
-            gains = expected_gains(
-                one.p_natural,
-                order_value=order_values,
-                gross_margin=policy.gross_margin,
-                actions=night.actions,
-            )[0]
+            weighed = believed.weigh(
+                one.p_natural, one.effect_x, names=one.effect_names, actions=night.actions
+            )
+            terms = night.actions.terms(policy.gross_margin)
+            gains = weighed.gains(order_value=order_values, terms=terms)[0]
+            contacted = weighed.contacted()[0]
     return _Case(
         config=config,
         policy=policy,
@@ -131,6 +133,7 @@ def _weigh(
         actions=night.actions,
         blocks=blocks,
         gains=gains,
+        contacted=contacted,
         allowed=allowed,
     )
 
@@ -228,7 +231,7 @@ def _best_of_channel(case: _Case, channel: int) -> int | None:
 
 
 def _action_views(case: _Case, p_natural: float) -> tuple[ActionView, ...]:
-    contacted = shifted_probability(np.array([p_natural]), case.actions.shift)
+    contacted = case.contacted
     views = []
     for action in range(len(case.gains)):
         channel, offer = _pair(case, action)

@@ -2,7 +2,7 @@
 
 from features.errors import ArtifactError, describe
 from features.spec import FeatureSpec
-from models.bundle import AnyBundle, stages_digest
+from models.bundle import AnyBundle, EffectBundle, stages_digest
 from pipelines.config import Config
 
 _RETRAIN = (
@@ -22,7 +22,8 @@ _PLACES = {
 def configuration_differences(config: Config, bundle: AnyBundle) -> tuple[str, ...]:
     """What differs from the configuration a model was trained with; empty if it can serve.
 
-    Feature inputs, the ladder and the label window decide; money, caps and offers do not.
+    Feature inputs, the ladder and the label window decide; money and caps do not, offers only
+    for effects of contact.
     """
     different = _spec_differences(config.feature_spec(), bundle.spec)
     if bundle.stages_digest != stages_digest(config.stages):
@@ -31,6 +32,8 @@ def configuration_differences(config: Config, bundle: AnyBundle) -> tuple[str, .
         different.append(f"windows.gap_days (trained with {bundle.gap_days:g})")
     if bundle.horizon_days != config.windows.horizon_days:
         different.append(f"windows.horizon_days (trained with {bundle.horizon_days:g})")
+    if isinstance(bundle, EffectBundle) and bundle.effect.design.offers != tuple(config.offers):
+        different.append("offers")
     return tuple(different)
 
 

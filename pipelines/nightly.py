@@ -119,7 +119,8 @@ def run_nightly(
     earlier = read_earlier_lists(warehouse, policy, control_days=config.control_days)
     scored = hold_to_earlier_lists(scored, earlier, policy)
     members = holdout.members(scored, day)
-    night = decide_night(scored, policy, is_holdout=members)
+    effects = models.believed(policy)
+    night = decide_night(scored, policy, effects=effects, is_holdout=members)
     provenance = provenance_of(config, models)
     told = _tell_listed(config, scorer, scored, night, progress=progress)
     table = build_rows(
@@ -148,6 +149,7 @@ def run_nightly(
                 unreported=earlier.unreported,
                 contamination=find_contamination(warehouse, policy, ghosts=earlier.ghosts),
                 no_return_time=models.absence,
+                no_effects=models.assumption,
                 now=now,
             ),
         ),

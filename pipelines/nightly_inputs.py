@@ -1,6 +1,6 @@
 """What a night starts from: its as-of, the tables as they are, and both champions."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Generic, TypeVar
 from zoneinfo import ZoneInfo
@@ -9,10 +9,11 @@ from features.errors import ArtifactError, DataError, describe
 from features.history_reader import HistoryReader
 from features.local_day import local_midnight_us
 from features.warehouse import Warehouse
-from models.bundle import RETURN_TIME, Bundle, ReturnTimeBundle
+from models.bundle import CONTACT_EFFECT, RETURN_TIME, Bundle, EffectBundle, ReturnTimeBundle
 from pipelines.config import Config
 from pipelines.model_check import check_bundle
 from pipelines.registry import Source, champion
+from scoring.effects import NightEffects, assumed_effects
 from scoring.eligibility import required_flags
 from scoring.list_rows import Provenance
 from scoring.night import NightPolicy
@@ -22,7 +23,7 @@ CONFIG_HASH_DIGITS = 16
 INPUT_TABLES = ("contacts", "customers", "events")
 
 
-AnyServed = TypeVar("AnyServed", Bundle, ReturnTimeBundle)
+AnyServed = TypeVar("AnyServed", Bundle, ReturnTimeBundle, EffectBundle)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,18 +49,37 @@ class Champions:
     risk, natural : the two that decide it.
     return_time : says when customers would be back; None if there is none that serves.
     absence : why there is none, in a sentence.
+    effects : says what contacts change; None if the configuration's assumptions serve.
+    assumption : why they do, in a sentence.
     """
 
     risk: ChampionModel[Bundle]
     natural: ChampionModel[Bundle]
     return_time: ChampionModel[ReturnTimeBundle] | None = None
     absence: str | None = None
+    effects: ChampionModel[EffectBundle] | None = None
+    assumption: str | None = None
 
     @property
-    def in_use(self) -> tuple[ChampionModel[Bundle] | ChampionModel[ReturnTimeBundle], ...]:
-        """All of them, the return-time model last."""
-        two = (self.risk, self.natural)
-        return two if self.return_time is None else (*two, self.return_time)
+    def in_use(
+        self,
+    ) -> tuple[
+        ChampionModel[Bundle] | ChampionModel[ReturnTimeBundle] | ChampionModel[EffectBundle], ...
+    ]:
+        """All of them, the two that decide a night first."""
+        further = [one for one in (self.return_time, self.effects) if one is not None]
+        return (self.risk, self.natural, *further)
+
+    def believed(self, policy: NightPolicy) -> NightEffects:
+        """What the night believes of contacts: measured where a model says so."""
+        assumed = assumed_effects(policy.channels, policy.offers)
+        if self.effects is None:
+            return assumed
+        bundle = self.effects.bundle
+        # Assumptions are read from the configuration, which may have changed since.
+        still_assumed = set(bundle.effect.evidence) == {"rules"}
+        effect = assumed.effect if still_assumed else bundle.effect
+        return NightEffects(effect=effect, attrition=bundle.attrition)
 
 
 def list_day(config: Config, as_of: date | None, *, now: datetime) -> date:
@@ -148,7 +168,8 @@ def nothing_arrived(day: date) -> DataError:
 def load_champions(config: Config) -> Champions:
     """The champions, checked against the configuration.
 
-    A night does without the return-time model where there is none, or none that serves.
+    A night does without the models of return times and of effects where there are none, or
+    none that serve: the configuration's assumptions stand for the effects then.
 
     Raises
     ------
@@ -159,16 +180,23 @@ def load_champions(config: Config) -> Champions:
     check_bundle(config, risk, place="champion of dormancy_risk")
     natural, natural_version, natural_source = champion(config, "natural_return")
     check_bundle(config, natural, place="champion of natural_return")
-    two = (
+    champions = Champions(
         ChampionModel(risk, version, source),
         ChampionModel(natural, natural_version, natural_source),
     )
     try:
         when, version, source = champion(config, RETURN_TIME)
         check_bundle(config, when, place="champion of return_time")
+        champions = replace(champions, return_time=ChampionModel(when, version, source))
     except ArtifactError as error:
-        return Champions(*two, absence=str(error))
-    return Champions(*two, return_time=ChampionModel(when, version, source))
+        champions = replace(champions, absence=str(error))
+    try:
+        effects, version, source = champion(config, CONTACT_EFFECT)
+        check_bundle(config, effects, place="champion of contact_effect")
+        champions = replace(champions, effects=ChampionModel(effects, version, source))
+    except ArtifactError as error:
+        champions = replace(champions, assumption=str(error))
+    return champions
 
 
 def provenance_of(config: Config, models: Champions) -> Provenance:

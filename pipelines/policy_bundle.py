@@ -2,16 +2,13 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
 
 from features.errors import ArtifactError, describe
-from models.bundle import load_bundle
-from models.contact_effect import ContactEffect
+from models.bundle import CONTACT_EFFECT, AnyBundle, EffectBundle, load_bundle
 from pipelines.champions import CHALLENGER, CHAMPION, fetch_bundle, model_name
 from pipelines.config import Config
 from pipelines.tracking import check_store, connect, find_alias
-
-KIND: Final[Any] = "contact_effect"
+from scoring.effects import NightEffects
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +18,7 @@ class LoadedEffect:
     `trained_until_us` is its training as-of (us, UTC).
     """
 
-    effect: ContactEffect
+    effects: NightEffects
     label: str
     trained_until_us: int
 
@@ -42,20 +39,21 @@ def load_effect(config: Config, asked: str) -> LoadedEffect:
         bundle, label = _registered(config, asked)
     else:
         bundle, label = load_bundle(Path(asked)), f"model {Path(asked).name}"
-    if bundle.kind != KIND:
+    if not isinstance(bundle, EffectBundle):
         raise ArtifactError(
             describe(
                 f"--model {asked}",
                 f"it is a model of {bundle.kind.replace('_', ' ')}",
                 expected="a model of contact effects",
-                fix=f"name the folder of a {KIND} bundle",
+                fix=f"name the folder of a {CONTACT_EFFECT} bundle",
             )
         )
-    return LoadedEffect(bundle.effect, label, bundle.trained_until_us)
+    effects = NightEffects(bundle.effect, bundle.attrition)
+    return LoadedEffect(effects, label, bundle.trained_until_us)
 
 
-def _registered(config: Config, alias: str) -> tuple[Any, str]:
-    name = model_name(config, KIND)
+def _registered(config: Config, alias: str) -> tuple[AnyBundle, str]:
+    name = model_name(config, CONTACT_EFFECT)
     check_store(config)
     with connect(config, patient=False) as client:
         found = find_alias(client, name, alias)
@@ -68,4 +66,4 @@ def _registered(config: Config, alias: str) -> tuple[Any, str]:
                     fix="run `winback train`, or name a bundle's folder",
                 )
             )
-        return fetch_bundle(config, client, KIND, found), f"{alias} {found.version}"
+        return fetch_bundle(config, client, CONTACT_EFFECT, found), f"{alias} {found.version}"

@@ -4,19 +4,17 @@ import numpy as np
 from scipy.special import expit
 
 from features.errors import ArtifactError, describe
-from models.action_value import ActionTerms, expected_gains
-from models.contact_effect import ContactEffect
 from pipelines.config import Config
-from pipelines.effect_rows import action_prices
 from pipelines.policy_rows import PolicyRows
 from pipelines.policy_sources import ScoredPolicy
+from scoring.effects import NightEffects
 from scoring.gain import list_actions
 from training.effect_sample import NO_CONTACT
 from training.policy_support import Policy
 
 
 def effect_policy(
-    rows: PolicyRows, effect: ContactEffect, config: Config, *, name: str
+    rows: PolicyRows, effects: NightEffects, config: Config, *, name: str
 ) -> ScoredPolicy:
     """Contact each row with the action that promises most, nobody for whom none promises any.
 
@@ -25,7 +23,7 @@ def effect_policy(
     Parameters
     ----------
     rows : the assignments, with features as the effect was learnt on.
-    effect : shifts of the return's log-odds.
+    effects : what contacts change, and how likely they lose the channel.
     config : prices of the actions.
     name : how reports call the policy.
 
@@ -33,7 +31,7 @@ def effect_policy(
     ------
     ArtifactError : the effect is of other actions or features than the configured ones.
     """
-    sample = rows.sample
+    sample, effect = rows.sample, effects.effect
     if effect.actions != sample.actions:
         raise ArtifactError(
             describe(
@@ -54,19 +52,12 @@ def effect_policy(
                 fix="run `winback train` with this configuration",
             )
         )
-    shifts = effect.means(sample.log_odds0, sample.x)
-    prices = action_prices(config)
-    gains = expected_gains(
-        expit(sample.log_odds0),
-        expit(sample.log_odds0[:, None] + shifts),
-        order_value=sample.order_value,
-        attrition_cost=list_actions(config.channels, config.offers).attrition_cost,
-        terms=ActionTerms(
-            discount=prices.discount,
-            cost_on_return=prices.cost_on_return,
-            contact_cost=prices.contact_cost,
-            gross_margin=prices.gross_margin,
-        ),
+    actions = list_actions(config.channels, config.offers)
+    weighed = effects.weigh(
+        expit(sample.log_odds0), sample.x, names=sample.feature_names, actions=actions
+    )
+    gains = weighed.gains(
+        order_value=sample.order_value, terms=actions.terms(config.business.gross_margin)
     )
     gains = np.where(rows.closed, -np.inf, gains)
     best, score = gains.argmax(axis=1).astype(np.int16), gains.max(axis=1, initial=-np.inf)

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from features.errors import ArtifactError, describe
-from models.bundle import ALL_KINDS, KINDS, RETURN_TIME, AnyBundle, AnyKind
+from models.bundle import ALL_KINDS, KINDS, AnyBundle, AnyKind
 from pipelines.champions import CHALLENGER, CHAMPION, fetch_bundle, model_name
 from pipelines.config import Config
 from pipelines.local_champion import keep_copy
@@ -63,8 +63,8 @@ def give_aliases(
 
     They become champions if `promote` asks for it, or if a present champion of the two that
     decide a night is missing or cannot serve this configuration: nights would fail until
-    somebody moved the alias. A return-time model goes with them; where none serves yet it
-    is champion at once, for nights do without it until then.
+    somebody moved the alias. Models of return times and of effects go with them; where none
+    serves yet one is champion at once, for nights do without it until then.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ def give_aliases(
     crowned = {
         kind: version
         for kind, version in versions.items()
-        if wins or (kind == RETURN_TIME and not incumbents[kind].serves)
+        if wins or (kind not in KINDS and not incumbents[kind].serves)
     }
     for kind, version in versions.items():
         if kind not in crowned:
@@ -187,7 +187,7 @@ def _crown(config: Config, client: Any, versions: Mapping[AnyKind, Any]) -> None
 
 
 def _challengers(config: Config, client: Any) -> dict[AnyKind, Any]:
-    """The challenger of each kind, all of one run; a run need not have a return-time model."""
+    """The challenger of each kind, all of one run; a run need not have more than the two."""
     found: dict[AnyKind, Any] = {}
     absent = []
     for kind in ALL_KINDS:
@@ -207,9 +207,8 @@ def _challengers(config: Config, client: Any) -> dict[AnyKind, Any]:
             )
         )
     runs = {version.run_id for kind, version in found.items() if kind in KINDS}
-    if RETURN_TIME in found and found[RETURN_TIME].run_id not in runs:
-        # Left from an earlier run: what challenges now came without one.
-        del found[RETURN_TIME]
+    # What is left from an earlier run goes: what challenges now came without one.
+    found = {kind: v for kind, v in found.items() if kind in KINDS or v.run_id in runs}
     if len(runs) > 1:
         versions = [f"{model_name(config, kind)} version {v.version}" for kind, v in found.items()]
         raise ArtifactError(

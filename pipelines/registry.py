@@ -12,6 +12,7 @@ from features.manifest import feature_manifest
 from models.bundle import AnyBundle, save_bundle
 from pipelines.champions import CHAMPION, Source, artifact_path, champion, model_name
 from pipelines.config import Config
+from pipelines.effect_record import EffectRecord, effect_figures
 from pipelines.local_champion import keep_copy
 from pipelines.plots import draw_plots
 from pipelines.promotion import Registration, give_aliases, promote_challengers
@@ -45,6 +46,7 @@ class TrainingRecord:
     promote : make the new versions champion even if there is one.
     tuning : the search for settings, whose trials become nested runs.
     return_time : the return-time model; None where too little was known for one.
+    effects : the model of what contacts change.
     """
 
     models: tuple[TrainedModel, ...]
@@ -53,11 +55,13 @@ class TrainingRecord:
     promote: bool
     tuning: TuningReport | None = None
     return_time: ReturnTimeRecord | None = None
+    effects: EffectRecord | None = None
 
     @property
-    def results(self) -> tuple[TrainedModel | ReturnTimeRecord, ...]:
-        """All that is registered, the return-time model last."""
-        return self.models if self.return_time is None else (*self.models, self.return_time)
+    def results(self) -> tuple[TrainedModel | ReturnTimeRecord | EffectRecord, ...]:
+        """All that is registered, the two models that decide a night first."""
+        further = [one for one in (self.return_time, self.effects) if one is not None]
+        return (*self.models, *further)
 
 
 def record(config: Config, training: TrainingRecord, *, run_name: str) -> tuple[Registration, ...]:
@@ -90,6 +94,8 @@ def record(config: Config, training: TrainingRecord, *, run_name: str) -> tuple[
             figures = [pair for model in training.models for pair in _figures(model.report)]
             if training.return_time is not None:
                 figures += return_time_figures(training.return_time.report)
+            if training.effects is not None:
+                figures += effect_figures(training.effects.report)
             log_metrics(client, run_id, figures)
             _log_audit(client, run_id, training.report.get("audit"))
             if training.tuning is not None:
@@ -180,7 +186,8 @@ def _write_artifacts(training: TrainingRecord, folder: Path) -> None:
         (folder / "audit.json").write_text(text + "\n")
     for one in training.results:
         save_bundle(one.bundle, folder / artifact_path(one.bundle.kind))
-        _write_importance(one, folder / f"importance_{one.bundle.kind}.csv")
+        if not isinstance(one, EffectRecord):
+            _write_importance(one, folder / f"importance_{one.bundle.kind}.csv")
     for model in training.models:
         draw_plots(model.report, folder / "plots")
     if training.return_time is not None:

@@ -10,8 +10,10 @@ from features.history_reader import HistoryReader, learn_vocabulary
 from features.progress import Progress, silent
 from features.warehouse import Warehouse
 from models.bundle import KINDS, Kind, installed_version, stages_digest
+from models.return_probability import ReturnModels
 from pipelines.audit import audit_panel, require_clean
 from pipelines.config import Config
+from pipelines.effect_record import EffectsReport, train_effects
 from pipelines.engine import iterate_buckets
 from pipelines.observation import plan_run
 from pipelines.registry import Registration, TrainingRecord, record
@@ -52,7 +54,8 @@ class TrainReport:
     tuning : the search for settings; None if none was asked for.
     models : one report per model that decides a night.
     return_time : what became of the return-time model, or why there is none.
-    registrations : one per registered model, the return-time model last; a note says why a
+    effects : how the model of what contacts change came about; None without channels.
+    registrations : one per registered model, the deciding ones first; a note says why a
         champion was replaced.
     tracking_uri : where MLflow is, without credentials.
     notes : what a reader should know about the data, one or two sentences each.
@@ -70,6 +73,7 @@ class TrainReport:
     tuning: TuningReport | None
     models: tuple[ModelReport, ...]
     return_time: ReturnTimeReport | Skipped
+    effects: EffectsReport | None
     registrations: tuple[Registration, ...]
     tracking_uri: str
     notes: tuple[str, ...] = ()
@@ -92,6 +96,7 @@ class TrainReport:
             "return_time": {"skipped": self.return_time.reason}
             if isinstance(self.return_time, Skipped)
             else self.return_time.to_json(),
+            "effects": None if self.effects is None else self.effects.to_json(),
             "registrations": [asdict(one) for one in self.registrations],
             "tracking_uri": self.tracking_uri,
             "notes": list(self.notes),
@@ -154,6 +159,16 @@ def run_train(
         plan = tuning.plan
     trained = fit_models(material, plan=plan, progress=progress)
     return_time = fit_return_times(material, plan=plan, progress=progress)
+    risk, natural = (model.bundle for model in trained)
+    effects = train_effects(
+        config,
+        warehouse,
+        inputs,
+        material=material,
+        models=ReturnModels(risk=risk, natural=natural),
+        first_us=dates.first_us,
+        progress=progress,
+    )
     report = TrainReport(
         as_of=dates.until,
         observed_until=last_midnight(folds.observed_until_us, timezone),
@@ -167,6 +182,7 @@ def run_train(
         tuning=tuning,
         models=tuple(model.report for model in trained),
         return_time=return_time if isinstance(return_time, Skipped) else return_time.report,
+        effects=None if effects is None else effects.report,
         registrations=(),
         tracking_uri=shown_uri(config),
         notes=(
@@ -184,6 +200,7 @@ def run_train(
             promote=promote,
             tuning=tuning,
             return_time=None if isinstance(return_time, Skipped) else return_time,
+            effects=effects,
         ),
         run_name=f"train {dates.until.isoformat()}",
     )

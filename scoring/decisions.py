@@ -2,7 +2,6 @@
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from scoring.arms import ARMS
@@ -64,8 +63,8 @@ each channel was worth, null where seats were not priced. `recommended_action` i
 contact arm takes, as "sms/none", whatever the customer's own arm, and "none" for those
 listed on trial: the policy that the list is."""
 
-_EFFECT_RUNG = "priors"
 _FROM_LIST = (
+    "list_row_id",
     "propensity",
     "p_return_contacted",
     "uplift",
@@ -144,8 +143,7 @@ def _assignment_columns(
     action = np.round(assigned_propensity(night, night.listed).action, PROPENSITY_DECIMALS)
     own = {
         "action_propensity": pa.array(action, type=pa.float64(), from_pandas=True),
-        "list_row_id": row_ids(listed),
-        "effect_rung": _constant(_EFFECT_RUNG, listed.num_rows),
+        "effect_rung": _constant(night.effects.effect.rung, listed.num_rows),
         "prices": _constant(None, listed.num_rows),
         "recommended_action": _named(
             night.choices.best_action[night.listed].astype(np.int64) + 1,
@@ -154,12 +152,6 @@ def _assignment_columns(
     }
     columns = {**{name: listed[name].combine_chunks() for name in _FROM_LIST}, **own}
     return {name: column.take(taken) for name, column in columns.items()}
-
-
-def row_ids(listed: pa.Table) -> pa.Array:
-    """The names by which feedback refers to rows of a list: "<list_id>/<rank>"."""
-    ranks = listed["rank"].cast(pa.string())
-    return pc.binary_join_element_wise(listed["list_id"], ranks, "/").combine_chunks()
 
 
 def count_exclusions(night: Night) -> dict[str, int]:

@@ -74,23 +74,6 @@ def night_generator(experiment: Experiment, *, as_of_us: int) -> np.random.Gener
     return np.random.default_rng((words * 2**53).astype(np.uint64))
 
 
-def assumed_shift_draws(
-    shift: Float64Array, *, shift_sd: Float64Array, rng: np.random.Generator
-) -> ShiftDraws:
-    """Draws from the configured assumptions: normal, the same shift for every customer.
-
-    Parameters
-    ----------
-    shift, shift_sd : shape (n_actions,), log-odds.
-    """
-    worlds = rng.normal(shift, shift_sd, size=(POSTERIOR_DRAWS, len(shift)))
-
-    def draw(rows: slice) -> NDArray[np.floating]:
-        return np.repeat(worlds[:, None, :], rows.stop - rows.start, axis=1)
-
-    return draw
-
-
 def best_action_shares(
     shifts: ShiftDraws,
     *,

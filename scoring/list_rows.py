@@ -9,13 +9,13 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from features.local_day import local_midnight_us
 from features.value_tier import tier_names
 from scoring.arms import ARMS, GHOST, Propensities, assignment_propensity
 from scoring.choice import NO_ACTION
-from scoring.gain import NORMAL_95, shifted_probability
 from scoring.night import Night, NightPolicy, customer_zones
 from scoring.reasons import MAX_REASONS
 from scoring.recall_list import (
@@ -31,9 +31,6 @@ from scoring.timing import slot_minute
 
 Float64Array = NDArray[np.float64]
 Int64Array = NDArray[np.int64]
-
-_EVIDENCE = "rules"
-"""Effects are the configuration's assumptions until they are measured."""
 
 _LIST_ID_DIGITS = 12
 
@@ -77,6 +74,7 @@ def build_rows(
     """
     places = night.listed
     rows = night.eligible[places]
+    evidence = night.effects.effect.evidence
     columns: dict[str, Any] = {
         "as_of": np.full(len(rows), policy.as_of_us),
         "rank": np.arange(1, len(rows) + 1, dtype=np.int32),
@@ -85,7 +83,7 @@ def build_rows(
         "value_tier": value_tiers(scored, quantile=policy.rules.tier_quantile)[rows],
         "arm": [ARMS[code] for code in night.draws.arm[places]],
         "propensity": np.round(assigned_propensity(night, places).joint, PROPENSITY_DECIMALS),
-        "evidence": [_EVIDENCE] * len(rows),
+        "evidence": [evidence[code] for code in night.choices.action[places]],
         "model_version": [provenance.model_version] * len(rows),
         "config_hash": [provenance.config_digest] * len(rows),
         **_action_columns(night, places),
@@ -94,12 +92,20 @@ def build_rows(
         **_next_order_columns(rows, returns, policy),
         **_reason_columns(rows, reasons),
     }
-    columns["list_id"] = [""] * len(rows)
+    columns["list_id"] = columns["list_row_id"] = [""] * len(rows)
     table = _to_table(columns, len(rows))
     list_id = identify_list(table, policy=policy, provenance=provenance)
     table = table.set_column(0, SCHEMA.field(0), pa.array([list_id] * len(rows), pa.string()))
+    place = SCHEMA.get_field_index("list_row_id")
+    table = table.set_column(place, SCHEMA.field(place), _row_ids(table))
     check_recall_list(table)
     return table
+
+
+def _row_ids(table: pa.Table) -> pa.Array:
+    """The names by which feedback refers to rows: "<list_id>/<rank>"."""
+    ranks = table["rank"].cast(pa.string())
+    return pc.binary_join_element_wise(table["list_id"], ranks, "/").combine_chunks()
 
 
 def identify_list(table: pa.Table, *, policy: NightPolicy, provenance: Provenance) -> str:
@@ -166,15 +172,9 @@ def _probability_columns(
     scored: ScoredCustomers, night: Night, places: Int64Array
 ) -> dict[str, Any]:
     rows = night.eligible[places]
-    action = night.choices.action[places]
-    shift, spread = night.actions.shift[action], NORMAL_95 * night.actions.shift_sd[action]
-    natural = scored.p_natural[rows]
-
-    def likelihood(by: Float64Array) -> Float64Array:
-        return np.round(shifted_probability(natural, by), PROBABILITY_DECIMALS)
-
-    base = np.round(natural, PROBABILITY_DECIMALS)
-    contacted = likelihood(shift)
+    action = night.choices.action[places].astype(np.int64)
+    base = np.round(scored.p_natural[rows], PROBABILITY_DECIMALS)
+    contacted, low, high = np.round(night.effects.likelihoods(places, action), PROBABILITY_DECIMALS)
     p_dormant = np.round(scored.p_dormant[rows], PROBABILITY_DECIMALS)
 
     def difference(to: Float64Array) -> Float64Array:
@@ -185,8 +185,8 @@ def _probability_columns(
         "p_return_natural": base,
         "p_return_contacted": contacted,
         "uplift": difference(contacted),
-        "uplift_low": difference(likelihood(shift - spread)),
-        "uplift_high": difference(likelihood(shift + spread)),
+        "uplift_low": difference(low),
+        "uplift_high": difference(high),
     }
 
 

@@ -1,7 +1,7 @@
 """One night's decisions: from scored customers to who is listed with which action."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
@@ -11,6 +11,7 @@ from features.stage import Stage
 from models.order_value import return_values, shrink_order_value
 from scoring.arms import ArmDraws, draw_arms
 from scoring.choice import LISTED, OUTCOMES, UNLIMITED, Choices, Limits, choose_actions
+from scoring.effects import ActionEffects, NightEffects, assumed_effects
 from scoring.eligibility import (
     CUSTOMER_CODES,
     OPEN,
@@ -22,14 +23,12 @@ from scoring.eligibility import (
     stage_offers,
 )
 from scoring.exploration import (
-    UNMEASURED,
     Exploration,
-    assumed_shift_draws,
     best_action_shares,
     experiment_in_force,
     night_generator,
 )
-from scoring.gain import Actions, expected_gains, gain_terms, list_actions, log_odds
+from scoring.gain import Actions, gain_terms, list_actions
 from scoring.policy import Caps, Channel, Experiment, ListRules, Offer
 from scoring.reachability import NO_ZONE, Reachability
 from scoring.scored import ScoredCustomers, select_pressure, select_reach
@@ -79,6 +78,7 @@ class Night:
     blocks : why each of their channels is closed; rows as in `asked`.
     eligible : shape (m,), positions of the customers with an open channel.
     order_value : shape (m,), money a return is worth before margin.
+    effects : what each action is expected to change for them.
     gains, allowed : shape (m, n_actions): expected gain of each action, and whether it
         may be taken.
     draws, choices : of the eligible; what chance and the choice gave them.
@@ -92,6 +92,7 @@ class Night:
     eligible: Int64Array
     order_value: Float64Array
     actions: Actions
+    effects: ActionEffects
     gains: Float64Array
     allowed: BoolArray
     draws: ArmDraws
@@ -112,6 +113,7 @@ def decide_night(
     scored: ScoredCustomers,
     policy: NightPolicy,
     *,
+    effects: NightEffects | None = None,
     order_values: Float64Array | None = None,
     is_holdout: BoolArray | None = None,
 ) -> Night:
@@ -121,6 +123,7 @@ def decide_night(
     ----------
     scored : customers in a fixed order (bucket, then id), so that equal inputs give
         equal lists.
+    effects : what contacts change; null means the configuration's assumptions.
     order_values : shape (n,), what a return is worth before margin; null means
         `expected_order_values` of these customers.
     is_holdout : shape (n,), see `scoring.holdout`; null means by the salted hash alone.
@@ -147,15 +150,17 @@ def decide_night(
         order_values = expected_order_values(scored, policy)
     order_value = order_values[eligible]
     actions = list_actions(policy.channels, policy.offers)
-    gains = expected_gains(
+    believed = effects or assumed_effects(policy.channels, policy.offers)
+    weighed = believed.weigh(
         scored.p_natural[eligible],
-        order_value=order_value,
-        gross_margin=policy.gross_margin,
+        scored.effect_x[eligible],
+        names=scored.effect_names,
         actions=actions,
     )
+    gains = weighed.gains(order_value=order_value, terms=actions.terms(policy.gross_margin))
     stage = scored.stage[eligible]
     allowed = allowed_actions(blocks.is_open[reachable], stage, policy)
-    experiment = experiment_in_force(policy.experiment, evidence=(UNMEASURED,))
+    experiment = experiment_in_force(policy.experiment, evidence=believed.effect.evidence)
     draws = draw_arms(
         scored.ids(eligible),
         experiment=experiment,
@@ -172,11 +177,7 @@ def decide_night(
             draw=draws.action,
             on_trial=draws.on_trial,
             weights=_best_shares(
-                scored.p_natural[eligible],
-                order_value=order_value,
-                actions=actions,
-                allowed=allowed,
-                policy=replace(policy, experiment=experiment),
+                weighed, order_value=order_value, actions=actions, allowed=allowed, policy=policy
             ),
             share=experiment.explore_share,
             floor=experiment.propensity_floor,
@@ -192,6 +193,7 @@ def decide_night(
         eligible=eligible,
         order_value=order_value,
         actions=actions,
+        effects=weighed,
         gains=gains,
         allowed=allowed,
         draws=draws,
@@ -202,7 +204,7 @@ def decide_night(
 
 
 def _best_shares(
-    p_natural: Float64Array,
+    weighed: ActionEffects,
     *,
     order_value: Float64Array,
     actions: Actions,
@@ -212,13 +214,15 @@ def _best_shares(
     """How often each action is the best one, where exploration asks for it."""
     if policy.experiment.exploration == "uniform":
         return None
-    rng = night_generator(policy.experiment, as_of_us=policy.as_of_us)
     kept, lost = gain_terms(
-        p_natural, order_value=order_value, gross_margin=policy.gross_margin, actions=actions
+        1.0 / (1.0 + np.exp(-weighed.log_odds0)),
+        order_value=order_value,
+        attrition_cost=weighed.attrition_cost,
+        terms=actions.terms(policy.gross_margin),
     )
     return best_action_shares(
-        assumed_shift_draws(actions.shift, shift_sd=actions.shift_sd, rng=rng),
-        log_odds0=log_odds(p_natural),
+        weighed.draws(night_generator(policy.experiment, as_of_us=policy.as_of_us)),
+        log_odds0=weighed.log_odds0,
         kept=kept,
         lost=lost,
         allowed=allowed,

@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 from features.errors import ArtifactError, describe
 from features.value_tier import VALUE_TIERS
+from models.contact_effect import EVIDENCE
 from scoring.arms import ARMS, SENT_ARMS
 
 BoolArray = NDArray[np.bool_]
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 TIME = pa.timestamp("us", tz="UTC")
-EVIDENCE = ("rules", "response", "uplift")
 
 PROBABILITY_DECIMALS = 6
 PROPENSITY_DECIMALS = 9
@@ -28,6 +28,7 @@ SCHEMA = pa.schema(
         pa.field("list_id", pa.string(), nullable=False),
         pa.field("as_of", TIME, nullable=False),
         pa.field("rank", pa.int32(), nullable=False),
+        pa.field("list_row_id", pa.string(), nullable=False),
         pa.field("customer_id", pa.string(), nullable=False),
         pa.field("stage", pa.string(), nullable=False),
         pa.field("value_tier", pa.string(), nullable=False),

@@ -37,6 +37,8 @@ class ScoredCustomers:
     yearly_spend, yearly_orders : of the last 365 days, spend net of refunds.
     reach, pressure : what records and earlier contacts allow.
     last_event_us : when the latest visible event happened; 0 if there is none.
+    effect_x, effect_names : what effects of contact may depend on, shape (n, F), and what
+        the columns are called; see `models.effect_features`.
     """
 
     customer_id: Any
@@ -53,6 +55,8 @@ class ScoredCustomers:
     reach: Reachability
     pressure: ContactPressure
     last_event_us: int
+    effect_x: Float64Array
+    effect_names: tuple[str, ...]
 
     def __len__(self) -> int:
         return len(self.stage)
@@ -83,6 +87,8 @@ def join_scored(parts: Sequence[ScoredCustomers]) -> ScoredCustomers:
         reach=_join_reach([part.reach for part in parts]),
         pressure=_join_pressure([part.pressure for part in parts]),
         last_event_us=max(part.last_event_us for part in parts),
+        effect_x=joined("effect_x"),
+        effect_names=parts[0].effect_names,
     )
 
 
@@ -103,6 +109,8 @@ def select_scored(scored: ScoredCustomers, rows: NDArray[np.int64]) -> ScoredCus
         reach=select_reach(scored.reach, rows),
         pressure=select_pressure(scored.pressure, rows),
         last_event_us=scored.last_event_us,
+        effect_x=scored.effect_x[rows],
+        effect_names=scored.effect_names,
     )
 
 

@@ -16,6 +16,7 @@ from features.stage_state import StageStates, stage_states
 from features.warehouse import Warehouse
 from models.bundle import Bundle, ReturnTimeBundle
 from models.customer_value import customer_values
+from models.effect_features import effect_features
 from models.order_value import kept_share, net_mean_order
 from models.return_probability import ModelRows, ReturnModels, return_probabilities
 from scoring.pressure import count_contacts
@@ -86,6 +87,8 @@ class Scorer:
             view.history.contacts, n_channels=len(self.risk.spec.channels), as_of_us=self.as_of_us
         )
 
+        effect_x, effect_names = effect_features(natural.values, self.natural.spec)
+
         def column(name: str) -> Float64Array:
             return natural.column(name).astype(np.float64)
 
@@ -104,6 +107,8 @@ class Scorer:
             reach=self._reach(bucket, ids),
             pressure=select_pressure(contacts, states.customer.astype(np.int64)),
             last_event_us=self._last_event_us(view.history),
+            effect_x=effect_x,
+            effect_names=effect_names,
         )
 
     def view(self, bucket: int) -> BucketView:

@@ -8,11 +8,13 @@ from small_log import ACTIONS, draw_customers, draw_log
 from small_shop import BUSINESS
 
 from features.errors import ArtifactError
-from models.contact_effect import ContactEffect, EffectPriors, assumed_effect
+from models.attrition import configured_attrition
+from models.contact_effect import EffectPriors, assumed_effect
 from models.effect_design import EffectBasis
 from pipelines.config import Config, parse_config
 from pipelines.policy_model import effect_policy
 from pipelines.policy_rows import NOT_LISTED, PolicyRows
+from scoring.effects import NightEffects
 from training.effect_sample import NO_CONTACT
 
 CHANNELS = """
@@ -49,7 +51,7 @@ def rows_of(n: int = 200) -> PolicyRows:
     )
 
 
-def effect_of(shifts: list[float]) -> ContactEffect:
+def effect_of(shifts: list[float]) -> NightEffects:
     n = len(shifts)
     priors = EffectPriors(
         mean=np.array(shifts),
@@ -57,7 +59,10 @@ def effect_of(shifts: list[float]) -> ContactEffect:
         offer_sd=np.full(2, 0.1),
         moved=np.zeros(n, dtype=np.bool_),
     )
-    return assumed_effect(priors, channels=("email", "sms"), offers=("none", "coupon"))
+    return NightEffects(
+        assumed_effect(priors, channels=("email", "sms"), offers=("none", "coupon")),
+        configured_attrition(("email", "sms"), [0.0, 0.0]),
+    )
 
 
 def test_the_largest_gain_decides_and_a_loss_is_no_contact(config: Config) -> None:

@@ -109,6 +109,8 @@ def literal_customers(n: int = 40) -> ScoredCustomers:
             control_until_us=np.full(n, NEVER, dtype=np.int64),
         ),
         last_event_us=1,
+        effect_x=np.zeros((n, 0)),
+        effect_names=(),
     )
 
 

@@ -28,6 +28,10 @@ PRE_DAYS = 28
 _CLOCK_CHANGE_US = DAY_US // 12
 """Days of local time differ by an hour or two where clocks change."""
 
+_RULED_BY = ("order_amount_mean",)
+"""Features that rules of contact go by and that hardly tell whether an order was in the
+pre-period; like contact pressure they are those of the cutoff."""
+
 _STATE_NAMES = ("silence_days", "stage", "as_of_days")
 
 
@@ -227,8 +231,8 @@ def _features(
     seen = before >= 0
     earlier = np.zeros_like(values)
     earlier[seen] = effect_features(matrix.values[before[seen]], setting.spec)[0]
-    pressure = [at for at, name in enumerate(names) if "_sent_" in name]
-    earlier[:, pressure] = values[:, pressure]
+    kept = [at for at, name in enumerate(names) if "_sent_" in name or name in _RULED_BY]
+    earlier[:, kept] = values[:, kept]
     return (
         np.column_stack([values, state]).astype(np.float32),
         np.column_stack([earlier, state]).astype(np.float32),

@@ -20,6 +20,8 @@ class EffectPlan:
         these with trees.
     observational_weight : what a row of a log that was not randomised counts against one
         of an experiment's, when it moves an assumption; 0 leaves such logs aside.
+    estimated_propensities : also learn from imported assignments that came without
+        propensities, at estimated ones: for those who know that chance assigned them.
     folds : parts of the customers for cross-fitting.
     max_rows : more assignments are sampled by customer.
     seed : of folds and trees.
@@ -30,6 +32,7 @@ class EffectPlan:
     ridge_from: Annotated[int, Field(ge=1)] = 200
     stack_from: Annotated[int, Field(ge=1)] = 1500
     observational_weight: Annotated[float, Field(ge=0, le=0.3)] = 0.2
+    estimated_propensities: bool = False
     folds: Annotated[int, Field(ge=2, le=10)] = 5
     max_rows: Annotated[int, Field(ge=1000)] = 300_000
     seed: Annotated[int, Field(ge=0)] = 20260101

@@ -36,6 +36,7 @@ class Background:
     unreported : day of an earlier list of which no contact is known.
     contamination : contacts to controls, by channel.
     no_return_time : why no return-time model serves; null if one does.
+    no_effects : why no model of effects serves; null if one does.
     now : the present instant; only an as-of in the future makes a difference.
     """
 
@@ -45,6 +46,7 @@ class Background:
     maps_zones: bool
     unreported: date | None
     no_return_time: str | None
+    no_effects: str | None
     contamination: tuple[Contamination, ...]
     now: datetime
 
@@ -69,6 +71,8 @@ def night_notes(
         )
     if background.no_return_time is not None:
         notes.append(f"The next_order columns are empty: {background.no_return_time}")
+    if policy.channels:
+        notes.append(_effect_note(night, background))
     if not policy.channels:
         notes.append("No channel is configured: the list is empty.")
     notes += _channel_notes(night, policy)
@@ -170,3 +174,27 @@ def _main_reasons(night: Night) -> str:
 
 def _local_date(moment: datetime, zone: str) -> date:
     return moment.astimezone(ZoneInfo(zone)).date()
+
+
+def _effect_note(night: Night, background: Background) -> str:
+    """What the effects on the list rest on, and whether they are proven."""
+    effect = night.effects.effect
+    if background.no_effects is not None:
+        return (
+            "Effects of contact are not proven yet: the configuration's assumptions serve. "
+            f"{background.no_effects}"
+        )
+    measured = [
+        name for name, word in zip(effect.actions, effect.evidence, strict=True) if word == "uplift"
+    ]
+    if not measured:
+        return (
+            "Effects of contact are not proven yet: no action is measured against its control; "
+            "assumptions serve."
+        )
+    left = len(effect.actions) - len(measured)
+    rest = f"; of the other {left} they are assumed, not proven yet" if left else ""
+    return (
+        f"Effects of contact are measured for {len(measured)} of {len(effect.actions)} actions "
+        f"(estimator: {effect.rung.replace('_', ' ')}){rest}."
+    )

@@ -12,7 +12,6 @@ import pyarrow.compute as pc
 from scoring.arms import ARMS, EXPLORE, GHOST, SENT_ARMS
 from scoring.choice import NO_ACTION
 from scoring.decisions import count_channel_blocks, count_exclusions
-from scoring.gain import shifted_probability
 from scoring.night import Night
 from scoring.scored import ScoredCustomers
 
@@ -162,7 +161,7 @@ def _cost_per_return(scored: ScoredCustomers, night: Night) -> float | None:
     places = night.listed[night.draws.arm[night.listed] < GHOST]
     action, actions = night.choices.action[places], night.actions
     natural = scored.p_natural[night.eligible[places]]
-    contacted = shifted_probability(natural, actions.shift[action])
+    contacted = night.effects.contacted()[places, action]
     given = actions.discount[action] * night.order_value[places] + actions.cost_on_return[action]
     returns = float((contacted - natural).sum())
     cost = float((actions.contact_cost[action] + contacted * given).sum())
