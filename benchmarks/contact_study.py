@@ -150,7 +150,7 @@ def shop_bars(shops: dict[str, dict[str, Any]]) -> Iterator[Bar]:
 def small_bars(small: dict[str, dict[str, float]]) -> Iterator[Bar]:
     """What the small logs must show."""
     # Placebos of random contacts pass at 95 %, give or take three standard errors of the share.
-    error = 3.0 * np.sqrt(0.05 * 0.95 / small["random"]["placebos"])
+    error = float(3.0 * np.sqrt(0.05 * 0.95 / small["random"]["placebos"]))
     rate = small["random"]["placebo_passed"]
     yield Bar("random contacts: placebo passed", rate, 0.95 - error, "at least")
     yield Bar("random contacts: placebo passed", rate, 0.95 + error, "at most")

@@ -64,6 +64,7 @@ def contact_world(
         possible=np.ones((n, len(ACTIONS)), dtype=np.bool_),
         returned=(rng.uniform(size=n) < chance).astype(np.int8),
         before=(rng.uniform(size=n) < before).astype(np.int8),
+        testable=np.ones(n, dtype=np.bool_),
         later=np.zeros(n, dtype=np.bool_),
         cluster=hashes[owner],
         as_of_us=(rng.integers(0, 20, size=n) * 7 * DAY_US).astype(np.int64),

@@ -42,6 +42,11 @@ def render_contact_study(report: "ContactStudyReport", console: Console) -> None
             f"Left out, on a list of winback or in an experiment then: {study.counts.on_trial:,}; "
             "those are learnt from with the propensities that were logged."
         )
+    if study.counts.untestable:
+        console.print(
+            f"Left out, of stages where every sign of life ends silence: "
+            f"{study.counts.untestable:,}; no placebo could test what is said of them."
+        )
     _render_dirt(study, console)
     prior = study.prior
     weight = f"weight {prior.weight:g}" if prior.weight else "weight 0"

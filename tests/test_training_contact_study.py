@@ -128,3 +128,32 @@ def test_the_order_of_rows_does_not_matter() -> None:
     one, other = study_rows(rows, QUICK).prior, study_rows(shuffled, QUICK).prior
     assert one.mean == pytest.approx(other.mean, abs=0.02)
     assert one.verdict == other.verdict
+
+
+def test_a_placebo_before_the_silence_may_condemn_but_not_acquit() -> None:
+    blind = np.zeros(2500, dtype=np.bool_)
+    random = replace(contact_world(2500, seed=12, rule="random"), testable=blind)
+    study = study_rows(random, QUICK)
+    assert study.placebo.found_nothing
+    assert study.prior.verdict == "untested"
+    assert study.prior.weight == 0.0
+    assert "nothing shows whether those contacted were still active" in study.prior.reasons[0]
+    hidden = replace(contact_world(2500, seed=12, rule="hidden"), testable=blind)
+    assert study_rows(hidden, QUICK).prior.verdict == "confounded"
+
+
+def test_rows_that_no_placebo_could_test_are_left_out_where_others_can_be() -> None:
+    rows = contact_world(3000, seed=13, rule="random")
+    mixed = replace(rows, testable=np.arange(3000) >= 600)
+    study = study_rows(mixed, QUICK)
+    assert study.counts.untestable == 600
+    assert study.rows == 2400
+    assert study.prior.verdict == "usable"
+
+
+def test_the_prior_is_no_surer_than_the_placebo() -> None:
+    study = study_rows(contact_world(3000, seed=14, rule="random"), QUICK)
+    for one in study.actions:
+        if one.problem is None:
+            sd = study.prior.sd[ACTIONS.index(one.name)]
+            assert sd == pytest.approx(np.hypot(one.effect.sd, study.placebo.overall.sd))

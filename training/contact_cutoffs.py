@@ -153,6 +153,7 @@ def collect_contact_rows(
         before=np.where(
             known, _signs_of_life(history, (customer, pre, stage), setting), UNKNOWN
         ).astype(np.int8),
+        testable=_knows_own_signs(setting)[stage],
         later=later,
         cluster=customer_hashes(history)[customer],
         as_of_us=as_of,
@@ -189,6 +190,10 @@ def own_signs(stage: Stage, setting: StudySetting) -> tuple[str, ...]:
     return tuple(name for name in setting.spec.activity if name not in barred)
 
 
+def _knows_own_signs(setting: StudySetting) -> BoolArray:
+    return np.array([bool(own_signs(one, setting)) for one in setting.stages], dtype=np.bool_)
+
+
 def _pre_periods(states: StageStates, chosen: Int64Array, setting: StudySetting) -> Int64Array:
     """Where each row's pre-period begins, us, UTC, shape (n,).
 
@@ -197,7 +202,7 @@ def _pre_periods(states: StageStates, chosen: Int64Array, setting: StudySetting)
     silence, else before the silence began. -1 where it would begin before all data.
     """
     as_of, stage = states.as_of[chosen], states.stage[chosen]
-    has_own = np.array([bool(own_signs(one, setting)) for one in setting.stages])
+    has_own = _knows_own_signs(setting)
     silent_since = as_of - np.round(states.silence_days[chosen] * DAY_US).astype(np.int64)
     latest = np.where(has_own[stage], as_of, silent_since) - PRE_DAYS * DAY_US
     grid = setting.pre_as_ofs

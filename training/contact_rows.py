@@ -33,6 +33,7 @@ class RowCounts:
     unreachable : left out, no channel was open to them.
     on_trial : left out, listed by winback or assigned in an experiment around then: effects
         are learnt from those with the propensities that were logged, and not twice.
+    untestable : left out, of stages where every sign of life ends silence, as there are others.
     closed_channel : contacted through a channel that the customer record closes; kept, but
         as no action of the study.
     other_contact : contacted in a channel or with an offer that is not configured; kept so too.
@@ -41,6 +42,7 @@ class RowCounts:
     considered: int = 0
     unreachable: int = 0
     on_trial: int = 0
+    untestable: int = 0
     closed_channel: int = 0
     other_contact: int = 0
 
@@ -58,13 +60,15 @@ class ContactRows:
     ----------
     x : features as of the cutoff, shape (n, F), float32 without NaN.
     x_before : the same as of the begin of the pre-period; only silence, stage, date,
-        open channels and contact pressure are those of the cutoff: rules of contact go by them.
+        open channels, contact pressure and mean order amount are those of the cutoff: rules of
+        contact go by them.
     feature_names : names of both.
     action : the first contact inside the decision window: place in `actions`, `NO_CONTACT`
         or `OTHER_CONTACT`; shape (n,).
     possible : the action's channel was open to the customer, shape (n, A).
     returned : came back in the outcome window, shape (n,).
     before : showed a sign of life in the pre-period, `UNKNOWN` where that has no meaning; (n,).
+    testable : the pre-period ends at the cutoff, so it shows who was still active; shape (n,).
     later : contacted (again) between decision and end of the outcome window, shape (n,).
     cluster : hash of the customer's id, shape (n,).
     as_of_us : the cutoff, us, UTC, shape (n,).
@@ -79,6 +83,7 @@ class ContactRows:
     possible: BoolArray
     returned: Int8Array
     before: Int8Array
+    testable: BoolArray
     later: BoolArray
     cluster: UInt64Array
     as_of_us: Int64Array
@@ -100,6 +105,7 @@ _ROW_FIELDS = (
     "possible",
     "returned",
     "before",
+    "testable",
     "later",
     "cluster",
     "as_of_us",

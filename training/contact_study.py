@@ -106,6 +106,7 @@ def study_rows(rows: ContactRows, plan: StudyPlan) -> ContactStudy:
     ----------
     METHODS.md section 2, point 5.
     """
+    rows = _testable(rows)
     contacted = rows.action != NO_CONTACT
     idle = ~contacted
     empty = ContactStudy(
@@ -143,6 +144,15 @@ def study_rows(rows: ContactRows, plan: StudyPlan) -> ContactStudy:
         placebo=placebo,
         prior=conclude(rows.actions, any_contact, actions, placebo, plan),
     )
+
+
+def _testable(rows: ContactRows) -> ContactRows:
+    """Rows whose pre-period shows who was still active; all if that of no contacted row does."""
+    if not (rows.testable & (rows.action != NO_CONTACT)).any() or rows.testable.all():
+        return rows
+    left_out = int(np.count_nonzero(~rows.testable))
+    kept = rows.take(np.flatnonzero(rows.testable))
+    return replace(kept, counts=replace(rows.counts, untestable=left_out))
 
 
 def _used(rows: ContactRows) -> list[int]:
@@ -225,7 +235,13 @@ class _Fitted:
 def _run_placebo(rows: ContactRows, plan: StudyPlan, actions: tuple[ActionStudy, ...]) -> Placebo:
     """The same estimator on the pre-period, with what was known before it."""
     known = rows.take(np.flatnonzero(rows.before != UNKNOWN))
-    nothing = Placebo(None, {}, len(known), int(np.count_nonzero(known.before)))
+    nothing = Placebo(
+        overall=None,
+        by_action={},
+        rows=len(known),
+        positives=int(np.count_nonzero(known.before)),
+        up_to_cutoff=bool(rows.testable.all()),
+    )
     contacted = known.action != NO_CONTACT
     for group in (known.before[contacted], known.before[~contacted]):
         if min(np.count_nonzero(group), np.count_nonzero(group == 0)) < plan.min_returns:

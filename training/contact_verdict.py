@@ -158,10 +158,16 @@ def conclude(
     for one in actions:
         if one.problem is None and one.effect is not None:
             code = names.index(one.name)
-            mean[code], sd[code] = one.effect.shift, one.effect.sd
+            mean[code], sd[code] = one.effect.shift, _widened(one.effect, placebo)
     others = (f"{one.name}: {one.problem.text}." for one in actions if one.problem is not None)
     weight = plan.weight if verdict == "usable" else 0.0
     return replace(prior, mean=mean, sd=sd, weight=weight, reasons=(reason, *others))
+
+
+def _widened(effect: ShiftEstimate, placebo: Placebo) -> float:
+    """The error of an effect whose bias is known to be 0 only as surely as the placebo knows."""
+    errors = (effect.sd, None if placebo.overall is None else placebo.overall.sd)
+    return float(np.sqrt(sum((error or 0.0) ** 2 for error in errors)))
 
 
 def _verdict(
@@ -195,6 +201,11 @@ def _doubt(placebo: Placebo) -> tuple[Verdict, str] | None:
         return "confounded", (
             f"The placebo shows {overall.shift:+.2f} [{overall.low:+.2f}, {overall.high:+.2f}] "
             "before any contact: those contacted differed in ways that the stored data do not tell."
+        )
+    if not placebo.up_to_cutoff:
+        return "untested", (
+            "Every sign of life ends silence here, so nothing shows whether those contacted were "
+            "still active. The placebo could only look before their silence, and found nothing."
         )
     if detectable > LARGEST_MISSED:
         return "untested", (

@@ -23,12 +23,15 @@ class Placebo:
     by_action : of each action that has an estimate, by name.
     rows : rows whose pre-period is known.
     positives : of them, with a sign of life in the pre-period.
+    up_to_cutoff : the pre-period ends where the decision began. One that ends where the silence
+        began tells of lasting differences only: it may condemn a study, not acquit it.
     """
 
     overall: ShiftEstimate | None
     by_action: dict[str, ShiftEstimate]
     rows: int
     positives: int
+    up_to_cutoff: bool = True
 
     @property
     def found_nothing(self) -> bool:
@@ -60,6 +63,7 @@ class Placebo:
         return {
             "rows": self.rows,
             "positives": self.positives,
+            "up_to_cutoff": self.up_to_cutoff,
             "detectable_shift": self.detectable,
             "any_contact": None if self.overall is None else self.overall.to_json(),
             "actions": {name: one.to_json() for name, one in self.by_action.items()},
