@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 
-from features.errors import DataError
 from features.progress import Progress, silent
 from features.warehouse import Warehouse
 from models.action_value import ActionTerms
@@ -16,7 +15,7 @@ from pipelines.attrition import train_attrition
 from pipelines.config import Config
 from pipelines.contact_study import configured_priors, study_contacts
 from pipelines.effect_rows import action_prices, collect_effect_rows
-from training.assignment_counts import AssignmentCounts, require_rows
+from training.assignment_counts import AssignmentCounts
 from training.attrition import AttritionReport
 from training.contact_propensity import with_estimated_propensities
 from training.contact_study import ContactStudy
@@ -183,10 +182,9 @@ def _fit(
         plan = PropensityPlan(threads=learner.threads, seed=learner.seed)
         sample = concat_samples([sample, with_estimated_propensities(unknown, plan)[0]])
     if not len(sample):
-        try:
-            require_rows(counts)
-        except DataError as error:
-            return None, str(error)
+        if not counts.assignments:
+            return None, "No assignment is logged yet."
+        return None, f"None of {counts.assignments:,} logged assignments can be learnt from yet."
     terms = action_terms(config)
     return fit_contact_effect(sample, priors=priors, terms=terms, plan=config.effects), ""
 
