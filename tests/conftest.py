@@ -38,10 +38,15 @@ def champions(home: "Config", monkeypatch: pytest.MonkeyPatch) -> "dict[str, Bun
     """Both champions, without MLflow; tests may change them."""
     from night_home import fit_champions
 
+    from features.errors import ArtifactError
     from pipelines import nightly_inputs
 
     bundles = dict(fit_champions(home))
-    monkeypatch.setattr(
-        nightly_inputs, "champion", lambda _config, kind: (bundles[kind], "3", "registry")
-    )
+
+    def champion(_config: "Config", kind: str) -> "tuple[Bundle, str, str]":
+        if kind not in bundles:
+            raise ArtifactError(f"no champion of {kind}")
+        return bundles[kind], "3", "registry"
+
+    monkeypatch.setattr(nightly_inputs, "champion", champion)
     return bundles

@@ -145,7 +145,9 @@ def make_night_home(
     warehouse.append(
         "customers", table_of("customers", customer_rows() if customers is None else customers)
     )
-    warehouse.append("contacts", table_of("contacts", contacts or contact_rows()))
+    contacts = contact_rows() if contacts is None else contacts
+    if contacts:
+        warehouse.append("contacts", table_of("contacts", contacts))
     return config
 
 
