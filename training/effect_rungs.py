@@ -17,9 +17,9 @@ from models.contact_effect import (
 )
 from models.effect_design import EffectBasis, EffectDesign, learn_basis
 from models.effect_trees import EffectTrees, tree_rows
-from models.evidence_ridge import Groups, Posterior, fit_evidence_ridge
+from models.evidence_ridge import Groups, Part, Posterior, fit_evidence_ridge
 from models.forest import Forest, read_forest
-from training.effect_sample import EffectSample
+from training.effect_sample import NO_CONTACT, EffectSample
 
 Float64Array = NDArray[np.float64]
 Int64Array = NDArray[np.int64]
@@ -109,7 +109,9 @@ def fit_rung(sample: EffectSample, rung: Rung, *, priors: EffectPriors) -> RungF
         covariance=posterior.covariance,
     )
     inside = columns[:, : design.width]
-    effect = replace(effect, evidence=_weigh_evidence(effect, inside, priors))
+    tried = np.bincount(sample.action[sample.treated], minlength=len(sample.actions)) > 0
+    believed = _widen(priors, posterior.precision)
+    effect = replace(effect, evidence=_weigh_evidence(effect, inside, believed, tried))
     return RungFit(effect, basis, correction)
 
 
@@ -142,21 +144,24 @@ def _fit(
     sample: EffectSample, design: EffectDesign, columns: Float64Array, priors: EffectPriors
 ) -> tuple[Posterior, Float64Array]:
     """Coefficients of the design, and of the correction that is fitted beside it."""
-    prior = np.where(sample.treated, priors.mean[sample.action], 0.0)
-    rows = np.concatenate(
-        [
-            design.rows(columns[:, : design.width], sample.action),
-            np.ones((len(sample), 1)),
-            columns,
-        ],
-        axis=1,
-    )
-    found = fit_evidence_ridge(
-        rows,
-        sample.returned,
-        offset=sample.log_odds0 + prior,
-        groups=_groups(design, columns.shape[1]),
-    )
+    everybody = np.c_[np.ones(len(sample)), columns]
+    parts = []
+    for action in np.unique(sample.action):
+        rows = np.flatnonzero(sample.action == action)
+        mixing = np.zeros((everybody.shape[1], design.size + everybody.shape[1]))
+        mixing[:, design.size :] = np.eye(everybody.shape[1])
+        if action != NO_CONTACT:
+            mixing[: 1 + design.width, : design.size] = design.adder(int(action))
+        assumed = priors.mean[action] if action != NO_CONTACT else 0.0
+        parts.append(
+            Part(
+                columns=everybody[rows],
+                mixing=mixing,
+                labels=sample.returned[rows].astype(np.float64),
+                offset=sample.log_odds0[rows] + assumed,
+            )
+        )
+    found = fit_evidence_ridge(parts, groups=_groups(design, columns.shape[1]))
     kept = slice(0, design.size)
     posterior = Posterior(found.mean[kept], found.covariance[kept, kept], found.precision)
     return posterior, found.mean[design.size :]
@@ -181,10 +186,25 @@ def _groups(design: EffectDesign, width: int) -> Groups:
     )
 
 
+def _widen(priors: EffectPriors, precision: Float64Array) -> EffectPriors:
+    """The assumptions as unsure as they proved to be: wrong ones were too narrow."""
+    channels, offers = 1.0 / np.sqrt(precision[:2])
+    return replace(
+        priors, channel_sd=priors.channel_sd * channels, offer_sd=priors.offer_sd * offers
+    )
+
+
 def _weigh_evidence(
-    effect: ContactEffect, columns: Float64Array, priors: EffectPriors
+    effect: ContactEffect,
+    columns: Float64Array,
+    priors: EffectPriors,
+    tried: NDArray[np.bool_],
 ) -> tuple[Evidence, ...]:
-    """An action is measured when most of its assumption's variance is gone."""
+    """An action is measured when it was tried and most of its assumption's variance is gone.
+
+    What is seen of its channel and of its offer moves an action that was never tried; that
+    the two add up is not measured, though.
+    """
     typical = np.r_[1.0, columns.mean(axis=0)]
     assumed = assumed_effect(
         priors, channels=effect.design.channels, offers=effect.design.offers
@@ -193,7 +213,8 @@ def _weigh_evidence(
     for action, word in enumerate(assumed):
         covariance = effect.design.combine_covariance(effect.covariance, action)
         left = float(typical @ covariance @ typical)
-        measured = left <= (1.0 - MEASURED_SHARE) * float(priors.sd[action]) ** 2
+        is_narrow = left <= (1.0 - MEASURED_SHARE) * float(priors.sd[action]) ** 2
+        measured = bool(tried[action]) and is_narrow
         words.append("uplift" if measured else word)
     return tuple(words)
 
