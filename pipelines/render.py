@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from pipelines.render_audit import render_findings
+from pipelines.render_effects import render_effects
 from pipelines.render_return_time import render_return_time
 from pipelines.terminal import text_table
 
@@ -126,6 +127,8 @@ def render_training(report: "TrainReport", console: Console) -> None:
         strongest = ", ".join(f"{name} {gain:.0%}" for name, gain in model.importance[:5])
         console.print(f"  strongest features by gain: {strongest}\n")
     render_return_time(report.return_time, console)
+    if report.effects is not None:
+        render_effects(report.effects, console)
     if report.audit is None:
         console.print("Leak audit: left out.")
     else:

@@ -1,16 +1,11 @@
-"""Gains against the formula written out by hand."""
-
-import math
+"""Actions with their prices, and what gains are made of."""
 
 import numpy as np
 import pytest
 
+from models.action_value import expected_gains
 from models.order_value import ORDERS_BEHIND_PRIOR, shrink_order_value
-from scoring.gain import (
-    expected_gains,
-    list_actions,
-    shifted_probability,
-)
+from scoring.gain import gain_terms, list_actions, shifted_probability
 from scoring.policy import Channel, Offer
 
 CHANNELS = {
@@ -30,33 +25,27 @@ def test_actions_stand_by_channel_in_configured_order() -> None:
     channels = [actions.channels[code] for code in actions.channel_of]
     assert channels == ["sms", "sms", "mail", "mail"]
     assert actions.shift == pytest.approx([0.2, 0.5, 0.05, 0.35])
-    assert actions.attrition_cost == pytest.approx([0.02, 0.02, 0, 0])
+    assert actions.channel_value == pytest.approx([2, 2, 0, 0])
 
 
-def test_gain_is_the_formula() -> None:
-    p0, basket, margin = 0.08, 50.0, 0.4
+def test_terms_are_the_configured_prices() -> None:
+    terms = list_actions(CHANNELS, OFFERS).terms(0.4)
+    assert terms.discount == pytest.approx([0, 0.1, 0, 0.1])
+    assert terms.cost_on_return == pytest.approx([0, 1.5, 0, 1.5])
+    assert terms.contact_cost == pytest.approx([0.06, 0.06, 0.001, 0.001])
+    assert terms.gross_margin == 0.4
+
+
+def test_gain_terms_put_together_are_the_gain() -> None:
+    rng = np.random.default_rng(3)
+    natural, order_value = rng.uniform(0.01, 0.9, 20), rng.uniform(5, 90, 20)
+    contacted, attrition = rng.uniform(0.01, 0.9, (20, 4)), rng.uniform(0, 0.1, (20, 4))
+    terms = list_actions(CHANNELS, OFFERS).terms(0.4)
+    kept, lost = gain_terms(natural, order_value=order_value, attrition_cost=attrition, terms=terms)
     gains = expected_gains(
-        np.array([p0]),
-        order_value=np.array([basket]),
-        gross_margin=margin,
-        actions=list_actions(CHANNELS, OFFERS),
+        natural, contacted, order_value=order_value, attrition_cost=attrition, terms=terms
     )
-    pa = 1 / (1 + math.exp(-(math.log(p0 / (1 - p0)) + 0.5)))
-    m = margin * basket
-    expected = pa * m - pa * (0.1 * basket + 1.5) - 0.06 - 0.01 * 2 - p0 * m
-    assert gains.shape == (1, 4)
-    assert gains[0, 1] == pytest.approx(expected)
-
-
-def test_an_offer_to_a_likely_returner_burns_margin() -> None:
-    gains = expected_gains(
-        np.array([0.05, 0.9]),
-        order_value=np.array([100.0, 100.0]),
-        gross_margin=0.4,
-        actions=list_actions(CHANNELS, OFFERS),
-    )
-    assert gains[1, 1] < gains[1, 0]
-    assert gains[1, 1] < 0
+    assert contacted * kept - lost == pytest.approx(gains)
 
 
 def test_shift_of_certain_probabilities_stays_inside() -> None:

@@ -18,11 +18,6 @@ from scoring.scored import ScoredCustomers
 _STALE_DAYS = 2
 """Data of a daily feed are younger."""
 
-EVIDENCE_NOTE = (
-    'Evidence is "rules": the effects of channels and offers are the configuration\'s '
-    "assumptions, not proven yet. The control groups on this list are what will prove them."
-)
-
 
 @dataclass(frozen=True, slots=True)
 class Background:
@@ -88,7 +83,7 @@ def night_notes(
         )
     if len(night.listed) > MAX_WORKBOOK_ROWS:
         notes.append(f"The workbook holds the first {number_text(MAX_WORKBOOK_ROWS)} ranks only.")
-    return (*notes, *_exploring_notes(night, background.currency), EVIDENCE_NOTE)
+    return (*notes, *_exploring_notes(night, background.currency))
 
 
 def _nobody_note(night: Night, policy: NightPolicy, background: Background) -> str:
@@ -181,20 +176,19 @@ def _effect_note(night: Night, background: Background) -> str:
     effect = night.effects.effect
     if background.no_effects is not None:
         return (
-            "Effects of contact are not proven yet: the configuration's assumptions serve. "
-            f"{background.no_effects}"
+            "Effects of contact are the configuration's assumptions, not proven yet (evidence "
+            f'"rules"). {background.no_effects}'
         )
-    measured = [
-        name for name, word in zip(effect.actions, effect.evidence, strict=True) if word == "uplift"
-    ]
+    measured = effect.evidence.count("uplift")
     if not measured:
+        words = " or ".join(f'"{word}"' for word in sorted(set(effect.evidence), reverse=True))
         return (
-            "Effects of contact are not proven yet: no action is measured against its control; "
-            "assumptions serve."
+            f"Effects of contact are assumptions, not proven yet (evidence {words}): no action is "
+            "measured against its control so far. The lists' controls are what will prove them."
         )
-    left = len(effect.actions) - len(measured)
+    left = len(effect.actions) - measured
     rest = f"; of the other {left} they are assumed, not proven yet" if left else ""
     return (
-        f"Effects of contact are measured for {len(measured)} of {len(effect.actions)} actions "
+        f"Effects of contact are measured for {measured} of {len(effect.actions)} actions "
         f"(estimator: {effect.rung.replace('_', ' ')}){rest}."
     )
