@@ -65,7 +65,7 @@ def pick(key: np.uint64, stream: int, count: int) -> int:
     return min(int(uniform(key, stream) * count), count - 1)
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def population_uniforms(seed: int, first: int, count: int, streams: int) -> NDArray[np.float64]:
     """Numbers in (0, 1) that make the customers what they are.
 
@@ -81,7 +81,7 @@ def population_uniforms(seed: int, first: int, count: int, streams: int) -> NDAr
     return numbers
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def row_uniforms(
     seed: int, customers: NDArray[np.int32], numbers: NDArray[np.int32], stream: int
 ) -> NDArray[np.float64]:

@@ -39,6 +39,7 @@ ASSIGNMENTS_NAME = "assignments.csv.gz"
 _ODD_ZONES = ("CEST", "GMT+1", "Germany")
 _LATE, _DELAY, _TWICE, _AGAIN, _MISSPELT, _LOST, _REPEATED, _ODD = range(900, 908)
 _GUESTS = 41
+_ROW_BITS = 34
 _WITH_DICTIONARY = ["customer_id", "event_type", "category", "device"]
 
 
@@ -68,7 +69,7 @@ def deliver_events(events: EventColumns, people: People, naming: Naming, deliver
     arrived = np.concatenate([arrived, again])
     kept = np.flatnonzero(arrived < end)
     rows, arrived = rows[kept], arrived[kept]
-    order = np.argsort(arrived, kind="stable")
+    order = _first_come(arrived)
     rows, arrived = rows[order], arrived[order]
     customer, kind, names = events.customer[rows], events.kind[rows], naming.event_types
     if dirt.misspelt_share > 0:
@@ -90,6 +91,16 @@ def deliver_events(events: EventColumns, people: People, naming: Naming, deliver
             "device": coded(events.device[rows], DEVICES),
         }
     )
+
+
+def _first_come(arrived: Ints) -> Ints:
+    """As a stable argsort, in a fraction of its time: numpy sorts plain numbers fastest."""
+    if len(arrived) == 0:
+        return np.arange(0)
+    keys = (arrived - arrived.min()) << _ROW_BITS
+    keys |= np.arange(len(keys))
+    keys.sort()
+    return np.asarray(keys & ((1 << _ROW_BITS) - 1))
 
 
 def _as_guest(
@@ -220,4 +231,4 @@ def as_csv(table: Any, *, header: bool) -> bytes:
 
 def open_gzip(sink: BinaryIO) -> gzip.GzipFile:
     """A gzip stream without name and time in its header, so that bytes repeat."""
-    return gzip.GzipFile(filename="", mode="wb", fileobj=sink, compresslevel=4, mtime=0)
+    return gzip.GzipFile(filename="", mode="wb", fileobj=sink, compresslevel=1, mtime=0)
