@@ -26,6 +26,7 @@ COVERED = 0.93
 """Least share of nights on which the interval of the value so far holds the truth."""
 
 EXPLORING = Experiment()
+EVENLY = Experiment(exploration="uniform")
 WORKERS = 2
 
 
@@ -40,11 +41,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     covered = []
     with ProcessPoolExecutor(WORKERS) as workers:
         for assumed in ASSUMED:
-            exploring, greedy = (
+            exploring, evenly, greedy = (
                 list(workers.map(play, *_shops(assumed, options.seeds, experiment)))
-                for experiment in (EXPLORING, GREEDY)
+                for experiment in (EXPLORING, EVENLY, GREEDY)
             )
             figures[assumed] = compare(exploring, greedy)
+            figures[f"{assumed}_uniform"] = compare(evenly, greedy)
             covered += [shop.covered / shop.judged for shop in exploring]
             bars.append(
                 report.Bar(

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logit
+from threadpoolctl import threadpool_limits
 
 from benchmarks.uplift_world import (
     ACTIONS,
@@ -91,6 +92,12 @@ class Night:
 
 def play(assumed: str, seed: int, experiment: Experiment) -> Played:
     """Sixty nights of one policy; what happens depends on the seed and the choices alone."""
+    # Shops run side by side; threads of the small products inside would only wait for each other.
+    with threadpool_limits(1, user_api="blas"):
+        return _play(assumed, seed, experiment)
+
+
+def _play(assumed: str, seed: int, experiment: Experiment) -> Played:
     effect = assumed_effect(_priors(assumed), channels=CHANNELS, offers=OFFERS)
     shift = draw_shift(seed)
     nights: list[Night] = []
