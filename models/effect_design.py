@@ -5,7 +5,6 @@ the customer's features, standardised, with steps. METHODS.md section 2.2, stage
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -130,17 +129,19 @@ class EffectDesign:
             blocks.append(first + self.width * np.array(block))
         return blocks
 
-    def rows(self, basis: Float64Array, action: NDArray[Any]) -> Float64Array:
-        """Design rows of customers under their own action, shape (n, size); -1 is zero."""
-        design = np.zeros((len(action), self.size))
-        for code, ((places, scales), slopes) in enumerate(
-            zip(self.weights(), self.slopes(), strict=True)
-        ):
-            chosen = np.flatnonzero(action == code)
-            design[np.ix_(chosen, places)] = scales
-            for start in slopes if self.width else ():
-                design[chosen, start : start + self.width] = basis[chosen]
-        return design
+    def adder(self, action: int) -> Float64Array:
+        """What turns all coefficients into those of (1, basis) for one action.
+
+        Returns
+        -------
+        Shape (1 + width, size).
+        """
+        places, scales = self.weights()[action]
+        adder = np.zeros((1 + self.width, self.size))
+        adder[0, places] = scales
+        for start in self.slopes()[action] if self.width else ():
+            adder[1 + np.arange(self.width), start + np.arange(self.width)] = 1.0
+        return adder
 
     def combine(self, coefficients: Float64Array) -> Float64Array:
         """Coefficients of (1, basis) per action, shape (A, 1 + width)."""
@@ -155,11 +156,7 @@ class EffectDesign:
 
     def combine_covariance(self, covariance: Float64Array, action: int) -> Float64Array:
         """Covariance of one action's coefficients of (1, basis); (1 + width, 1 + width)."""
-        places, scales = self.weights()[action]
-        adder = np.zeros((1 + self.width, self.size))
-        adder[0, places] = scales
-        for start in self.slopes()[action] if self.width else ():
-            adder[1 + np.arange(self.width), start + np.arange(self.width)] = 1.0
+        adder = self.adder(action)
         return np.asarray(adder @ covariance @ adder.T)
 
     def _promise(self, offer: int) -> int:

@@ -6,22 +6,22 @@ nothing is shrunk to nothing, one that explains much is left alone, without any
 cross-validation. What is left is a Gaussian posterior, hence intervals and draws.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import cho_factor, cho_solve
+from scipy.linalg import lapack
 from scipy.special import expit
 
 Float64Array = NDArray[np.float64]
 Int64Array = NDArray[np.int64]
 
-_PASSES = 12
-_UPDATES = 30
+_PASSES = 20
+_UPDATES = 5
 _SETTLED = 0.02
 _LEAST_USED = 1e-3
 _TINY = 1e-12
-_BLOCK_ROWS = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,27 @@ class Groups:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """Rows that read the coefficients in the same way.
+
+    A row's log-odds are offset + columns (mixing b). Rows of one action use few of all
+    coefficients, so that sums over them are taken in few columns.
+
+    Attributes
+    ----------
+    columns : shape (n, l).
+    mixing : shape (l, d).
+    labels : 0 or 1, shape (n,).
+    offset : log-odds before the coefficients' part, shape (n,).
+    """
+
+    columns: Float64Array
+    mixing: Float64Array
+    labels: Float64Array
+    offset: Float64Array
+
+
+@dataclass(frozen=True, slots=True)
 class Posterior:
     """What is known of d coefficients: mean (d,), covariance (d, d), precision per group."""
 
@@ -53,10 +74,8 @@ class Posterior:
     precision: Float64Array
 
 
-def fit_evidence_ridge(
-    design: Float64Array, labels: NDArray[np.generic], *, offset: Float64Array, groups: Groups
-) -> Posterior:
-    """Coefficients b of P(label) = sigmoid(offset + design b), b ~ N(0, 1 / precision).
+def fit_evidence_ridge(parts: Sequence[Part], *, groups: Groups) -> Posterior:
+    """Coefficients b of P(label) = sigmoid(offset + columns mixing b), b ~ N(0, 1 / precision).
 
     Newton steps on the penalised log-likelihood alternate with MacKay's fixed point
     precision = (used + behind) / (|b|^2 + behind / guess), where used = count - precision *
@@ -65,21 +84,18 @@ def fit_evidence_ridge(
 
     Parameters
     ----------
-    design : shape (n, d).
-    labels : 0 or 1, shape (n,).
-    offset : log-odds before the design's part, shape (n,).
+    parts : all rows.
     groups : see `Groups`.
 
     References
     ----------
     MacKay 1992, Bayesian Interpolation; METHODS.md section 2.2, stage B.
     """
-    target = np.asarray(labels, dtype=np.float64)
-    mean = np.zeros(design.shape[1])
+    mean = np.zeros(len(groups.of))
     precision = groups.precision
     covariance = np.diag(1.0 / precision[groups.of])
     for step in range(_PASSES):
-        slope, curvature = _look(design, target, offset, mean)
+        slope, curvature = _look(parts, mean)
         before, former = mean, precision
         # The first pass stands far from the optimum: penalties settle from the second on.
         mean, covariance, precision = _settle(
@@ -91,19 +107,15 @@ def fit_evidence_ridge(
     return Posterior(mean, covariance, precision)
 
 
-def _look(
-    design: Float64Array, target: Float64Array, offset: Float64Array, at: Float64Array
-) -> tuple[Float64Array, Float64Array]:
-    """Gradient and curvature of the negative log-likelihood, block by block of rows."""
-    slope = np.zeros(design.shape[1])
-    curvature = np.zeros((design.shape[1], design.shape[1]))
-    for start in range(0, len(target), _BLOCK_ROWS):
-        rows = slice(start, start + _BLOCK_ROWS)
-        part = design[rows]
-        chance = expit(offset[rows] + part @ at)
-        slope += part.T @ (chance - target[rows])
-        weighted = part * np.sqrt(chance * (1.0 - chance))[:, None]
-        curvature += weighted.T @ weighted
+def _look(parts: Sequence[Part], at: Float64Array) -> tuple[Float64Array, Float64Array]:
+    """Gradient and curvature of the negative log-likelihood."""
+    slope = np.zeros(len(at))
+    curvature = np.zeros((len(at), len(at)))
+    for part in parts:
+        chance = expit(part.offset + part.columns @ (part.mixing @ at))
+        slope += part.mixing.T @ (part.columns.T @ (chance - part.labels))
+        weighted = part.columns * np.sqrt(chance * (1.0 - chance))[:, None]
+        curvature += part.mixing.T @ (weighted.T @ weighted) @ part.mixing
     return slope, curvature
 
 
@@ -120,8 +132,7 @@ def _settle(
     count = np.bincount(groups.of, minlength=len(precision)).astype(np.float64)
     mean, covariance = at, np.empty_like(curvature)
     for _ in range(updates):
-        factor = cho_factor(curvature + np.diag(precision[groups.of]), lower=True)
-        covariance = cho_solve(factor, np.eye(len(at)))
+        covariance = _invert(curvature + np.diag(precision[groups.of]))
         mean = covariance @ pull
         spread = np.bincount(groups.of, np.diag(covariance), minlength=len(precision))
         size = np.bincount(groups.of, mean**2, minlength=len(precision))
@@ -138,3 +149,13 @@ def _settle(
 
 def _is_close(one: Float64Array, other: Float64Array) -> bool:
     return bool(np.abs(np.log(one / other)).max(initial=0.0) < _SETTLED)
+
+
+def _invert(matrix: Float64Array) -> Float64Array:
+    """Inverse of a positive definite matrix, by its Cholesky factor."""
+    factor, _ = lapack.dpotrf(matrix, lower=1)
+    lower, fault = lapack.dpotri(factor, lower=1)
+    if fault:
+        raise np.linalg.LinAlgError("the curvature is not positive definite")
+    lower = np.tril(lower)
+    return np.asarray(lower + np.tril(lower, -1).T)
