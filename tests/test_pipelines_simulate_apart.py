@@ -58,6 +58,7 @@ def test_no_module_of_the_product_names_a_file_of_the_truth() -> None:
             assert secret not in source, (name, secret)
 
 
+@pytest.mark.slow
 def test_product_runs_beside_a_truth_that_cannot_be_read(tmp_path: Path) -> None:
     home, truth = tmp_path / "demo", tmp_path / "demo" / "truth"
     home.mkdir()

@@ -1,5 +1,6 @@
 """Worlds and logging policies: effects are what the world says, chances are the true ones."""
 
+import json
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -7,8 +8,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
 from features.errors import UsageError
+from pipelines.cli import app
 from pipelines.init import preset_config
 from pipelines.simulate import REAL_LIFE, SimulationPlan, WorldPlan, run_simulation
 from pipelines.simulate.app import simulate_plan
@@ -227,3 +230,22 @@ def test_dirt_spoils_as_real_life_does(tmp_path: Path) -> None:
 def test_what_is_no_world_is_refused(settings: dict[str, object], named: str) -> None:
     with pytest.raises(UsageError, match=named):
         WorldPlan(**settings)  # type: ignore[arg-type]
+
+
+def test_command_writes_a_world_and_its_truth(tmp_path: Path) -> None:
+    arguments = ["simulate", "--world", "regions", "--policy", "confounded", "--gamma", "5"]
+    arguments += ["--customers", "300", "--days", "120", "--end", END.isoformat(), "--dirt"]
+    arguments += ["--out", str(tmp_path / "raw"), "--truth", str(tmp_path / "truth"), "--json"]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0
+    document = json.loads(result.stdout)
+    assert document["assignments"] > 0
+    assert Path(document["assignments_file"]).is_file()
+    facts = json.loads((tmp_path / "truth" / "truth.json").read_text())
+    assert facts["world"] == {
+        "world": "regions",
+        "policy": "confounded",
+        "learnable_share": 0.7,
+        "gamma": 5.0,
+    }
+    assert facts["dirt"]["guest_share"] > 0

@@ -18,7 +18,7 @@ from pipelines.simulate.draws import uniform
 from pipelines.simulate.log import Log, add_assignment
 from pipelines.simulate.mood import ASSIGNED_COUNT, FLAGS, ORDERS, SPENT
 from pipelines.simulate.scene import CONFOUNDED, MIXED, RANDOMISED, USUAL, Campaign, Reach, Scene
-from pipelines.simulate.usual import is_reachable
+from pipelines.simulate.usual import is_open
 
 NOBODY = (-1, 0)
 """The action of a customer whom no campaign contacts."""
@@ -53,7 +53,7 @@ def assign(
     least = campaign.from_days if mood[ORDERS] > 0 else campaign.newcomers_from_days
     flags, reached = int(mood[FLAGS]), 0
     for channel in range(len(reach.requires)):
-        reached += is_reachable(flags, reach, channel)
+        reached += is_open(flags, reach.requires[channel])
     if silent_days < least or reached == 0:
         return NOBODY, 1.0
     contact = _contact_chance(campaign, mood, silent_days, state, scene.law.order_size)
@@ -61,7 +61,7 @@ def assign(
     action, chance = NOBODY, 1.0
     rank = 0
     for channel in range(len(reach.requires)):
-        if not is_reachable(flags, reach, channel):
+        if not is_open(flags, reach.requires[channel]):
             continue
         for offer in range(len(reach.offer_effect)):
             chance = _chance(campaign, reach, contact, (reached, rank), offer)

@@ -31,6 +31,7 @@ from pipelines.simulate.mood import (
     ORDERS,
     SPENT,
     TASTE,
+    daily_shares,
     fade,
     introduce,
     lift,
@@ -42,7 +43,7 @@ from pipelines.simulate.scene import ContactHabits, Scene
 from pipelines.simulate.usual import (
     NO_WISH,
     choose_contact,
-    is_reachable,
+    is_open,
     wish_contact,
 )
 
@@ -90,6 +91,7 @@ def _live(log: Log, scene: Scene, me: Borrower, mood: NDArray[np.float64], key: 
     """One customer's days from signup to the end."""
     clock, habits, season = scene.clock, scene.habits, scene.clock.season
     contacts, campaign, rich = scene.contact_habits, scene.campaign, me.loan > scene.habits.loan
+    left = daily_shares(contacts)
     debt = np.zeros(4, dtype=np.float64)  # days left, instalment, product, loans
     first_day = me.signup_day
     signup = to_utc(clock, me.zone, first_day, me.signup_second)
@@ -103,7 +105,7 @@ def _live(log: Log, scene: Scene, me: Borrower, mood: NDArray[np.float64], key: 
         if _is_open(step, day - first_day) and is_campaign_day(campaign, clock.days, day):
             state = 1 if gone else 0
             action, propensity = assign(log, scene, mood, silent_days, state, day, today)
-        fade(mood, contacts)
+        fade(mood, left)
         before = step
         if step == _REVIEW:
             step = _decide(log, scene, me, mood, debt, today, day)
@@ -129,7 +131,7 @@ def _live(log: Log, scene: Scene, me: Borrower, mood: NDArray[np.float64], key: 
                 action, propensity = choose_contact(
                     wish, scene, mood, silent_days, rich, day, today
                 )
-        if action[0] >= 0 and is_reachable(int(mood[FLAGS]), scene.reach, action[0]):
+        if action[0] >= 0 and is_open(int(mood[FLAGS]), scene.reach.requires[action[0]]):
             place = (me.zone, day, 0.3 * me.interest if gone else me.interest)
             clicked = send(log, scene, mood, action, propensity, place, today)
             if clicked != NEVER:

@@ -44,9 +44,12 @@ def _call_outcome(today: np.uint64, interest: float, answered: float) -> int:
 
 
 @njit(cache=True)
-def chance_of_leaving(reach: Reach, channel: int, fatigue: float, interest: float) -> float:
-    """Probability that a contact that reaches the customer is the channel's last."""
-    return float(reach.unsubscribed[channel] * (1.0 + fatigue) * (1.5 - interest))
+def chance_of_leaving(share: float, fatigue: float, interest: float) -> float:
+    """Probability that a contact that reaches the customer is the channel's last.
+
+    `share` is that of a middling customer who is not tired.
+    """
+    return float(share * (1.0 + fatigue) * (1.5 - interest))
 
 
 @njit(cache=True)
@@ -90,7 +93,7 @@ def send(
                 clicked = seen + 4 + int(40 * exponential(today, _DELAY + 32))
     if reached:
         boost, push = effect_of(mood, reach, scene.law, habits, choice, day)
-        annoyed = chance_of_leaving(reach, channel, mood[FATIGUE], interest)
+        annoyed = chance_of_leaving(reach.unsubscribed[channel], mood[FATIGUE], interest)
         if uniform(today, _UNSUBSCRIBED) < annoyed:
             unsubscribed = max(delivered, opened, clicked) + 60
             _close_channel(log, mood, reach, scene.law, channel, unsubscribed, today)

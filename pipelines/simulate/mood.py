@@ -68,26 +68,37 @@ def introduce(mood: NDArray[np.float64], signup_day: int, city: int, age: int, w
 
 
 @njit(cache=True)
-def fade(mood: NDArray[np.float64], habits: ContactHabits) -> None:
-    """One day passes: effect and fatigue fade, in the end to nothing."""
+def daily_shares(habits: ContactHabits) -> tuple[float, float, float, float]:
+    """What is left after a day of effect, fatigue, dip and training: worked out once, not daily."""
+    return (
+        math.exp(-1.0 / habits.effect_days),
+        math.exp(-1.0 / habits.fatigue_days),
+        math.exp(-1.0 / habits.dip_days),
+        math.exp(-1.0 / habits.trained_days),
+    )
+
+
+@njit(cache=True)
+def fade(mood: NDArray[np.float64], left: tuple[float, float, float, float]) -> None:
+    """One day passes: effect and fatigue fade, in the end to nothing; see `daily_shares`."""
     if mood[BOOST] != 0.0:
-        mood[BOOST] *= math.exp(-1.0 / habits.effect_days)
+        mood[BOOST] *= left[0]
         if abs(mood[BOOST]) < _NO_EFFECT:
             mood[BOOST] = 0.0
     if mood[FATIGUE] != 0.0:
-        mood[FATIGUE] *= math.exp(-1.0 / habits.fatigue_days)
+        mood[FATIGUE] *= left[1]
         if mood[FATIGUE] < _NO_EFFECT:
             mood[FATIGUE] = 0.0
     if mood[PUSH] != 0.0:
-        mood[PUSH] *= math.exp(-1.0 / habits.effect_days)
+        mood[PUSH] *= left[0]
         if abs(mood[PUSH]) < _NO_PUSH:
             mood[PUSH] = 0.0
     if mood[DIP] != 0.0:
-        mood[DIP] *= math.exp(-1.0 / habits.dip_days)
+        mood[DIP] *= left[2]
         if mood[DIP] < _NO_EFFECT:
             mood[DIP] = 0.0
     if mood[TRAINED] != 0.0:
-        mood[TRAINED] *= math.exp(-1.0 / habits.trained_days)
+        mood[TRAINED] *= left[3]
         if mood[TRAINED] < _NO_EFFECT:
             mood[TRAINED] = 0.0
 

@@ -25,6 +25,7 @@ from pipelines.simulate.mood import (
     ORDERS,
     PUSH,
     SPENT,
+    daily_shares,
     fade,
     promise,
     redeem,
@@ -39,7 +40,7 @@ from pipelines.simulate.shop import (
     waking_chance,
 )
 from pipelines.simulate.shoppers import ShopHabits, Shopper, Shoppers, expected_amount, shopper_at
-from pipelines.simulate.usual import is_reachable
+from pipelines.simulate.usual import is_open
 
 Floats = NDArray[np.float64]
 
@@ -96,14 +97,16 @@ def weigh_actions(
         out[3][position] = expected_amount(me)
         for action in range(out[1].shape[1]):
             channel, offer = action // offers, action % offers
-            if not is_reachable(int(life.mood[FLAGS]), scene.reach, channel):
+            if not is_open(int(life.mood[FLAGS]), scene.reach.requires[channel]):
                 out[1][position, action] = out[2][position, action] = np.nan
                 continue
             reached = scene.reach.delivered[channel]
             moved = _returns(scene, me, life, time, (channel, offer))
             out[1][position, action] = reached * (moved - natural)
             interest = current_interest(me, life.course[0])
-            annoyed = chance_of_leaving(scene.reach, channel, life.mood[FATIGUE], interest)
+            annoyed = chance_of_leaving(
+                scene.reach.unsubscribed[channel], life.mood[FATIGUE], interest
+            )
             out[2][position, action] = reached * min(annoyed, 1.0)
 
 
@@ -118,6 +121,7 @@ def _returns(
     first, gap, horizon = time
     habits, contacts = scene.habits, scene.contact_habits
     season, weekday = scene.clock.season, scene.clock.weekday
+    left = daily_shares(contacts)
     moods = np.empty((gap + 1, len(life.mood)), dtype=np.float64)
     belief = np.zeros((gap + 1, _STATES), dtype=np.float64)
     moods[0] = life.mood
@@ -130,7 +134,7 @@ def _returns(
         arrived = 0.0
         demand = season[day] * (me.weekend if weekday[day] >= 5 else 1.0)
         for k in range(classes):
-            fade(moods[k], contacts)
+            fade(moods[k], left)
             seen = orders + (k > 0)
             step = chance_of_step(me, moods[k], habits, contacts, (seen, day), demand)
             wake = min(waking_chance(me, moods[k], habits), 1.0)

@@ -18,6 +18,9 @@ from pipelines.simulate.population import Floats, People, gamma_quantile
 from pipelines.simulate.scene import ContactHabits
 from pipelines.simulate.shoppers import ShopHabits, Shoppers
 
+EVEN = Season(yearly=0.0, peak_day=1, weekdays=(1.0,) * 7)
+"""No day is better than another."""
+
 
 @dataclass(frozen=True, slots=True)
 class PlainShop:
@@ -43,7 +46,7 @@ class PlainShop:
     basket: float = 35.0
     basket_shape: float = 3.7
     signup_quantiles: tuple[float, ...] | None = None
-    season: Season = Season(yearly=0.0, peak_day=1, weekdays=(1.0,) * 7)
+    season: Season = EVEN
 
     def business(self) -> Business:
         """The shop as a business that the simulator can live."""

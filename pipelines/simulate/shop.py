@@ -32,6 +32,7 @@ from pipelines.simulate.mood import (
     OFFER_MONEY,
     OFFER_SHARE,
     PUSH,
+    daily_shares,
     fade,
     introduce,
     lift,
@@ -44,7 +45,7 @@ from pipelines.simulate.shoppers import ShopHabits, Shopper, Shoppers, expected_
 from pipelines.simulate.usual import (
     NO_WISH,
     choose_contact,
-    is_reachable,
+    is_open,
     wish_contact,
 )
 from pipelines.simulate.visits import (
@@ -140,7 +141,7 @@ def live_days(
     mood, refund, habits = life.mood, life.refund, scene.habits
     contacts, campaign, days = scene.contact_habits, scene.campaign, scene.clock.days
     season, weekday, offers = scene.clock.season, scene.clock.weekday, len(scene.reach.offer_effect)
-    rich = me.spend > 1.2 * habits.basket
+    rich, left = me.spend > 1.2 * habits.basket, daily_shares(contacts)
     state, phase, orders, quiet_since = life.course
     for day in range(first_day, end_day):
         today = day_key(key, day)
@@ -148,7 +149,7 @@ def live_days(
         action, propensity = NOBODY, np.nan
         if given == AS_USUAL and day > me.signup_day and is_campaign_day(campaign, days, day):
             action, propensity = assign(log, scene, mood, silent_days, state, day, today)
-        fade(mood, contacts)
+        fade(mood, left)
         demand = season[day] * (me.weekend if weekday[day] >= 5 else 1.0)
         if given != AS_USUAL:
             _expect_order(mood, me, habits, contacts, (state, phase, orders), day, demand)
@@ -202,7 +203,7 @@ def _contact(
     today: np.uint64,
 ) -> None:
     """Contact a customer if the channel is still open; `chances` are (propensity, interest)."""
-    if not is_reachable(int(mood[FLAGS]), scene.reach, action[0]):
+    if not is_open(int(mood[FLAGS]), scene.reach.requires[action[0]]):
         return
     place = (me.zone, day, chances[1])
     clicked = send(log, scene, mood, action, chances[0], place, today)

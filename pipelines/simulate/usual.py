@@ -21,9 +21,8 @@ _NEWSLETTER, _RULE, _RANDOM, _TAKE, _CHANNEL, _OFFER = 192, 193, 194, 195, 204, 
 
 
 @njit(cache=True)
-def is_reachable(flags: int, reach: Reach, channel: int) -> bool:
-    """Whether the customer's flags allow the channel."""
-    wanted = reach.requires[channel]
+def is_open(flags: int, wanted: int) -> bool:
+    """Whether a customer's flags allow a channel that requires these."""
     return (flags & wanted) == wanted and (flags & DO_NOT_CONTACT) == 0
 
 
@@ -31,7 +30,7 @@ def is_reachable(flags: int, reach: Reach, channel: int) -> bool:
 def _first_taken(flags: int, reach: Reach, today: np.uint64) -> int:
     """The first reachable channel that the rule happens to take, -1 for none."""
     for channel in range(len(reach.requires)):
-        if is_reachable(flags, reach, channel):
+        if is_open(flags, reach.requires[channel]):
             stream = _TAKE + min(channel, _MOST_TRIES)
             if uniform(today, stream) < reach.take[channel]:
                 return channel
@@ -92,7 +91,7 @@ def choose_contact(
         channel = _first_taken(flags, reach, today)
     if wish == _AT_RANDOM:
         channel = pick(today, _CHANNEL, len(reach.requires))
-    if channel < 0 or not is_reachable(flags, reach, channel):
+    if channel < 0 or not is_open(flags, reach.requires[channel]):
         return (-1, 0), 1.0
     action = (channel, offer)
     habits = scene.contact_habits
@@ -116,7 +115,7 @@ def chance_of_contact(
     chance = at_random / len(reach.requires) / offers
     taken = 1.0
     for earlier in range(channel):
-        if is_reachable(flags, reach, earlier):
+        if is_open(flags, reach.requires[earlier]):
             taken *= 1.0 - reach.take[earlier]
     chance += (1.0 - at_random) * by_rule * taken * reach.take[channel] / offers
     if channel == reach.newsletter_channel and offer == 0:
