@@ -3,6 +3,7 @@
 import ast
 import json
 import sys
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -126,3 +127,14 @@ def test_truth_among_the_raw_files_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="the folder is the one of the raw files"):
         simulate_plan(PLAN, out=tmp_path, truth=tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_new_truth_replaces_an_earlier_one_and_nothing_else(tmp_path: Path) -> None:
+    truth = tmp_path / "truth"
+    truth.mkdir()
+    (truth / "notes.txt").write_text("mine")
+    (truth / f"{LATENTS}-00007.parquet").write_bytes(b"stale")
+    simulate_plan(replace(PLAN, customers=50), out=tmp_path / "raw", truth=truth)
+    names = {file.name for file in truth.iterdir()}
+    parts = {f"{name}-00000.parquet" for name in (LATENTS, CONTACTS, ASSIGNMENTS)}
+    assert names == {"notes.txt", FACTS_NAME, *parts}

@@ -25,7 +25,7 @@ from pipelines.simulate.names import Naming, naming_of
 from pipelines.simulate.plan import SimulationPlan, SimulationSummary
 from pipelines.simulate.population import People, gather_people
 from pipelines.simulate.scene import Scene
-from pipelines.simulate.truth import truth_tables, write_facts, write_truth
+from pipelines.simulate.truth import begin_truth, truth_tables, write_truth
 from pipelines.simulate.worlds import set_scene
 
 PART_CUSTOMERS = 50_000
@@ -99,7 +99,7 @@ def simulate_plan(
     ----------
     out : folder for events-*.parquet, customers.csv, contacts.csv.gz, and where campaigns
         decide assignments.csv.gz; the files of an earlier simulation there are replaced.
-    truth : folder for the ground truth, replaced too; default: none is written.
+    truth : folder for the ground truth, an earlier one is replaced; default: none is written.
 
     Raises
     ------
@@ -140,9 +140,7 @@ def run_simulation(
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir(parents=True)
     if truth is not None:
-        shutil.rmtree(truth, ignore_errors=True)
-        truth.mkdir(parents=True)
-        write_facts(plan.facts(), truth)
+        begin_truth(plan.facts(), truth)
     clock = lay_out_calendar(
         plan.end,
         plan.days,

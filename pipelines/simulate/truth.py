@@ -58,6 +58,10 @@ def write_truth(tables: dict[str, Any], folder: Path, part: int) -> None:
         pq.write_table(table, folder / f"{name}-{part:05d}.parquet", compression="zstd")
 
 
-def write_facts(facts: dict[str, Any], folder: Path) -> None:
-    """What the simulation was asked for."""
+def begin_truth(facts: dict[str, Any], folder: Path) -> None:
+    """Replace an earlier truth, and nothing else, by what the simulation was asked for."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in (LATENTS, CONTACTS, ASSIGNMENTS):
+        for stale in folder.glob(f"{name}-?????.parquet"):
+            stale.unlink()
     (folder / FACTS_NAME).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")

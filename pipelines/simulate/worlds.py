@@ -9,7 +9,6 @@ the chance to return anyway and the sign of the effect. METHODS.md section 6.
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -238,14 +237,3 @@ def _region_table(channels: tuple[str, ...], offers: int) -> Floats:
             both = np.add(_REGION_CHANNELS[channel], _REGION_OFFERS[offer])
             points[:, place * offers + offer] = both
     return points * _HAZARD
-
-
-def scene_facts(plan: WorldPlan) -> dict[str, Any]:
-    """The plan as plain values, for the truth's folder."""
-    return {
-        "world": plan.world,
-        "policy": plan.policy,
-        "learnable_share": plan.learnable_share,
-        "gamma": plan.gamma,
-        "effect_days": _EFFECT_DAYS,
-    }
