@@ -1,5 +1,6 @@
 """Nights from outside: the same lives as in the files, paired luck, and true chances."""
 
+import gzip
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -13,7 +14,8 @@ from features.errors import UsageError
 from pipelines.init import preset_config
 from pipelines.simulate import SimulationPlan, WorldPlan, run_simulation
 from pipelines.simulate.business import SHOP
-from pipelines.simulate.files import Delivery, deliver_events
+from pipelines.simulate.files import as_csv
+from pipelines.simulate.mood import LAST_CONTACT
 from pipelines.simulate.nights import Population
 
 END = date(2026, 11, 1)
@@ -32,15 +34,25 @@ def test_lived_in_pieces_is_lived_at_once(tmp_path: Path) -> None:
     pieces = Population(plan, threads=2)
     rows = [pieces.live_until(day, record=True) for day in (1, 90, 91, plan.days)]
     assert whole is not None
+    assert rows[-1] is not None
     for kind in ("events", "contacts", "assignments"):
         together = pd.concat([sorted_rows(getattr(row, kind)) for row in rows])
         together = together.sort_values(["customer", "number"]).reset_index(drop=True)
         pd.testing.assert_frame_equal(together, sorted_rows(getattr(whole, kind)))
     summary = run_simulation(plan, out=tmp_path, config=preset_config("retail"), business=SHOP)
-    delivery = Delivery(plan.seed, pieces.scene.clock.end, plan.dirt)
-    table = deliver_events(whole.events, pieces.people, pieces.naming, delivery).to_pandas()
+    tables = pieces.raw_tables(whole)
     file = pd.read_parquet(summary.events_files[0])
-    pd.testing.assert_frame_equal(table, file, check_dtype=False, check_categorical=False)
+    events = tables["events"].to_pandas()
+    pd.testing.assert_frame_equal(events, file, check_dtype=False, check_categorical=False)
+    assert as_csv(tables["customers"], header=True) == summary.customers_file.read_bytes()
+    raw = gzip.decompress(summary.contacts_file.read_bytes())
+    assert as_csv(tables["contacts"], header=True) == raw
+    last = pieces.raw_tables(rows[-1])["customers"].to_pandas()
+    first = tables["customers"].to_pandas().drop_duplicates("customer_id")
+    known = last.customer_id.astype(str).map(
+        dict(zip(first.customer_id.astype(str), first.signup_at, strict=True))
+    )
+    assert (last.signup_at == known).all()
 
 
 def test_nights_without_contacts_are_those_of_a_company_that_contacts_nobody() -> None:
@@ -151,3 +163,27 @@ def test_impossible_nights_are_refused(call: Any, named: str) -> None:
 def test_lenders_cannot_be_lived_night_by_night() -> None:
     with pytest.raises(UsageError, match="'lending' cannot be lived"):
         Population(replace(PLAN, preset="lending"))
+
+
+def test_usual_contacts_are_as_likely_as_the_truth_says() -> None:
+    """Over many fates of one night: sum of 1/chance = how often the contact was possible."""
+    population = Population(PLAN)
+    population.live_until(150)
+    rested = 150 - population.lives.mood[:, LAST_CONTACT] >= 3
+    possible = rested[:, None] & population.reachable()
+    news = population.naming.channels.index("email")
+    old_enough = population.silent_days() >= 10
+    counted = {}
+    fates = 150
+    for fate in range(fates):
+        rows = population.fork(luck=fate).live_until(151, record=True)
+        assert rows is not None
+        contacts = rows.contacts
+        for channel in range(4):
+            mine = (contacts.channel == channel) & old_enough[contacts.customer]
+            counted.setdefault(channel, []).append((1 / contacts.propensity[mine]).sum() / 4)
+    for channel, sums in counted.items():
+        expected = (possible[:, channel] & old_enough).sum()
+        error = np.std(sums) / np.sqrt(fates)
+        assert abs(np.mean(sums) - expected) < 4 * error + 0.01 * expected, channel
+    assert len(counted[news]) == fates

@@ -19,6 +19,7 @@ from pipelines.init import preset_config
 from pipelines.simulate.business import SHOP, Business
 from pipelines.simulate.clock import lay_out_calendar
 from pipelines.simulate.effects import OBSERVABLES, observe_all
+from pipelines.simulate.files import Delivery, deliver_events, list_contacts, list_customers
 from pipelines.simulate.lives import Lives, copy_lives, live_night, live_own_days, unlived
 from pipelines.simulate.log import Piece, Rows, allocate_log, join_pieces, written_piece
 from pipelines.simulate.mood import (
@@ -32,12 +33,12 @@ from pipelines.simulate.mood import (
     SAVED,
     SPENT,
 )
-from pipelines.simulate.names import Naming, naming_of
+from pipelines.simulate.names import Naming, naming_of, seconds
 from pipelines.simulate.one_step import OneStep, weigh_actions
 from pipelines.simulate.plan import SimulationPlan
 from pipelines.simulate.population import People, gather_people
 from pipelines.simulate.scene import Scene
-from pipelines.simulate.shoppers import Shoppers
+from pipelines.simulate.shoppers import Shoppers, signup_seconds
 from pipelines.simulate.usual import DO_NOT_CONTACT
 from pipelines.simulate.worlds import set_scene
 
@@ -295,6 +296,29 @@ class Population:
         with ThreadPoolExecutor(self.threads) as pool:
             list(pool.map(weigh, range(0, n, _SPAN)))
         return OneStep(p0=out[0], uplift=out[1], leaves=out[2], order_value=out[3])
+
+    def raw_tables(self, rows: Rows) -> dict[str, Any]:
+        """Rows of some nights as a company's systems would export them, as Arrow tables.
+
+        Returns
+        -------
+        "events", "contacts" and "customers" with the columns of the raw files; what arrives
+        late says so in `arrived_at`.
+        """
+        clock, who = self.scene.clock, rows.changes.customer
+        delivery = Delivery(self.plan.seed, clock.end, self.plan.dirt)
+        customers = list_customers(rows.changes, self.people, self.naming, delivery)
+        signup = signup_seconds(clock, self.shoppers)
+        kept = np.flatnonzero(rows.changes.at < clock.end)
+        kept = kept[np.lexsort((rows.changes.at[kept], who[kept]))]
+        place = customers.column_names.index("signup_at")
+        return {
+            "events": deliver_events(rows.events, self.people, self.naming, delivery),
+            "contacts": list_contacts(rows.contacts, self.people, self.naming, delivery),
+            "customers": customers.set_column(
+                place, "signup_at", seconds(signup[who[kept]], clock.end)
+            ),
+        }
 
     def count_from_here(self) -> None:
         """Begin the ledger anew."""

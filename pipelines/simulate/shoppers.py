@@ -6,6 +6,7 @@ import numpy as np
 from numba import njit
 from scipy.special import gammaincinv, ndtr
 
+from pipelines.simulate.clock import DAY, HOUR, Clock
 from pipelines.simulate.population import Floats, Ints, People, gamma_quantile, quantile_codes
 
 
@@ -97,6 +98,13 @@ def draw_shoppers(people: People, habits: ShopHabits) -> Shoppers:
         age=people.age,
         way=people.acquisition,
     )
+
+
+def signup_seconds(clock: Clock, shoppers: Shoppers) -> Ints:
+    """UTC second at which each customer signs up, shape (n,)."""
+    day, second = shoppers.signup_day, shoppers.signup_second
+    offset = clock.offsets[shoppers.zone, day * 24 + second // HOUR]
+    return np.asarray(clock.start + day * DAY + second - offset)
 
 
 class Shopper(NamedTuple):
