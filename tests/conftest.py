@@ -36,17 +36,10 @@ def shop(home: "Config", tmp_path: Path) -> "Config":
 @pytest.fixture
 def champions(home: "Config", monkeypatch: pytest.MonkeyPatch) -> "dict[str, Bundle]":
     """Both champions, without MLflow; tests may change them."""
-    from night_home import fit_champions
+    from night_home import fit_champions, serving
 
-    from features.errors import ArtifactError
     from pipelines import nightly_inputs
 
     bundles = dict(fit_champions(home))
-
-    def champion(_config: "Config", kind: str) -> "tuple[Bundle, str, str]":
-        if kind not in bundles:
-            raise ArtifactError(f"no champion of {kind}")
-        return bundles[kind], "3", "registry"
-
-    monkeypatch.setattr(nightly_inputs, "champion", champion)
+    monkeypatch.setattr(nightly_inputs, "champion", serving(bundles))
     return bundles

@@ -2,6 +2,7 @@
 
 import hashlib
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from functools import cache
@@ -17,6 +18,7 @@ from small_ladder import ladder_of
 
 from features.bucket import bucket_of
 from features.contract import TABLES
+from features.errors import ArtifactError
 from features.history_reader import learn_vocabulary, read_history
 from features.local_day import local_midnight_us
 from features.manifest import feature_manifest
@@ -226,6 +228,19 @@ def fit_champions(config: Config, **changes: Any) -> dict[str, Any]:
     """Three small models fitted on the home's own features, by kind."""
     bundles = _bundles(config.home, config.feature_spec(), config.stages, config.digest)
     return {kind: replace(bundle, **changes) for kind, bundle in bundles.items()}
+
+
+def serving(
+    bundles: dict[str, Any], *, version: str = "3", source: str = "registry"
+) -> Callable[[Config, str], tuple[Any, str, str]]:
+    """A stand-in for `pipelines.registry.champion`: these bundles serve, no other kind does."""
+
+    def champion(_config: Config, kind: str) -> tuple[Any, str, str]:
+        if kind not in bundles:
+            raise ArtifactError(f"no champion of {kind}")
+        return bundles[kind], version, source
+
+    return champion
 
 
 def copy_home(home: Config, to: Path, *, toml: str | None = None) -> Config:

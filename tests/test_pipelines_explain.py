@@ -19,6 +19,7 @@ from night_home import (
     customer_rows,
     fit_champions,
     make_night_home,
+    serving,
 )
 
 from features.errors import ArtifactError, DataError
@@ -54,9 +55,7 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Config:
 def champions(config: Config, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Bundle]]:
     """Both champions, without MLflow."""
     bundles = dict(fit_champions(config))
-    monkeypatch.setattr(
-        nightly_inputs, "champion", lambda _config, kind: (bundles[kind], "3", "registry")
-    )
+    monkeypatch.setattr(nightly_inputs, "champion", serving(bundles))
     yield bundles
 
 
@@ -172,9 +171,7 @@ def test_the_latest_list_is_the_default(config: Config, tmp_path: Path) -> None:
 def test_other_champions_are_noted(
     config: Config, table: pa.Table, monkeypatch: pytest.MonkeyPatch, champions: dict[str, Bundle]
 ) -> None:
-    monkeypatch.setattr(
-        nightly_inputs, "champion", lambda _config, kind: (champions[kind], "4", "registry")
-    )
+    monkeypatch.setattr(nightly_inputs, "champion", serving(champions, version="4"))
     told = explain(config, table["customer_id"][0].as_py())
     assert "made with dormancy-risk/3 natural-return/3" in told.notes[0]
 

@@ -15,6 +15,7 @@ from night_home import (
     digests,
     night,
     read_list,
+    serving,
 )
 
 from features.errors import ArtifactError
@@ -44,9 +45,7 @@ def test_the_local_champion_serves_when_mlflow_is_away_and_says_so(
     shop: Config, champions: dict[str, Bundle], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expected = digests(night(shop).folder)
-    monkeypatch.setattr(
-        nightly_inputs, "champion", lambda _config, kind: (champions[kind], "3", "local copy")
-    )
+    monkeypatch.setattr(nightly_inputs, "champion", serving(champions, source="local copy"))
     report = night(shop)
     assert report.status == "unchanged"
     assert "MLflow was unreachable: the last local champion was used" in report.summary.notes[0]
@@ -61,9 +60,7 @@ def test_a_lost_store_is_not_told_as_an_unreachable_one(
     shop: Config, champions: dict[str, Bundle], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = "local copy, store lost"
-    monkeypatch.setattr(
-        nightly_inputs, "champion", lambda _config, kind: (champions[kind], "3", source)
-    )
+    monkeypatch.setattr(nightly_inputs, "champion", serving(champions, source=source))
     note = night(shop, dry_run=True).summary.notes[0]
     assert note.startswith("MLflow has lost its registered models (train again): the last local")
     assert "dormancy_risk version 3 and natural_return version 3" in note

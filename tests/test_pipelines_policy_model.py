@@ -99,6 +99,7 @@ def test_effects_of_other_actions_are_refused(config: Config) -> None:
 
 def test_effects_of_other_features_are_refused(config: Config) -> None:
     basis = EffectBasis(features=("a", "b"), centre=np.zeros(3), scale=np.ones(3))
-    effect = replace(effect_of([0.1] * 4), basis=basis)
+    effects = effect_of([0.1] * 4)
+    effects = replace(effects, effect=replace(effects.effect, basis=basis))
     with pytest.raises(ArtifactError, match="other features"):
-        effect_policy(rows_of(), effect, config, name="model challenger")
+        effect_policy(rows_of(), effects, config, name="model challenger")

@@ -12,7 +12,7 @@ from rich.console import Console
 from small_shop import DAY_US, START_US, events_table, make_home, shop_events
 
 from features.errors import ArtifactError, DataError
-from models.bundle import ALL_KINDS, KINDS, RETURN_TIME
+from models.bundle import CONTACT_EFFECT, KINDS, RETURN_TIME, AnyKind
 from models.ladder import RUNGS
 from pipelines.config import Config, load_config
 from pipelines.nightly import run_nightly
@@ -25,6 +25,8 @@ from training.return_time import Skipped
 from training.return_time_judge import ReturnTimeReport
 
 NOW = datetime(2025, 11, 27, 8, tzinfo=UTC)
+TRAINED: tuple[AnyKind, ...] = (*KINDS, RETURN_TIME)
+"""Models of a shop without channels."""
 
 
 def empty_shop() -> pa.Table:
@@ -54,12 +56,13 @@ def test_it_trains_judges_and_registers_all_models(
 ) -> None:
     config, report, _ = run
     assert [model.kind for model in report.models] == list(KINDS)
-    assert [one.kind for one in report.registrations] == list(ALL_KINDS)
+    assert [one.kind for one in report.registrations] == list(TRAINED)
     assert {one.alias for one in report.registrations} == {"champion"}
+    assert report.effects is None
     assert report.as_of == date(2025, 11, 27)
     assert report.observed_until == date(2025, 11, 26)
     assert report.inputs["events"] == 1
-    for kind in ALL_KINDS:
+    for kind in TRAINED:
         bundle, version, _ = champion(config, kind)
         assert version == "1"
         assert len(bundle.feature_names) == report.features
@@ -163,7 +166,7 @@ def test_what_arrives_at_or_after_the_as_of_leaves_the_bundles_identical(
             tmp_path / str(number), events_table(content, arrived=arrived.tolist()), store=store
         )
         run_train(config, as_of=until, now=NOW)
-        digests.append([champion(config, kind)[0].digest() for kind in ALL_KINDS])
+        digests.append([champion(config, kind)[0].digest() for kind in TRAINED])
     assert digests[0] == digests[1]
 
 
@@ -191,7 +194,10 @@ def test_nights_go_on_after_a_changed_configuration_and_a_training(
     with pytest.raises(ArtifactError, match=r"different: channels.*Fix: run `winback train`"):
         run_nightly(edited, as_of=day, now=NOW, dry_run=True)
     report = run_train(edited, now=NOW)
-    assert all("cannot serve; version 2 is" in (one.note or "") for one in report.registrations)
+    *former, effects = report.registrations
+    assert all("cannot serve; version 2 is" in (one.note or "") for one in former)
+    assert (effects.kind, effects.alias, effects.version) == (CONTACT_EFFECT, "champion", "1")
+    assert effects.note == "There was no champion; version 1 is champion."
     assert "cannot serve" in json.dumps(report.to_json())
     assert run_nightly(edited, as_of=day, now=NOW, dry_run=True).summary.notes
 

@@ -19,6 +19,7 @@ def row(rank: int, **changes: Any) -> dict[str, Any]:
         "list_id": "2025-11-20-abc",
         "as_of": AS_OF,
         "rank": rank,
+        "list_row_id": f"2025-11-20-abc/{rank}",
         "customer_id": f"c{rank}",
         "stage": "buyer",
         "value_tier": "low value, low frequency",
