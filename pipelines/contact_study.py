@@ -5,8 +5,6 @@ from datetime import date, datetime
 from time import perf_counter
 from typing import Any
 
-import numpy as np
-
 from features.history_reader import HistoryReader, learn_vocabulary
 from features.progress import Progress, silent
 from features.warehouse import Warehouse
@@ -16,7 +14,7 @@ from pipelines.contact_study_rows import plan_study, read_contact_rows
 from pipelines.contact_study_runs import log_contact_study
 from pipelines.observation import plan_run
 from pipelines.tracking import check_reachable
-from scoring.gain import list_actions
+from scoring.effects import configured_priors
 from training.contact_cutoffs import StudySetting
 from training.contact_study import ContactStudy, nothing_to_study, study_rows
 from training.contact_verdict import StudyPlan
@@ -135,7 +133,7 @@ def run_contact_study(
         weight=weight,
         progress=progress,
     )
-    configured = configured_priors(config)
+    configured = configured_priors(config.channels, config.offers)
     report = ContactStudyReport(
         business=config.business.name,
         as_of=dates.until,
@@ -149,17 +147,6 @@ def run_contact_study(
         combined=discount_prior(configured, study.prior),
     )
     return replace(report, run_id=log_contact_study(config, report)) if track else report
-
-
-def configured_priors(config: Config) -> EffectPriors:
-    """The configuration's assumptions about every action."""
-    actions = list_actions(config.channels, config.offers)
-    return EffectPriors(
-        mean=actions.shift,
-        channel_sd=np.array([one.effect_prior_sd for one in config.channels.values()]),
-        offer_sd=np.array([one.effect_prior_sd for one in config.offers.values()]),
-        moved=np.zeros(len(actions.shift), dtype=np.bool_),
-    )
 
 
 def study_contacts(

@@ -7,14 +7,15 @@ import numpy as np
 
 from features.progress import Progress, silent
 from features.warehouse import Warehouse
-from models.action_value import ActionTerms
 from models.bundle import EffectBundle, installed_version
 from models.contact_effect import EffectPriors, assumed_effect
 from models.return_probability import ReturnModels
 from pipelines.attrition import train_attrition
 from pipelines.config import Config
-from pipelines.contact_study import configured_priors, study_contacts
+from pipelines.contact_study import study_contacts
 from pipelines.effect_rows import action_prices, collect_effect_rows
+from scoring.effects import configured_priors
+from scoring.gain import list_actions
 from training.assignment_counts import AssignmentCounts
 from training.attrition import AttritionReport
 from training.contact_propensity import with_estimated_propensities
@@ -118,7 +119,7 @@ def train_effects(
         config, spec=material.spec, until_us=until_us, versions=inputs, progress=progress
     )
     study = None
-    priors = configured_priors(config)
+    priors = configured_priors(config.channels, config.offers)
     if config.effects.observational_weight > 0.0:
         study, _ = study_contacts(
             config,
@@ -185,19 +186,8 @@ def _fit(
         if not counts.assignments:
             return None, "No assignment is logged yet."
         return None, f"None of {counts.assignments:,} logged assignments can be learnt from yet."
-    terms = action_terms(config)
+    terms = list_actions(config.channels, config.offers).terms(config.business.gross_margin)
     return fit_contact_effect(sample, priors=priors, terms=terms, plan=config.effects), ""
-
-
-def action_terms(config: Config) -> ActionTerms:
-    """What actions cost, from the configuration."""
-    prices = action_prices(config)
-    return ActionTerms(
-        discount=prices.discount,
-        cost_on_return=prices.cost_on_return,
-        contact_cost=prices.contact_cost,
-        gross_margin=prices.gross_margin,
-    )
 
 
 def effect_figures(report: EffectsReport) -> list[tuple[str, float]]:
