@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from features.errors import ArtifactError, describe
 from models.action_value import ActionTerms, expected_gains
 from models.attrition import AttritionModel, configured_attrition
 from models.contact_effect import ContactEffect, EffectPriors, assumed_effect
@@ -42,7 +43,22 @@ class NightEffects:
         p_natural : probability of a return without contact, shape (n,).
         x, names : features of the effect, shape (n, F), and what they are called.
         actions : of the configuration, the same as the effect's.
+
+        Raises
+        ------
+        ArtifactError : the effect was learnt on other features.
         """
+        basis = self.effect.basis
+        if basis is not None and basis.features != names:
+            raise ArtifactError(
+                describe(
+                    "model contact_effect",
+                    "its effects depend on other features than those of this winback",
+                    examples=sorted(set(basis.features) ^ set(names)),
+                    expected=f"the {len(names)} features in their order",
+                    fix="run `winback train`",
+                )
+            )
         odds = log_odds(p_natural)
         n_offers = len(actions.offers)
         lost = np.repeat(self.attrition.probability(x, names), n_offers, axis=1)
