@@ -8,8 +8,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import expit
 
-from models import evidence_ridge
-from models.evidence_ridge import Groups, fit_evidence_ridge
+from models.evidence_ridge import Groups, Part, Posterior, fit_evidence_ridge
 
 Floats = NDArray[np.float64]
 TRUE = np.array([0.8, -0.5, 0.3, 0.0, 0.0, 0.0, 0.0, 0.0])
@@ -34,6 +33,17 @@ def draw(n: int, seed: int = 1) -> tuple[Floats, Floats, Floats]:
     return design, labels, offset
 
 
+def fit(
+    design: Floats, labels: Floats, *, offset: Floats, groups: Groups, pieces: int = 1
+) -> Posterior:
+    """The fit on rows of one design, in so many parts."""
+    parts = [
+        Part(design[rows], np.eye(design.shape[1]), labels[rows], offset[rows])
+        for rows in np.array_split(np.arange(len(labels)), pieces)
+    ]
+    return fit_evidence_ridge(parts, groups=groups)
+
+
 TWO = groups([0, 0, 0, 1, 1, 1, 1, 1], [1.0, 1.0])
 
 
@@ -42,9 +52,9 @@ def test_planted_coefficients_are_found_and_noise_is_shrunk_away() -> None:
     noise = np.random.default_rng(8).normal(size=(8000, 60))
     design = np.c_[design[:, :3], noise]
     of = [0] * 3 + [1] * 60
-    found = fit_evidence_ridge(design, labels, offset=offset, groups=groups(of, [1.0, 1.0]))
+    found = fit(design, labels, offset=offset, groups=groups(of, [1.0, 1.0]))
     weak = groups(of, [1.0, 1.0], free=False)
-    plain = fit_evidence_ridge(design, labels, offset=offset, groups=weak)
+    plain = fit(design, labels, offset=offset, groups=weak)
     sd = np.sqrt(np.diag(found.covariance))
     assert (np.abs(found.mean[:3] - TRUE[:3]) < 4 * sd[:3]).all()
     assert np.abs(found.mean[3:]).max() < 0.02 < 0.06 < np.abs(plain.mean[3:]).max()
@@ -62,7 +72,7 @@ def test_with_fixed_penalties_it_is_the_penalised_likelihoods_maximum() -> None:
         return float(value), design.T @ (expit(z) - labels) + penalty * b
 
     best = minimize(loss, np.zeros(8), jac=True, method="BFGS", options={"gtol": 1e-8})
-    found = fit_evidence_ridge(design, labels, offset=offset, groups=fixed)
+    found = fit(design, labels, offset=offset, groups=fixed)
     sd = np.sqrt(np.diag(found.covariance))
     assert (found.mean - best.x) / sd == pytest.approx(np.zeros(8), abs=0.02)
     chance = expit(offset + design @ found.mean)
@@ -73,36 +83,51 @@ def test_with_fixed_penalties_it_is_the_penalised_likelihoods_maximum() -> None:
 
 def test_the_offset_stands_for_what_is_known_already() -> None:
     design, labels, offset = draw(5000)
-    known = fit_evidence_ridge(design, labels, offset=offset + design @ TRUE, groups=TWO)
+    known = fit(design, labels, offset=offset + design @ TRUE, groups=TWO)
     assert np.abs(known.mean).max() < 0.05
 
 
-def test_the_order_of_rows_and_blocks_of_them_do_not_matter(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_the_order_of_rows_and_their_parts_do_not_matter() -> None:
     design, labels, offset = draw(2000)
-    one = fit_evidence_ridge(design, labels, offset=offset, groups=TWO)
+    one = fit(design, labels, offset=offset, groups=TWO)
     order = np.random.default_rng(5).permutation(2000)
-    monkeypatch.setattr(evidence_ridge, "_BLOCK_ROWS", 333)
-    other = fit_evidence_ridge(design[order], labels[order], offset=offset[order], groups=TWO)
+    other = fit(design[order], labels[order], offset=offset[order], groups=TWO, pieces=6)
     assert other.mean == pytest.approx(one.mean, abs=1e-8)
     assert other.covariance == pytest.approx(one.covariance, abs=1e-9)
+
+
+def test_parts_that_read_few_coefficients_are_rows_of_the_whole_design() -> None:
+    """Half of the rows know only the first three columns, added up for the first coefficient."""
+    design, labels, offset = draw(2000)
+    mixing = np.zeros((3, 8))
+    mixing[:, 0], mixing[1, 4] = 1.0, 2.0
+    whole = design.copy()
+    whole[:1000] = design[:1000, :3] @ mixing
+    expected = fit(whole, labels, offset=offset, groups=TWO)
+    found = fit_evidence_ridge(
+        [
+            Part(design[:1000, :3], mixing, labels[:1000], offset[:1000]),
+            Part(design[1000:], np.eye(8), labels[1000:], offset[1000:]),
+        ],
+        groups=TWO,
+    )
+    assert found.mean == pytest.approx(expected.mean, abs=1e-9)
 
 
 def test_bounds_of_penalties_are_kept_and_a_backed_guess_holds_longer() -> None:
     design, labels, offset = draw(8000)
     bounded = replace(TWO, least=np.array([50.0, 1.0]), most=np.array([90.0, 60.0]))
-    found = fit_evidence_ridge(design, labels, offset=offset, groups=bounded)
+    found = fit(design, labels, offset=offset, groups=bounded)
     assert found.precision[0] == 50.0
     assert found.precision[1] == 60.0
     backed = replace(TWO, behind=np.array([0.0, 50.0]))
-    held = fit_evidence_ridge(design, labels, offset=offset, groups=backed)
-    free = fit_evidence_ridge(design, labels, offset=offset, groups=TWO)
+    held = fit(design, labels, offset=offset, groups=backed)
+    free = fit(design, labels, offset=offset, groups=TWO)
     assert held.precision[1] < free.precision[1]
 
 
 def test_without_rows_the_prior_stays() -> None:
-    found = fit_evidence_ridge(
+    found = fit(
         np.zeros((0, 2)),
         np.zeros(0),
         offset=np.zeros(0),
