@@ -47,6 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             )
             figures[assumed] = compare(exploring, greedy)
             figures[f"{assumed}_uniform"] = compare(evenly, greedy)
+            if assumed not in LIMITS:
+                continue
             covered += [shop.covered / shop.judged for shop in exploring]
             bars.append(
                 report.Bar(

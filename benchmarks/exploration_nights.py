@@ -50,9 +50,13 @@ P0 = np.array([0.05, 0.10, 0.16, 0.25])
 TYPICAL = np.array([0.10, 0.25, 0.15, 0.45])
 """Shift of the log-odds by channel around which shops differ; text messages earn most."""
 
-ASSUMED = {"right": TYPICAL, "wrong": np.array([0.45, 0.0, 0.0, 0.2])}
+ASSUMED = {
+    "right": TYPICAL,
+    "wrong": np.array([0.45, 0.0, 0.0, 0.2]),
+    "gloomy": np.full(4, -0.05),
+}
 """Assumed by channel. In the wrong world push messages are believed best by far, text messages
-and e-mail useless."""
+and e-mail useless; in the gloomy one no contact is believed to pay."""
 
 OFFER_SHIFT = np.array([0.0, 0.25])
 CHANNEL_SD, OFFER_SD = np.full(4, 0.15), np.array([0.0, 0.10])
@@ -103,14 +107,14 @@ def _play(assumed: str, seed: int, experiment: Experiment) -> Played:
     nights: list[Night] = []
     covered = judged = 0
     for number in range(NIGHTS):
-        matured = nights[: max(number - MATURES_AFTER, 0)]
+        matured = [night for night in nights[: max(number - MATURES_AFTER, 0)] if len(night.sample)]
         if matured:
             known = concat_samples([night.sample for night in matured])
             effect = fit_rung(known, "arm_means", priors=_priors(assumed)).effect
         world = draw_customers(shift, seed=seed, night=number)
         nights.append(_night(world, effect, experiment, seed=seed, night=number))
-        if matured:
-            scores = np.concatenate([night.scores for night in matured])
+        scores = np.concatenate([night.scores for night in matured]) if matured else np.empty(0)
+        if len(scores):
             truth = np.concatenate([night.truths for night in matured]).mean()
             value = clustered_mean(scores, np.arange(len(scores)).astype(np.uint64))
             covered += value.low <= truth <= value.high
