@@ -1,14 +1,18 @@
 """Averages over random splits of the same customers, with intervals that know they overlap.
 
 Policies are learnt on one part and judged on the other, many times. The splits share
-customers, so their results must not be taken for independent ones. Two intervals are right in
-different ways, and the wider side of each is reported:
+customers, so their results must not be taken for independent ones. Two intervals:
 
 - By customer: all scores of one customer, over all splits that judged them, count as one
-  observation. This is the error of judging; what was learnt is taken as given.
+  observation. This is the error of judging; that other customers would have led to other
+  policies is left out, so it is somewhat narrow.
 - By split (Nadeau and Bengio): the spread of the splits' means, its variance multiplied by
-  1/splits + judged/learnt instead of 1/splits; judged/learnt is 1 for halves. This also holds
-  how much what is learnt changes from half to half.
+  1/splits + judged/learnt instead of 1/splits; judged/learnt is 1 for halves. It holds how
+  much what is learnt changes from half to half, and for halves it is wide.
+
+In four made-up worlds of 8,000 customers (50 half splits, a T-learner on cells against one
+action for all, 120 replications) the first covered the learnt policies' mean true value in 84
+to 92 % of the replications, the second in 98 to 99 %. Claims therefore rest on the wider side.
 """
 
 from collections.abc import Sequence

@@ -38,6 +38,26 @@ def test_the_interval_covers_the_truth_in_about_95_of_100_worlds() -> None:
     assert 88 <= covered <= 100
 
 
+def test_the_wider_interval_covers_the_value_of_policies_that_are_learnt() -> None:
+    """A T-learner on cells where contact gains nothing, against contact for all."""
+    n, cells, covered = 2000, 8, 0
+    for world in range(60):
+        rng = np.random.default_rng([4, world])
+        cell, arm = rng.integers(0, cells, n), rng.integers(0, 2, n)
+        money = 50.0 * rng.gamma(2.0, 0.5, n) * (rng.random(n) < 0.05)
+        gain = np.where(arm == 1, 2.0, -2.0) * money
+        scores, judged = [], []
+        for _ in range(SPLITS):
+            order = rng.permutation(n)
+            learn, judge = order[: n // 2], order[n // 2 :]
+            found = np.bincount(cell[learn], gain[learn], minlength=cells)
+            scores.append(np.where(found[cell[judge]] > 0.0, 0.0, -gain[judge]))
+            judged.append(judge)
+        mean = mean_over_splits(scores, judged, customers=n)
+        covered += mean.low <= 0.0 <= mean.high
+    assert covered >= 56
+
+
 def test_one_split_says_nothing_of_what_is_learnt() -> None:
     assert split_interval(np.array([1.0])) == (-np.inf, np.inf)
 
