@@ -79,10 +79,11 @@ def generate(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     buckets = -(-options.customers // CUSTOMERS_PER_BUCKET)
     file = write_config("retail", folder, force=True)
     before, mark, training = file.read_text().partition("[training]")
+    training, effects, after = training.partition("[effects]")
     settings = {"max_cutoffs": options.cutoffs, "max_rows": options.max_rows}
     for name, value in settings.items():
         training = _set(training, name, value)
-    file.write_text(_set(before, "buckets", buckets) + mark + training)
+    file.write_text(_set(before, "buckets", buckets) + mark + training + effects + after)
     config = load_config(folder)
     start = perf_counter()
     fresh = not Warehouse.exists(config.warehouse_path)

@@ -19,6 +19,7 @@ from features.warehouse import Warehouse
 from pipelines.config import Business, Config, Sources, Storage, Windows
 from pipelines.ingest import run_ingest
 from scoring.policy import Caps, Channel, Experiment, ListRules, Offer
+from training.effect_plan import EffectPlan
 from training.plan import TrainingPlan
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -60,6 +61,7 @@ def shop(
         experiment=Experiment(),
         list=ListRules(),
         training=TrainingPlan(),
+        effects=EffectPlan(),
     )
 
 
