@@ -24,6 +24,8 @@ from pipelines.simulate.business import SHOP
 from pipelines.tracking import connect
 from pipelines.train import TrainReport, run_train
 
+pytestmark = pytest.mark.slow
+
 END = date(2026, 11, 1)
 NOW = datetime(2026, 11, 1, 6, tzinfo=UTC)
 PLAN = SimulationPlan(
