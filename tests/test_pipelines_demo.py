@@ -35,7 +35,7 @@ def test_demo_writes_a_list_and_running_it_again_changes_nothing(tmp_path: Path)
     folder = tmp_path / "demo"
     remember(folder, PLAN)
     small = preset_text("retail").replace("min_positives = 50", "min_positives = 10")
-    (folder / CONFIG_NAME).write_text(small.replace("max_rounds = 600", "max_rounds = 20"))
+    (folder / CONFIG_NAME).write_text(small.replace("max_rounds = 1000", "max_rounds = 20"))
     first = run_small(folder)
     assert first.end == date(2026, 4, 1)
     assert first.list_file.is_file()

@@ -64,7 +64,7 @@ def test_product_runs_beside_a_truth_that_cannot_be_read(tmp_path: Path) -> None
     home, truth = tmp_path / "demo", tmp_path / "demo" / "truth"
     home.mkdir()
     small = preset_text("retail").replace("min_positives = 50", "min_positives = 10")
-    (home / CONFIG_NAME).write_text(small.replace("max_rounds = 600", "max_rounds = 20"))
+    (home / CONFIG_NAME).write_text(small.replace("max_rounds = 1000", "max_rounds = 20"))
     simulate_plan(PLAN, out=home / "raw", truth=truth)
     hidden = sorted(truth.iterdir())
     assert len(hidden) == 4
