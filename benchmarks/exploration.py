@@ -4,7 +4,7 @@ Each seed is a shop of 60 nights that is run twice: with the product's explorati
 the best known action for everybody. Regret is what the true effects would have earned with
 the same seats and the same controls, less what was earned. METHODS.md section 2.7.
 
-    python -m benchmarks.exploration [--seeds 20] [--json]
+    python -m benchmarks.exploration [--seeds 40] [--json]
 """
 
 import argparse
@@ -33,7 +33,7 @@ WORKERS = 2
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the benchmark; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--seeds", type=int, default=40)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args(arguments)
     figures: dict[str, Any] = {"nights": NIGHTS, "customers_a_night": CUSTOMERS}
