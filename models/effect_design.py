@@ -14,6 +14,9 @@ Int64Array = NDArray[np.int64]
 
 NO_OFFER = "none"
 _FARTHEST = 3.0
+_ROUNDING = 1e-9
+"""A spread of this part of a feature's size is the rounding of its mean: it never varies."""
+
 _HIGH_SHARE = 0.16
 """Share of a normal variable above one standard deviation: centres the step there."""
 
@@ -62,8 +65,9 @@ def learn_basis(
 ) -> EffectBasis:
     """The scale of these customers; a feature that never varies stays zero."""
     columns = np.c_[x, log_odds0]
-    spread = columns.std(axis=0)
-    return EffectBasis(features, columns.mean(axis=0), np.where(spread > 0, spread, 1.0))
+    centre, spread = columns.mean(axis=0), columns.std(axis=0)
+    varies = spread > _ROUNDING * np.maximum(np.abs(centre), 1.0)
+    return EffectBasis(features, centre, np.where(varies, spread, 1.0))
 
 
 @dataclass(frozen=True, slots=True)
