@@ -153,9 +153,11 @@ def _is_close(one: Float64Array, other: Float64Array) -> bool:
 
 def _invert(matrix: Float64Array) -> Float64Array:
     """Inverse of a positive definite matrix, by its Cholesky factor."""
-    factor, _ = lapack.dpotrf(matrix, lower=1)
-    lower, fault = lapack.dpotri(factor, lower=1)
-    if fault:
+    factor, fault = lapack.dpotrf(matrix, lower=1)
+    # The triangle of a failed factorisation can be inverted too, into nonsense.
+    if not fault:
+        lower, fault = lapack.dpotri(factor, lower=1)
+    if fault or not np.isfinite(np.diag(lower)).all():
         raise np.linalg.LinAlgError("the curvature is not positive definite")
     lower = np.tril(lower)
     return np.asarray(lower + np.tril(lower, -1).T)

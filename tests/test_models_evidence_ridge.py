@@ -135,3 +135,10 @@ def test_without_rows_the_prior_stays() -> None:
     )
     assert found.mean == pytest.approx(np.zeros(2))
     assert found.covariance == pytest.approx(np.diag([1 / 4, 1 / 9]))
+
+
+def test_a_matrix_without_an_inverse_is_refused() -> None:
+    design = np.array([[np.nan, 1.0], [1.0, 0.0]])
+    fixed = groups([0, 1], [4.0, 9.0], free=False)
+    with pytest.raises(np.linalg.LinAlgError, match="not positive definite"):
+        fit(design, np.array([0.0, 1.0]), offset=np.zeros(2), groups=fixed)
