@@ -79,7 +79,9 @@ class Champions:
         # Assumptions are read from the configuration, which may have changed since.
         still_assumed = set(bundle.effect.evidence) == {"rules"}
         effect = assumed.effect if still_assumed else bundle.effect
-        return NightEffects(effect=effect, attrition=bundle.attrition)
+        none_followed = bundle.attrition.rung == "configured"
+        attrition = assumed.attrition if none_followed else bundle.attrition
+        return NightEffects(effect=effect, attrition=attrition)
 
 
 def list_day(config: Config, as_of: date | None, *, now: datetime) -> date:

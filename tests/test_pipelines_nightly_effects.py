@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 from night_home import DAY, copy_home, night, read_list
 
-from models.attrition import configured_attrition
+from models.attrition import LEAST_SHARE, configured_attrition
 from models.bundle import EffectBundle
 from models.contact_effect import ContactEffect, Evidence
 from pipelines.config import Config
 from pipelines.explain import explain
+from pipelines.nightly_inputs import load_champions, night_policy
 from scoring.effects import assumed_effects, configured_priors
 
 MEASURED: tuple[Evidence, ...] = ("uplift", "uplift", "uplift", "rules", "rules", "rules")
@@ -124,3 +125,19 @@ def test_a_model_that_still_assumes_follows_the_configuration(
     assert rows
     (note,) = [one for one in report.summary.notes if "Effects of contact" in one]
     assert note.startswith('Effects of contact are assumptions, not proven yet (evidence "rules")')
+
+
+def test_shares_that_nobody_could_follow_are_those_of_the_configuration(
+    shop: Config, champions: dict[str, Any]
+) -> None:
+    """A model that only repeats an older file gives way; one that has seen contacts stays."""
+    bundle = effect_bundle(shop, champions)
+    policy = night_policy(shop, DAY)
+    configured = [channel.unsubscribe_share for channel in shop.channels.values()]
+    for attrition, shares in (
+        (bundle.attrition, configured),
+        (replace(bundle.attrition, rung="shares"), [0.001] * len(configured)),
+    ):
+        champions["contact_effect"] = replace(bundle, attrition=attrition)
+        found = load_champions(shop).believed(policy).attrition.probability(np.zeros((1, 0)), ())
+        assert found[0] == pytest.approx(np.maximum(shares, LEAST_SHARE))
