@@ -205,6 +205,17 @@ def test_a_contact_of_another_row_is_nobody_elses() -> None:
     assert joined(rows, [{"day": 0.5, "list_row_id": "L/1"}]).found.tolist() == [True, False]
 
 
+def test_customers_of_one_assignment_id_have_their_own_contacts() -> None:
+    rows = experiment(
+        [
+            {"customer_id": name, "assignment_id": "spring", "channel": channel}
+            for name, channel in (("a", "sms"), ("b", "sms"), ("c", None))
+        ]
+    )
+    found = joined(rows, [{"day": 9.0, "list_row_id": "spring", "customer_id": "b"}])
+    assert found.found.tolist() == [False, True, False]
+
+
 def test_the_last_version_known_tells_who_left() -> None:
     rows = lists_of(decisions([{"customer_id": "a", "arm": "contact"}]))
     left = START_US + 3 * DAY_US

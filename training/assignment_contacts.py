@@ -133,7 +133,8 @@ def join_contacts(
 ) -> JoinedContacts:
     """Find each assignment's contact.
 
-    A contact that names an assignment belongs to it. The others belong to a customer's
+    A contact that names an assignment of its customer belongs to it: imported ones may have
+    one id for many customers. The others belong to a customer's
     assignment if they were sent from its instant until it expired: to a contacted one by the
     channel assigned, to a control by any, for then the control was contacted after all.
 
@@ -143,9 +144,11 @@ def join_contacts(
     contacts : of the same customers, and perhaps of others.
     actions : names such as "sms/none".
     """
-    named = pc.index_in(assigned.row_id, value_set=contacts.row_id, skip_nulls=True)
+    own = _names(assigned.customer_id, assigned.row_id)
+    told = _names(contacts.customer_id, contacts.row_id)
+    named = pc.index_in(own, value_set=told, skip_nulls=True)
     place = pc.fill_null(named, _NONE).to_numpy(zero_copy_only=False).astype(np.int64)
-    taken = pc.is_in(contacts.row_id, value_set=assigned.row_id, skip_nulls=True)
+    taken = pc.is_in(told, value_set=own, skip_nulls=True)
     free = ~np.asarray(pc.fill_null(taken, False).to_numpy(zero_copy_only=False), dtype=np.bool_)
     open_rows = np.flatnonzero(place == _NONE)
     if len(open_rows) and free.any():
@@ -189,6 +192,11 @@ def _in_time(
     result = np.full(len(assigned), _NONE, dtype=np.int64)
     result[met.loc[fits, "row"].to_numpy()] = met.loc[fits, "place"].to_numpy().astype(np.int64)
     return result
+
+
+def _names(customer_id: Any, row_id: Any) -> Any:
+    """What tells assignments apart, null without a row id."""
+    return pc.binary_join_element_wise(customer_id, row_id, "\x1f")
 
 
 def _texts(column: Any) -> Any:
