@@ -3,8 +3,6 @@
 from dataclasses import dataclass, fields
 from datetime import date
 
-from features.errors import DataError, describe
-
 
 @dataclass(frozen=True, slots=True)
 class AssignmentCounts:
@@ -96,31 +94,3 @@ _SENTENCES = {
     "contaminated": "{n} {rows} to no contact with a record of one: kept as assigned; effects "
     "look smaller for it.",
 }
-
-
-def require_rows(counts: AssignmentCounts) -> None:
-    """Refuse to go on without a single assignment to learn from.
-
-    Raises
-    ------
-    DataError : there is none; the text names the date to wait for if outcome windows are
-        still open.
-    """
-    if counts.used:
-        return
-    fault = f"none of {counts.assignments:,} logged assignments can be used"
-    if counts.matures_on is not None:
-        fix = f"wait until the events of {counts.matures_on} are complete, and ingest them"
-    elif counts.assignments:
-        fix = "see which of these it is: " + " ".join(counts.notes())
-    else:
-        fault = "no assignment is logged"
-        fix = "run `winback nightly` with [experiment] shares, or `winback ingest assignments PATH`"
-    raise DataError(
-        describe(
-            "effects of contact",
-            fault,
-            expected="assignments, controls among them, whose outcome windows are over",
-            fix=fix,
-        )
-    )
