@@ -125,7 +125,8 @@ def fit_contact_effect(
 
     A rung is tried from a number of treated returns on. It serves if, cross-fitted by
     customer, its log loss is lower than that of the rung below, and if the doubly robust
-    value of the choices it would make is not significantly lower. Of the ridge's differences
+    value of the choices it would make is not significantly lower; means of actions replace
+    assumptions unless they would have earned significantly less. Of the ridge's differences
     between customers only the share is believed that lowers the log loss most.
 
     Parameters
