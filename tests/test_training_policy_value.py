@@ -116,6 +116,16 @@ def test_a_policy_that_draws_is_worth_the_mixture_of_what_it_draws() -> None:
     assert difference_of(report, 1).differing == pytest.approx(np.mean(policy.action >= 0) / 2)
 
 
+def test_without_any_action_left_no_contact_is_worth_what_happened() -> None:
+    """All channels were taken out of the configuration: of old experiments the controls stay."""
+    sample, _ = sample_and_policy()
+    controls = sample.take(~sample.treated)
+    n = len(controls)
+    controls = replace(controls, actions=(), propensity=np.ones(n))
+    found = value_of(evaluate_policies(controls, [no_contact(n)]))
+    assert found.dr.value == pytest.approx(controls.profit.mean())
+
+
 def test_a_mixture_must_be_one() -> None:
     with pytest.raises(ValueError, match="sum to 1"):
         mixed_policy("odd", np.full((3, 2), 0.4))

@@ -155,10 +155,10 @@ def _columns(sample: EffectSample, action: Int16Array) -> NDArray[np.float32]:
 
 def _parts(actions: Sequence[str]) -> tuple[Float64Array, Float64Array]:
     """Codes of each action's channel and offer; the last place, no contact's, has -1."""
-    channels, offers = zip(*(name.split("/", 1) for name in actions), strict=True)
+    pairs = [name.split("/", 1) for name in actions]
     codes = [
         [*(list(dict.fromkeys(names)).index(name) for name in names), -1]
-        for names in (channels, offers)
+        for names in ([channel for channel, _ in pairs], [offer for _, offer in pairs])
     ]
     return np.array(codes[0], dtype=np.float64), np.array(codes[1], dtype=np.float64)
 
