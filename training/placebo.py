@@ -45,11 +45,6 @@ class Placebo:
             return None
         return POWER_ERRORS * self.overall.sd
 
-    @property
-    def says_something(self) -> bool:
-        """Whether it could have found a shift of `LARGEST_MISSED`."""
-        return self.detectable is not None and self.detectable <= LARGEST_MISSED
-
     def flags(self, action: str) -> bool:
         """Whether an action's own placebo differs from 0, with all actions tested together."""
         estimate = self.by_action.get(action)
