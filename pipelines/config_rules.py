@@ -8,7 +8,7 @@ from typing import Any
 from features.source import EventRules
 from features.stage import Stage
 from pipelines.config_faults import unknown_name
-from scoring.policy import Channel, Experiment, Span, span_times
+from scoring.policy import Channel, Experiment, Offer, Span, span_times
 from training.plan import TrainingPlan
 
 _EVENT_TYPE = re.compile(r"^[A-Za-z][A-Za-z0-9_.-]{0,39}$")
@@ -148,6 +148,16 @@ def _money_rules(sections: Sections) -> Iterator[str]:
         yield 'offers.none: missing; expected an offer "none" for contacts without one'
 
 
+def _no_offer_rule(sections: Sections) -> Iterator[str]:
+    offers: Mapping[str, Offer] = sections.get("offers") or {}
+    none = offers.get("none")
+    if none is not None and (none.effect_prior or none.effect_prior_sd):
+        yield (
+            "offers.none: effect_prior and effect_prior_sd must be 0; without an offer only the "
+            "channel has an effect"
+        )
+
+
 def _experiment_rules(sections: Sections) -> Iterator[str]:
     experiment: Experiment | None = sections.get("experiment")
     if experiment is None:
@@ -209,6 +219,7 @@ _RULES: tuple[Rule, ...] = (
     _channel_rules,
     _money_rules,
     _experiment_rules,
+    _no_offer_rule,
     _storage_rules,
     _training_rules,
     _rotation_rules,

@@ -77,7 +77,7 @@ class Champions:
             return assumed
         bundle = self.effects.bundle
         # Assumptions are read from the configuration, which may have changed since.
-        still_assumed = set(bundle.effect.evidence) == {"rules"}
+        still_assumed = bundle.effect.rung == "priors" and set(bundle.effect.evidence) == {"rules"}
         effect = assumed.effect if still_assumed else bundle.effect
         none_followed = bundle.attrition.rung == "configured"
         attrition = assumed.attrition if none_followed else bundle.attrition

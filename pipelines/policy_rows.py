@@ -42,7 +42,12 @@ _RECOMMENDED = "recommended_action"
 
 @dataclass(frozen=True, slots=True)
 class PolicyRows:
-    """n assignments with what a policy may decide by; none of it is later than the assignment.
+    """n assignments with what a policy may decide by.
+
+    No feature is later than the assignment. The natural return is what today's champions give
+    for these features; their training may have seen what came of the assignments. It decides
+    only where a rule asks for it, and serves the outcome model, whose errors logged
+    propensities make up for.
 
     Attributes
     ----------

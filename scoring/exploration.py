@@ -20,8 +20,8 @@ POSTERIOR_DRAWS: Final = 200
 BLOCK_ROWS: Final = 4096
 """Customers whose draws are held at once: 100 MB for 16 actions."""
 
-UNMEASURED: Final = "rules"
-"""The evidence of an effect that is only the configuration's assumption."""
+MEASURED: Final = "uplift"
+"""The evidence of an effect that was measured against a randomised control."""
 
 ShiftDraws = Callable[[slice], NDArray[np.floating]]
 """Posterior draws of the log-odds shifts of some customers, shape (draws, rows, n_actions).
@@ -62,7 +62,7 @@ def experiment_in_force(experiment: Experiment, *, evidence: Collection[str]) ->
     ----------
     evidence : what the effects of the actions rest on.
     """
-    if all(word == UNMEASURED for word in evidence):
+    if MEASURED not in evidence:
         larger = max(experiment.explore_share, experiment.cold_explore_share)
         return replace(experiment, explore_share=larger)
     return experiment

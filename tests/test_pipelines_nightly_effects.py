@@ -110,8 +110,9 @@ def test_a_model_of_other_offers_is_left_aside_with_a_note(
 def test_a_model_that_still_assumes_follows_the_configuration(
     home: Config, champions: dict[str, Any], tmp_path: Any
 ) -> None:
-    """Its evidence is rules only: tonight's assumptions are those of tonight's file."""
-    champions["contact_effect"] = effect_bundle(home, champions, evidence=("rules",) * 6)
+    """Nothing was fitted: tonight's assumptions are those of tonight's file."""
+    bundle = effect_bundle(home, champions, evidence=("rules",) * 6)
+    champions["contact_effect"] = replace(bundle, effect=replace(bundle.effect, rung="priors"))
     toml = (home.home / "winback.toml").read_text()
     config = copy_home(
         home, tmp_path / "home", toml=toml.replace("effect_prior = 0.15", "effect_prior = 0.9")
