@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from features.errors import ArtifactError, UsageError
 from features.local_day import local_midnight_us
 from features.warehouse import Warehouse
+from models.attrition import configured_attrition
 from models.contact_effect import EffectPriors, assumed_effect
 from pipelines import cli_policy
 from pipelines.cli import app
@@ -24,6 +25,7 @@ from pipelines.policy_rows import NOT_LISTED
 from pipelines.policy_sources import PolicyRequest
 from pipelines.render_policy import render_evaluation
 from pipelines.terminal import result_console
+from scoring.effects import NightEffects
 from training.policy_support import Refused
 from training.policy_value import PolicyDifference, PolicyValue
 from training.uplift_curves import UpliftCurves
@@ -240,7 +242,10 @@ def test_models_are_judged_on_what_came_after_their_training(
     )
     channels, offers = tuple(campaign.channels), tuple(campaign.offers)
     loaded = LoadedEffect(
-        assumed_effect(priors, channels=channels, offers=offers),
+        NightEffects(
+            assumed_effect(priors, channels=channels, offers=offers),
+            configured_attrition(channels, [0.0] * len(channels)),
+        ),
         "challenger 7",
         local_midnight_us(trained_until, BERLIN),
     )

@@ -20,7 +20,6 @@ SLOPES = tuple(np.linspace(0.0, 1.0, 11).tolist())
 
 NORMAL_95 = 1.96
 ONE_SIDED_95, ONE_SIDED_99 = 1.645, 2.326
-ONE_ERROR = 1.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from models.action_value import ActionTerms
 from models.contact_effect import RUNGS, ContactEffect, EffectPriors, Rung
 from models.effect_trees import EffectTrees
 from training.effect_compare import (
-    ONE_ERROR,
+    ONE_SIDED_95,
     Candidate,
     Difference,
     believe,
@@ -150,7 +150,7 @@ def fit_contact_effect(
             steps.append(Step(rung, taken=False, reason=refusal))
             break
         tried = _try(rung, sample, folds, priors, present, plan)
-        step = _judge(sample, tried, present, terms)
+        step = _judge(sample, tried, present, terms, plan)
         steps.append(step)
         if not step.taken:
             break
@@ -166,7 +166,7 @@ def _refusal(rung: Rung, sample: EffectSample, plan: EffectPlan) -> str:
         "ridge": plan.ridge_from,
         "stack": plan.stack_from,
     }[rung]
-    found = int(sample.returned[sample.treated].sum())
+    found = _treated_returns(sample)
     if sample.treated.all():
         return f"{rung} not tried: there is no control, so no effect can be measured"
     if plan.at_most != "auto" and RUNGS.index(rung) > RUNGS.index(plan.at_most):
@@ -174,6 +174,10 @@ def _refusal(rung: Rung, sample: EffectSample, plan: EffectPlan) -> str:
     if found < needed:
         return f"{rung} not tried: {found} returns after a contact, {needed - found} too few"
     return ""
+
+
+def _treated_returns(sample: EffectSample) -> int:
+    return int(sample.returned[sample.treated].sum())
 
 
 def _thin(sample: EffectSample, max_rows: int) -> EffectSample:
@@ -235,14 +239,20 @@ def _try(
     return believe(sample, tried, present) if rung == "ridge" else tried
 
 
-def _judge(sample: EffectSample, tried: Candidate, present: Candidate, terms: ActionTerms) -> Step:
+def _judge(
+    sample: EffectSample,
+    tried: Candidate,
+    present: Candidate,
+    terms: ActionTerms,
+    plan: EffectPlan,
+) -> Step:
     """Whether the tried estimator takes over from the present one, and why."""
     found = compare(sample, tried, present, terms=terms)
     rung, change = tried.rung, f"{found.log_loss.value:+.6f}"
     # Means of actions replace assumptions as soon as they can be measured: that is what
-    # assumptions are for. From there on a better forecast has to be seen, and before trees
-    # serve, which nobody can read, it has to be clear.
-    errors = ONE_ERROR if rung == "stack" else 0.0
+    # assumptions are for. From there on a better forecast has to be seen. Where rows are
+    # many, differences that exist are seen clearly, so that unclear ones are taken for none.
+    errors = ONE_SIDED_95 if _treated_returns(sample) >= plan.stack_from else 0.0
     forecasts_better = rung == RUNGS[1] or found.log_loss.upper(errors) < 0.0
     taken = forecasts_better and not found.earns_less
     if taken:
@@ -293,7 +303,7 @@ def _report(
         rows=len(sample),
         customers=len(np.unique(sample.cluster)),
         controls=int(np.count_nonzero(~sample.treated)),
-        treated_returns=int(sample.returned[sample.treated].sum()),
+        treated_returns=_treated_returns(sample),
         steps=steps,
         actions=actions,
     )
