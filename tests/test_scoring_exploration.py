@@ -327,7 +327,12 @@ def test_nights_and_salts_have_draws_of_their_own() -> None:
 
 @pytest.mark.parametrize(
     ("evidence", "share"),
-    [((), 0.1), (("rules", "rules"), 0.1), (("rules", "response"), 0.1), (("rules", "uplift"), 0.05)],
+    [
+        ((), 0.1),
+        (("rules", "rules"), 0.1),
+        (("rules", "response"), 0.1),
+        (("rules", "uplift"), 0.05),
+    ],
 )
 def test_more_is_explored_while_nothing_is_measured(
     evidence: tuple[str, ...], share: float
