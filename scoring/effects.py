@@ -89,6 +89,11 @@ class ActionEffects:
     shift: Float64Array
     attrition_cost: Float64Array
 
+    @property
+    def natural(self) -> Float64Array:
+        """Probability of a return without contact, shape (n,)."""
+        return np.asarray(1.0 / (1.0 + np.exp(-self.log_odds0)))
+
     def contacted(self) -> Float64Array:
         """Probability of a return under each action, shape (n, A)."""
         return np.asarray(1.0 / (1.0 + np.exp(-(self.log_odds0[:, None] + self.shift))))
@@ -96,7 +101,7 @@ class ActionEffects:
     def gains(self, *, order_value: Float64Array, terms: ActionTerms) -> Float64Array:
         """Expected profit of every action over no contact, shape (n, A)."""
         return expected_gains(
-            1.0 / (1.0 + np.exp(-self.log_odds0)),
+            self.natural,
             self.contacted(),
             order_value=order_value,
             attrition_cost=self.attrition_cost,
@@ -111,7 +116,7 @@ class ActionEffects:
         shift = self.shift[places, action]
         sd = self.effect.shifts(self.log_odds0[places], self.x[places]).sd
         spread = NORMAL_95 * sd[np.arange(len(places)), action]
-        natural = 1.0 / (1.0 + np.exp(-self.log_odds0[places]))
+        natural = self.natural[places]
         return np.stack(
             [shifted_probability(natural, by) for by in (shift, shift - spread, shift + spread)]
         )

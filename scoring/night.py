@@ -215,7 +215,7 @@ def _best_shares(
     if policy.experiment.exploration == "uniform":
         return None
     kept, lost = gain_terms(
-        1.0 / (1.0 + np.exp(-weighed.log_odds0)),
+        weighed.natural,
         order_value=order_value,
         attrition_cost=weighed.attrition_cost,
         terms=actions.terms(policy.gross_margin),
