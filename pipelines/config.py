@@ -23,7 +23,16 @@ from features.spec import FeatureSpec
 from features.stage import Stage
 from pipelines.config_faults import nearest_name, non_finite_faults, one_of, section_faults
 from pipelines.config_rules import rule_faults
-from scoring.policy import Caps, Channel, Experiment, ListRules, Offer
+from scoring.policy import (
+    Caps,
+    Channel,
+    Experiment,
+    FollowUp,
+    ListRules,
+    NightLimits,
+    Offer,
+    Waiting,
+)
 from training.effect_plan import EffectPlan
 from training.plan import TrainingPlan
 
@@ -45,9 +54,10 @@ def _check_timezone(name: str) -> str:
 
 @dataclass(frozen=True, slots=True, config=_FORBID)
 class Business:
-    """The shop or app: its clock, its money and its word for an order.
+    """The shop or app: its clock, its money, its language and its word for an order.
 
     `order_name` is how operators call one order, in the singular: order, loan, booking.
+    `language` is that of reports, reasons and workbooks.
     """
 
     name: str
@@ -56,6 +66,7 @@ class Business:
     gross_margin: Annotated[float, Field(gt=0, le=1)]
     acquisition_cost: Annotated[float, Field(ge=0)]
     order_name: Annotated[str, Field(min_length=1, max_length=30)] = "order"
+    language: Literal["en", "zh"] = "en"
 
 
 @dataclass(frozen=True, slots=True, config=_FORBID)
@@ -101,6 +112,9 @@ _SECTIONS: dict[str, Any] = {
     "channels": dict[_Name, Channel],
     "offers": dict[_Name, Offer],
     "caps": Caps,
+    "limits": NightLimits,
+    "follow_up": FollowUp,
+    "waiting": Waiting,
     "experiment": Experiment,
     "list": ListRules,
     "training": TrainingPlan,
@@ -112,6 +126,9 @@ _OPTIONAL: dict[str, Any] = {
     "sources": {},
     "channels": {},
     "caps": {},
+    "limits": {},
+    "follow_up": {},
+    "waiting": {},
     "experiment": {},
     "list": {},
     "training": {},
@@ -135,6 +152,9 @@ class Config:
     channels: dict[str, Channel]
     offers: dict[str, Offer]
     caps: Caps
+    limits: NightLimits
+    follow_up: FollowUp
+    waiting: Waiting
     experiment: Experiment
     list: ListRules
     training: TrainingPlan

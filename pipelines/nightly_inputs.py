@@ -100,6 +100,9 @@ def night_policy(config: Config, day: date) -> NightPolicy:
         channels=config.channels,
         offers=config.offers,
         caps=config.caps,
+        limits=config.limits,
+        follow_up=config.follow_up,
+        waiting=config.waiting,
         experiment=config.experiment,
         rules=config.list,
     )

@@ -1,7 +1,7 @@
 """One night's decisions: from scored customers to who is listed with which action."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 
 import numpy as np
@@ -29,7 +29,16 @@ from scoring.exploration import (
     night_generator,
 )
 from scoring.gain import Actions, gain_terms, list_actions
-from scoring.policy import Caps, Channel, Experiment, ListRules, Offer
+from scoring.policy import (
+    Caps,
+    Channel,
+    Experiment,
+    FollowUp,
+    ListRules,
+    NightLimits,
+    Offer,
+    Waiting,
+)
 from scoring.reachability import NO_ZONE, Reachability
 from scoring.scored import ScoredCustomers, select_pressure, select_reach
 from scoring.timing import Slot, find_slot
@@ -65,6 +74,9 @@ class NightPolicy:
     caps: Caps
     experiment: Experiment
     rules: ListRules
+    limits: NightLimits = field(default_factory=NightLimits)
+    follow_up: FollowUp = field(default_factory=FollowUp)
+    waiting: Waiting = field(default_factory=Waiting)
 
 
 @dataclass(frozen=True, slots=True)

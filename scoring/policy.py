@@ -41,7 +41,10 @@ class Channel:
     requires : customer flags that must all be true (unknown counts as false).
     windows : local spans in which to send, in order of preference.
     quiet_hours : local spans in which nothing may be sent.
-    max_per_7d, max_per_30d : most contacts of this channel per customer.
+    send_hours : local spans a customer's own best time may lie in; null means all outside
+        quiet hours. `windows` serve where nothing is known of a customer's hours.
+    seats_per_hour : most contacts per hour; null means no limit by the hour.
+    max_per_1d, max_per_7d, max_per_30d : most contacts of this channel per customer.
     effect_prior, effect_prior_sd : assumed shift of the return's log-odds by a
         contact, used until effects are measured.
     unsubscribe_share : share of contacts after which the channel is lost.
@@ -54,6 +57,9 @@ class Channel:
     requires: tuple[str, ...] = ()
     windows: Annotated[tuple[Span, ...], Field(min_length=1)] = ("11:00-12:00", "19:00-21:00")
     quiet_hours: tuple[Span, ...] = ("21:00-09:00",)
+    send_hours: Annotated[tuple[Span, ...], Field(min_length=1)] | None = None
+    seats_per_hour: Annotated[int, Field(ge=1)] | None = None
+    max_per_1d: Annotated[int, Field(ge=0)] | None = None
     max_per_7d: Annotated[int, Field(ge=0)] | None = None
     max_per_30d: Annotated[int, Field(ge=0)] | None = None
     effect_prior: float = 0.2
@@ -75,12 +81,90 @@ class Offer:
 
 @dataclass(frozen=True, slots=True, config=_FORBID)
 class Caps:
-    """Most contacts per customer over all channels, and the shortest pause between two."""
+    """When a customer is left alone, whatever the channel.
+
+    Attributes
+    ----------
+    max_per_1d, max_per_7d, max_per_30d : most contacts over all channels.
+    min_pause_days : shortest pause between two contacts.
+    recent_order_days : customers who ordered less than so many days ago are left alone.
+    complaint_flags : customer flags any of which says that a complaint is open.
+    """
 
     max_per_1d: Annotated[int, Field(ge=0)] = 1
     max_per_7d: Annotated[int, Field(ge=0)] = 2
     max_per_30d: Annotated[int, Field(ge=0)] = 4
     min_pause_days: Annotated[float, Field(ge=0)] = 2.0
+    recent_order_days: Annotated[float, Field(ge=0)] = 3.0
+    complaint_flags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, config=_FORBID)
+class SegmentLimit:
+    """Least or most of tonight's contacts that go to a segment.
+
+    A customer is in the segment if each list of values that is not empty holds theirs.
+    Limits count contacts really sent, controls left out; shares are of all of them.
+    """
+
+    name: Annotated[str, Field(min_length=1, max_length=60)]
+    stage: tuple[str, ...] = ()
+    life_cycle: tuple[str, ...] = ()
+    value_tier: tuple[str, ...] = ()
+    promotion: tuple[str, ...] = ()
+    min_contacts: Annotated[int, Field(ge=0)] | None = None
+    max_contacts: Annotated[int, Field(ge=0)] | None = None
+    min_share: Share | None = None
+    max_share: Share | None = None
+
+
+@dataclass(frozen=True, slots=True, config=_FORBID)
+class NightLimits:
+    """What one night may spend, and how its contacts are shared out.
+
+    Attributes
+    ----------
+    budget : money per night for contacts and for what offers give away on return; null
+        means no limit.
+    budget_quantile : probability with which the night's spending stays within the budget,
+        as returns, and so discounts, are a matter of chance.
+    caution : standard errors taken off an expected gain before it competes; 0 takes the
+        expectation as it is.
+    segments : limits of parts of the customers.
+    """
+
+    budget: Annotated[float, Field(gt=0)] | None = None
+    budget_quantile: Annotated[float, Field(ge=0.5, le=0.999)] = 0.9
+    caution: Annotated[float, Field(ge=0, le=5)] = 0.0
+    segments: Annotated[tuple[SegmentLimit, ...], Field(max_length=50)] = ()
+
+
+@dataclass(frozen=True, slots=True, config=_FORBID)
+class FollowUp:
+    """The next step after a contact without a return: the stage's next channel.
+
+    Attributes
+    ----------
+    after_days : days without a return after which the next channel's turn comes.
+    max_steps : follow-ups of one contact at most; 0 means none.
+    """
+
+    after_days: Annotated[int, Field(ge=1, le=30)] = 3
+    max_steps: Annotated[int, Field(ge=0, le=10)] = 3
+
+
+@dataclass(frozen=True, slots=True, config=_FORBID)
+class Waiting:
+    """Whether customers are held back whose contact is worth more within days.
+
+    Attributes
+    ----------
+    days : how far to look ahead; 0 means that nobody is held back.
+    discount_per_week : what a gain loses by coming a week later.
+    """
+
+    days: Annotated[int, Field(ge=0, le=30)] = 7
+    discount_per_week: Annotated[float, Field(ge=0, le=1)] = 0.02
 
 
 @dataclass(frozen=True, slots=True, config=_FORBID)

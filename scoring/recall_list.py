@@ -15,7 +15,7 @@ from scoring.arms import ARMS, SENT_ARMS
 
 BoolArray = NDArray[np.bool_]
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 TIME = pa.timestamp("us", tz="UTC")
 
 PROBABILITY_DECIMALS = 6
@@ -32,12 +32,15 @@ SCHEMA = pa.schema(
         pa.field("customer_id", pa.string(), nullable=False),
         pa.field("stage", pa.string(), nullable=False),
         pa.field("value_tier", pa.string(), nullable=False),
+        pa.field("life_cycle", pa.string()),
+        pa.field("promotion", pa.string()),
         pa.field("arm", pa.string(), nullable=False),
         pa.field("channel", pa.string(), nullable=False),
         pa.field("offer", pa.string(), nullable=False),
         pa.field("send_at_utc", TIME),
         pa.field("send_at_local", pa.string()),
         pa.field("send_window_end_utc", TIME),
+        pa.field("send_basis", pa.string()),
         pa.field("expires_at", TIME, nullable=False),
         pa.field("p_dormant", pa.float64()),
         pa.field("p_return_natural", pa.float64(), nullable=False),
@@ -47,11 +50,13 @@ SCHEMA = pa.schema(
         pa.field("uplift_high", pa.float64(), nullable=False),
         pa.field("expected_gain", pa.float64(), nullable=False),
         pa.field("contact_cost", pa.float64(), nullable=False),
+        pa.field("expected_cost", pa.float64()),
         pa.field("propensity", pa.float64(), nullable=False),
         pa.field("evidence", pa.string(), nullable=False),
         pa.field("next_order_expected", pa.date32()),
         pa.field("next_order_low", pa.date32()),
         pa.field("next_order_high", pa.date32()),
+        pa.field("follow_up_of", pa.string()),
         pa.field("follow_up_channel", pa.string()),
         pa.field("follow_up_at", TIME),
         pa.field("reason_1", pa.string()),
