@@ -23,6 +23,7 @@ from features.spec import FeatureSpec
 from features.stage import Stage
 from pipelines.config_faults import nearest_name, non_finite_faults, one_of, section_faults
 from pipelines.config_rules import rule_faults
+from scoring.language import Language
 from scoring.policy import (
     Caps,
     Channel,
@@ -66,7 +67,7 @@ class Business:
     gross_margin: Annotated[float, Field(gt=0, le=1)]
     acquisition_cost: Annotated[float, Field(ge=0)]
     order_name: Annotated[str, Field(min_length=1, max_length=30)] = "order"
-    language: Literal["en", "zh"] = "en"
+    language: Language = "en"
 
 
 @dataclass(frozen=True, slots=True, config=_FORBID)

@@ -276,6 +276,7 @@ def _setting(config: Config, policy: NightPolicy, models: tuple[ModelUse, ...]) 
         business=config.business.name,
         timezone=config.business.timezone,
         currency=config.business.currency,
+        language=config.business.language,
         acquisition_cost=config.business.acquisition_cost,
         config_digest=config.digest,
         models=models,

@@ -20,6 +20,7 @@ SUMMARY = NightSummary(
     business="Smith & Söhne <Shop>",
     timezone="Europe/Berlin",
     currency="EUR",
+    language="en",
     config_digest="0123456789abcdef" * 4,
     last_event=datetime(2025, 11, 19, 22, 46, tzinfo=UTC),
     scored=12345,

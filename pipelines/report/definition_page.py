@@ -1,5 +1,6 @@
 """The churn definition as one self-contained page: tables and plots, for desk and phone."""
 
+from functools import partial
 from importlib.resources import files as package_files
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ from features.errors import ArtifactError, describe
 from pipelines.render_definition import group_text
 from pipelines.report.charts import Bar, stack_bars
 from pipelines.report.line_chart import Line, LineChart, Mark, draw_lines
-from scoring.phrases import number_text
+from scoring.language import number_text
 
 if TYPE_CHECKING:
     from pipelines.define import DefinitionReport
@@ -51,7 +52,7 @@ def build_definition_page(report: "DefinitionReport") -> str:
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters["count"] = number_text
+    environment.filters["count"] = partial(number_text, language="en")
     environment.filters["share"] = _share_text
     environment.filters["days"] = _days_text
     template = environment.from_string(
@@ -121,4 +122,4 @@ def _share_text(share: float | None) -> str:
 
 
 def _days_text(days: float | None) -> str:
-    return "–" if days is None else number_text(days)
+    return "–" if days is None else number_text(days, language="en")

@@ -13,8 +13,8 @@ from pipelines.report.charts import stack_bars
 from pipelines.report.summary import NightSummary
 from scoring.arms import ARMS
 from scoring.exclusion_words import explain_code
+from scoring.language import money_text, number_text
 from scoring.list_files import ListFile
-from scoring.phrases import money_text, number_text
 
 REPORT_NAME = "report.html"
 _TEMPLATE = "report.html.j2"
@@ -59,9 +59,10 @@ def build_page(
     )
     environment.filters["local"] = partial(_local_text, zone=summary.timezone)
     environment.filters["words"] = explain_code
-    environment.filters["count"] = number_text
-    environment.filters["amount"] = partial(number_text, decimals=2)
-    environment.filters["money"] = partial(money_text, currency=summary.currency)
+    language = summary.language
+    environment.filters["count"] = partial(number_text, language=language)
+    environment.filters["amount"] = partial(number_text, language=language, decimals=2)
+    environment.filters["money"] = partial(money_text, currency=summary.currency, language=language)
     template = environment.from_string(
         package_files("pipelines.report").joinpath(_TEMPLATE).read_text(encoding="utf-8")
     )

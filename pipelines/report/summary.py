@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from scoring.arms import ARMS, EXPLORE, GHOST, SENT_ARMS
 from scoring.choice import NO_ACTION
 from scoring.decisions import count_channel_blocks, count_exclusions
+from scoring.language import Language
 from scoring.night import Night
 from scoring.scored import ScoredCustomers
 
@@ -40,13 +41,19 @@ class NightSummary:
     by_arm : listed customers per arm.
     by_channel : listed customers per channel and arm.
     by_stage : listed customers per stage.
+    by_hour : contacts to be made per channel and hour ("09") of the customers' local day.
+    by_evidence : contacts to be made by what their effect rests on.
+    follow_ups : contacts to be made that follow up an earlier one without a return.
     exclusions : scored customers by why they are not listed.
     channel_blocks : per channel, how many it is closed to, by rule.
     expected_gain, contact_cost : sums over the rows really to be sent, money.
+    outlook : what these rows are expected to bring, with intervals.
+    certificate : the night's limits, their prices, and the bound.
     cost_per_return : contacts and what is given away on return, per return that would not
         have come by itself, money; null if none is expected.
     acquisition_cost : what a new customer costs, money: the yardstick.
     exploring_cost : expected gain forgone by actions drawn at random, money.
+    ghost_share, holdout_share : in force that night.
     models : the models used.
     notes : what a reader must know about this list.
     """
@@ -57,6 +64,7 @@ class NightSummary:
     business: str
     timezone: str
     currency: str
+    language: Language
     config_digest: str
     last_event: datetime | None
     scored: int
@@ -66,19 +74,32 @@ class NightSummary:
     by_arm: Mapping[str, int]
     by_channel: Mapping[str, Mapping[str, int]]
     by_stage: Mapping[str, int]
+    by_hour: Mapping[str, Mapping[str, int]]
+    by_evidence: Mapping[str, int]
+    follow_ups: int
     exclusions: Mapping[str, int]
     channel_blocks: Mapping[str, Mapping[str, int]]
     expected_gain: float
     contact_cost: float
+    outlook: Outlook
+    certificate: Certificate
     cost_per_return: float | None
     acquisition_cost: float
     exploring_cost: float
+    ghost_share: float
+    holdout_share: float
     models: tuple[ModelUse, ...]
     notes: tuple[str, ...]
 
+    @property
+    def sent(self) -> int:
+        """Contacts to be made, controls left out."""
+        return sum(self.by_arm[arm] for arm in SENT_ARMS)
+
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values; times as ISO 8601 in UTC."""
+        """Plain JSON values; times as ISO 8601 in UTC; prices, bound and gap by name."""
         document = asdict(self)
+        document |= document.pop("certificate")
         document["day"] = self.day.isoformat()
         document["as_of"] = utc_text(self.as_of)
         document["last_event"] = utc_text(self.last_event)
@@ -106,6 +127,7 @@ class Setting:
     business: str
     timezone: str
     currency: str
+    language: Language
     acquisition_cost: float
     config_digest: str
     models: tuple[ModelUse, ...]
@@ -133,6 +155,7 @@ def summarise_night(
         business=setting.business,
         timezone=setting.timezone,
         currency=setting.currency,
+        language=setting.language,
         config_digest=setting.config_digest,
         last_event=instant(scored.last_event_us) if scored.last_event_us else None,
         scored=len(scored),
@@ -145,13 +168,25 @@ def summarise_night(
             for channel in night.actions.channels
         },
         by_stage=_counts(table["stage"], tuple(sorted(set(table["stage"].to_pylist())))),
+        by_hour={
+            channel: _hours(sent.filter(pc.equal(sent["channel"], channel)))
+            for channel in night.actions.channels
+        },
+        by_evidence=_counts(sent["evidence"], EVIDENCE),
+        follow_ups=sent.num_rows - sent["follow_up_of"].null_count,
         exclusions=count_exclusions(night),
         channel_blocks=count_channel_blocks(night),
         expected_gain=_total(sent["expected_gain"]),
         contact_cost=_total(sent["contact_cost"]),
+        outlook=expect_totals(
+            night, gross_margin=setting.gross_margin, as_of_us=setting.as_of_us
+        ),
+        certificate=Certificate(),
         cost_per_return=_cost_per_return(scored, night),
         acquisition_cost=setting.acquisition_cost,
         exploring_cost=exploring_cost(night),
+        ghost_share=night.experiment.ghost_share,
+        holdout_share=night.experiment.holdout_share,
         models=setting.models,
         notes=notes,
     )
@@ -182,6 +217,13 @@ def exploring_cost(night: Night) -> float:
 def _counts(column: pa.ChunkedArray, names: tuple[str, ...]) -> dict[str, int]:
     found = {entry["values"]: entry["counts"] for entry in pc.value_counts(column).to_pylist()}
     return {name: found.get(name, 0) for name in names}
+
+
+def _hours(rows: pa.Table) -> dict[str, int]:
+    """Rows by the hour of their local send time, such as "09", the earliest first."""
+    hours = pc.utf8_slice_codeunits(rows["send_at_local"], 11, 13)
+    found = {one["values"]: one["counts"] for one in pc.value_counts(hours).to_pylist()}
+    return {hour: found[hour] for hour in sorted(found)}
 
 
 def _total(column: pa.ChunkedArray) -> float:
