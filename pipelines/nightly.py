@@ -277,6 +277,7 @@ def _setting(config: Config, policy: NightPolicy, models: tuple[ModelUse, ...]) 
         timezone=config.business.timezone,
         currency=config.business.currency,
         language=config.business.language,
+        gross_margin=policy.gross_margin,
         acquisition_cost=config.business.acquisition_cost,
         config_digest=config.digest,
         models=models,

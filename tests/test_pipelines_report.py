@@ -7,7 +7,9 @@ from html.parser import HTMLParser
 from test_scoring_recall_list import control, row, table_of
 
 from pipelines.report.charts import stack_bars
+from pipelines.report.limit_prices import Certificate, LimitPrice
 from pipelines.report.manifest import build_manifest
+from pipelines.report.outlook import Interval, Outlook
 from pipelines.report.page import build_page
 from pipelines.report.summary import ModelUse, NightSummary
 from scoring.arms import ARMS
@@ -33,13 +35,32 @@ SUMMARY = NightSummary(
         "sms": dict.fromkeys(ARMS, 0),
     },
     by_stage={"buyer": 3},
+    by_hour={"email": {"11": 1, "19": 1}, "sms": {}},
+    by_evidence={"rules": 2, "response": 0, "uplift": 0},
+    follow_ups=1,
     exclusions={"not_dormant": 11445, "no_eligible_channel": 597},
     channel_blocks={"email": {"no_consent_or_unreachable:email_consent": 7}, "sms": {}},
     expected_gain=17.5,
     contact_cost=0.02,
+    outlook=Outlook(
+        gain=Interval(17.5, -3.0, 41.25),
+        extra_returns=Interval(0.8, 0.1, 1.6),
+        returns_anyway=0.3,
+        given_away=2.5,
+    ),
+    certificate=Certificate(
+        prices=(
+            LimitPrice("seats", "sms", price=1.13, used=0, limit=0),
+            LimitPrice("budget", "", price=0.0, used=2.52, limit=50.0),
+        ),
+        bound=17.6,
+        gap=0.0002,
+    ),
     cost_per_return=4.25,
     acquisition_cost=28.0,
     exploring_cost=1.5,
+    ghost_share=0.1,
+    holdout_share=0.03,
     models=(
         ModelUse(
             kind="natural_return",

@@ -9,6 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from models.contact_effect import EVIDENCE
+from pipelines.report.limit_prices import Certificate
+from pipelines.report.outlook import Outlook, expect_totals
 from scoring.arms import ARMS, EXPLORE, GHOST, SENT_ARMS
 from scoring.choice import NO_ACTION
 from scoring.decisions import count_channel_blocks, count_exclusions
@@ -128,6 +131,7 @@ class Setting:
     timezone: str
     currency: str
     language: Language
+    gross_margin: float
     acquisition_cost: float
     config_digest: str
     models: tuple[ModelUse, ...]
@@ -178,9 +182,7 @@ def summarise_night(
         channel_blocks=count_channel_blocks(night),
         expected_gain=_total(sent["expected_gain"]),
         contact_cost=_total(sent["contact_cost"]),
-        outlook=expect_totals(
-            night, gross_margin=setting.gross_margin, as_of_us=setting.as_of_us
-        ),
+        outlook=expect_totals(night, gross_margin=setting.gross_margin, as_of_us=setting.as_of_us),
         certificate=Certificate(),
         cost_per_return=_cost_per_return(scored, night),
         acquisition_cost=setting.acquisition_cost,
