@@ -23,6 +23,7 @@ from features.spec import FeatureSpec
 from features.stage import Stage
 from pipelines.config_faults import nearest_name, non_finite_faults, one_of, section_faults
 from pipelines.config_rules import rule_faults
+from scoring.export_plan import Export
 from scoring.language import Language
 from scoring.policy import (
     Caps,
@@ -118,6 +119,7 @@ _SECTIONS: dict[str, Any] = {
     "waiting": Waiting,
     "experiment": Experiment,
     "list": ListRules,
+    "exports": dict[_Name, Export],
     "training": TrainingPlan,
     "effects": EffectPlan,
 }
@@ -132,6 +134,7 @@ _OPTIONAL: dict[str, Any] = {
     "waiting": {},
     "experiment": {},
     "list": {},
+    "exports": {},
     "training": {},
     "effects": {},
     "offers": {"none": {"label": "no offer"}},
@@ -158,6 +161,7 @@ class Config:
     waiting: Waiting
     experiment: Experiment
     list: ListRules
+    exports: dict[str, Export]
     training: TrainingPlan
     effects: EffectPlan
 

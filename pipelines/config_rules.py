@@ -8,6 +8,7 @@ from typing import Any
 from features.source import EventRules
 from features.stage import Stage
 from pipelines.config_faults import unknown_name
+from scoring.export_plan import WHOLE_LIST, Export, list_column_names, missing_keys
 from scoring.policy import Channel, Experiment, Offer, Span, span_times
 from training.plan import TrainingPlan
 
@@ -211,6 +212,32 @@ def _no_date(place: str, text: str | None) -> Iterator[str]:
         yield f'{place}: "{text}" is not valid; expected a date such as 2026-11-01'
 
 
+def _export_rules(sections: Sections) -> Iterator[str]:
+    exports: Mapping[str, Export] = sections.get("exports", {})
+    channels = sections.get("channels")
+    for name, export in exports.items():
+        place = f"exports.{name}"
+        if channels is not None and name != WHOLE_LIST and name not in channels:
+            known = (WHOLE_LIST, *channels)
+            yield unknown_name(place, name, known=known, noun='"list" or a channel')
+        if export.columns is None:
+            continue
+        yield from _unknown(
+            f"{place}.columns", export.columns, known=list_column_names(), noun="a list column"
+        )
+        for key in missing_keys(export.columns):
+            yield (
+                f'{place}.columns: "{key}" is missing; expected it under whatever name, as '
+                "contacts are reported back by list_row_id and customer_id"
+            )
+        yield from _twice(f"{place}.columns", export.columns.values())
+    if channels is not None and WHOLE_LIST in channels and WHOLE_LIST in exports:
+        yield (
+            f'exports.{WHOLE_LIST}: is the whole list and the channel "{WHOLE_LIST}" at once; '
+            "expected a channel of another name"
+        )
+
+
 _RULES: tuple[Rule, ...] = (
     _event_rules,
     _stage_rules,
@@ -223,6 +250,7 @@ _RULES: tuple[Rule, ...] = (
     _storage_rules,
     _training_rules,
     _rotation_rules,
+    _export_rules,
 )
 
 

@@ -18,7 +18,16 @@ from features.stage import Stage
 from features.warehouse import Warehouse
 from pipelines.config import Business, Config, Sources, Storage, Windows
 from pipelines.ingest import run_ingest
-from scoring.policy import Caps, Channel, Experiment, ListRules, Offer
+from scoring.policy import (
+    Caps,
+    Channel,
+    Experiment,
+    FollowUp,
+    ListRules,
+    NightLimits,
+    Offer,
+    Waiting,
+)
 from training.effect_plan import EffectPlan
 from training.plan import TrainingPlan
 
@@ -58,8 +67,12 @@ def shop(
         channels={"email": Channel("e-mail", 0.01), "sms": Channel("text message", 0.1)},
         offers={"none": Offer("no offer")},
         caps=Caps(),
+        limits=NightLimits(),
+        follow_up=FollowUp(),
+        waiting=Waiting(),
         experiment=Experiment(),
         list=ListRules(),
+        exports={},
         training=TrainingPlan(),
         effects=EffectPlan(),
     )
