@@ -15,7 +15,10 @@ NO_TIME = np.iinfo(np.int64).max
 """Stands for "has not happened" in time arrays: later than every as-of."""
 
 NO_CODE = -1
-"""Stands for a missing category, attribute, order or channel."""
+"""Stands for a missing category, attribute, order, channel or offer."""
+
+OTHER_OFFER = -2
+"""Stands for an offer that is not one of those the history was read with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +60,16 @@ class Contacts:
 
     One contact can have several rows, one per version that arrived; `contact` is the
     contact's number within the bucket and groups them. Times as in `Events`, NO_TIME
-    where nothing happened.
+    where nothing happened. `offer` is a place among the offers that the history was read
+    with, OTHER_OFFER for any other name, NO_CODE where none is named; NO_CODE throughout
+    in a history read without offers.
     """
 
     offsets: Int64Array
     contact: Int64Array
     arrived_at: Int64Array
     channel: Int16Array
+    offer: Int16Array
     sent_at: Int64Array
     delivered_at: Int64Array
     opened_at: Int64Array
@@ -94,6 +100,7 @@ def no_contacts(n_customers: int) -> Contacts:
         contact=none,
         arrived_at=none,
         channel=np.empty(0, dtype=np.int16),
+        offer=np.empty(0, dtype=np.int16),
         sent_at=none,
         delivered_at=none,
         opened_at=none,

@@ -46,6 +46,7 @@ class HistoryReader:
     warehouse : an open warehouse.
     spec : gives event types, channels and attribute values their codes.
     versions : Delta version of each table, to reproduce an earlier read; null means now.
+    offers : names that offers of contacts get their codes by; empty leaves them unread.
 
     Raises
     ------
@@ -58,8 +59,10 @@ class HistoryReader:
         *,
         spec: FeatureSpec,
         versions: Mapping[str, int] | None = None,
+        offers: tuple[str, ...] = (),
     ) -> None:
         self.spec = spec
+        self.offers = offers
         self._files = {name: _bucket_files(warehouse, name, versions) for name in _COLUMNS}
 
     def read(self, bucket: int) -> History:
@@ -70,6 +73,7 @@ class HistoryReader:
             events=self.read_table("events", bucket),
             contacts=self.read_table("contacts", bucket),
             profiles=self.read_table("customers", bucket),
+            offers=self.offers,
         )
 
     def read_table(self, name: str, bucket: int) -> Any:
@@ -77,6 +81,8 @@ class HistoryReader:
         columns, words = _COLUMNS[name]
         if not self.spec.attributes:
             columns = tuple(column for column in columns if column != "attributes")
+        if name == "contacts" and self.offers:
+            columns, words = (*columns, "offer"), (*words, "offer")
         return read_columns(name, self._files[name][bucket], columns=columns, words=words)
 
 

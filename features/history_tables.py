@@ -21,6 +21,7 @@ from features.event_rows import event_rows
 from features.history import (
     NO_CODE,
     NO_TIME,
+    OTHER_OFFER,
     Contacts,
     History,
     Profiles,
@@ -55,6 +56,7 @@ def history_from_tables(
     events: Any,
     contacts: Any = None,
     profiles: Any = None,
+    offers: tuple[str, ...] = (),
 ) -> History:
     """Turn a bucket's Arrow tables into its history.
 
@@ -69,6 +71,7 @@ def history_from_tables(
     events : table with `EVENT_COLUMNS`; all but the first four may be missing.
     contacts : table of contact versions, or null.
     profiles : table of customer record versions, or null.
+    offers : names that offers of contacts get their codes by; empty reads none.
     """
     who = encoded(events.column("customer_id"))
     names = words_of(who)
@@ -84,7 +87,7 @@ def history_from_tables(
         names=names,
         events=rows.events(len(names)),
         details=rows.details(len(names)),
-        contacts=_contacts(contacts, names, spec),
+        contacts=_contacts(contacts, names, spec, offers),
         profiles=_profiles(profiles, names, spec),
         foreign_events=foreign,
     )
@@ -96,7 +99,7 @@ def _owners(table: Any, names: Any) -> NDArray[np.int32]:
     return translated(who, positions_in(words_of(who), names))
 
 
-def _contacts(table: Any, names: Any, spec: FeatureSpec) -> Contacts:
+def _contacts(table: Any, names: Any, spec: FeatureSpec, offers: tuple[str, ...]) -> Contacts:
     if table is None or len(table) == 0:
         return no_contacts(len(names))
     customer = _owners(table, names)
@@ -108,18 +111,29 @@ def _contacts(table: Any, names: Any, spec: FeatureSpec) -> Contacts:
         for name in ("arrived_at", *_CONTACT_TIMES)
     }
     code = translated(channel, positions_in(words_of(channel), spec.channels), np.int16)
+    offer = _offers(table, offers)
     keys = [times["arrived_at"], contact, customer]
     order = np.lexsort(keys)
     if _has_ties(keys, order):
         rest = [times[name] for name in reversed(_CONTACT_TIMES)]
-        order = np.lexsort([*rest, code, *keys])
+        # The offer decides last: reading it must not change which version is the latest.
+        order = np.lexsort([offer, *rest, code, *keys])
     order = order[customer[order] != NO_CODE]
     return Contacts(
         offsets=customer_offsets(frozen(customer[order]), len(names)),
         contact=contact[order].astype(np.int64),
         channel=code[order],
+        offer=offer[order],
         **{name: values[order] for name, values in times.items()},
     )
+
+
+def _offers(table: Any, offers: tuple[str, ...]) -> NDArray[np.int16]:
+    if not offers or "offer" not in table.column_names:
+        return np.full(len(table), NO_CODE, dtype=np.int16)
+    named = encoded(table.column("offer"))
+    places = positions_in(words_of(named), offers)
+    return translated(named, np.where(places == NO_CODE, np.int32(OTHER_OFFER), places), np.int16)
 
 
 def _has_ties(keys: list[NDArray[Any]], order: NDArray[np.int64]) -> bool:

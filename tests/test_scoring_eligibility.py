@@ -5,7 +5,7 @@ import pyarrow as pa
 import pytest
 
 from features.contract import TABLES
-from features.history import NO_TIME, Contacts
+from features.history import NO_CODE, NO_TIME, Contacts
 from features.stage import Stage
 from scoring.eligibility import (
     CUSTOMER_CODES,
@@ -120,6 +120,7 @@ def contacts(*rows: tuple[int, int, int, int, float, float | None], customers: i
         contact=np.array([row[1] for row in rows], dtype=np.int64),
         arrived_at=times([row[3] for row in rows]),
         channel=np.array([row[2] for row in rows], dtype=np.int16),
+        offer=np.full(len(rows), NO_CODE, dtype=np.int16),
         sent_at=times([row[4] for row in rows]),
         delivered_at=none,
         opened_at=none,
