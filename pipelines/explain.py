@@ -155,7 +155,7 @@ def _explain_case(case: _Case, scorer: Scorer, scored: ScoredCustomers, row: int
         channel=decision["channel"],
         offer=decision["offer"],
         exclusion=decision["exclusion"],
-        meaning=explain_code(decision["exclusion"]) if decision["exclusion"] else None,
+        meaning=_code_words(case, decision["exclusion"]) if decision["exclusion"] else None,
         stage=stage.name if stage else None,
         stage_label=stage.label if stage else None,
         silence_days=_floored(scored.silence_days[row]),
@@ -177,10 +177,14 @@ def _explain_case(case: _Case, scorer: Scorer, scored: ScoredCustomers, row: int
     )
 
 
+def _code_words(case: _Case, code: str) -> str:
+    return explain_code(code, language=case.config.business.language)
+
+
 def _verdict(case: _Case) -> str:
     decision = case.decision
     if decision["rank"] is None:
-        return f"Not listed: {explain_code(decision['exclusion'])}."
+        return f"Not listed: {_code_words(case, decision['exclusion'])}."
     label = _label(case.config.channels, decision["channel"])
     offer = _label(case.config.offers, decision["offer"])
     if decision["arm"] in SENT_ARMS:
@@ -206,7 +210,7 @@ def _channel_views(case: _Case) -> tuple[ChannelView, ...]:
                 label=case.config.channels[name].label,
                 is_open=code is None,
                 code=code,
-                meaning=None if code is None else explain_code(code),
+                meaning=None if code is None else _code_words(case, code),
                 offer=None if best is None else _pair(case, best)[1],
                 gain=None if best is None else round(float(case.gains[best]), 4),
             )

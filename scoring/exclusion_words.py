@@ -1,33 +1,91 @@
 """Exclusion codes in an operator's words."""
 
 from scoring.eligibility import FLAG_RULE
+from scoring.language import Language, Text
 
-_WORDS = {
-    "no_stage": "has not reached the first milestone of the ladder",
-    "stage_not_recalled": "is on a stage from which nobody is recalled",
-    "not_dormant": "is not dormant",
-    "do_not_contact": "is marked do-not-contact",
-    "control_window": "was a ghost control of an earlier list, whose window is not over yet",
-    "cap_1d": "was contacted as often as the caps allow in the last day",
-    "cap_7d": "was contacted as often as the caps allow in the last 7 days",
-    "cap_30d": "was contacted as often as the caps allow in the last 30 days",
-    "min_pause": "was contacted too recently for the shortest pause",
-    "no_channel_configured": "no channel is configured",
-    "no_eligible_channel": "has no channel that may be used tonight",
-    "gain_below_minimum": "no allowed contact gains more than list.min_gain",
-    "capacity_full": "the channels were full when the customer's turn came",
-    "list_full": "the list had reached list.max_rows",
-    "not_in_stage": "the channel is not used on this stage",
-    "unsubscribed": "the customer has unsubscribed from the channel",
-    "channel_cap_7d": "the channel's cap for 7 days is reached",
-    "channel_cap_30d": "the channel's cap for 30 days is reached",
-    "no_send_window": "quiet hours leave no send window",
+EXCLUSION_WORDS = {
+    "no_stage": Text(
+        "has not reached the first milestone of the ladder", "尚未到达阶梯的第一个里程碑"
+    ),
+    "stage_not_recalled": Text(
+        "is on a stage from which nobody is recalled", "所在阶段的客户不在召回范围"
+    ),
+    "not_dormant": Text("is not dormant", "尚未沉睡"),
+    "do_not_contact": Text("is marked do-not-contact", "已标记为禁止联系"),
+    "open_complaint": Text("has an open complaint", "有未处理完的投诉"),
+    "control_window": Text(
+        "was a ghost control of an earlier list, whose window is not over yet",
+        "是此前名单的当晚对照客户，观察窗口尚未结束",
+    ),
+    "cap_1d": Text(
+        "was contacted as often as the caps allow in the last day", "近1天的触达次数已达上限"
+    ),
+    "cap_7d": Text(
+        "was contacted as often as the caps allow in the last 7 days", "近7天的触达次数已达上限"
+    ),
+    "cap_30d": Text(
+        "was contacted as often as the caps allow in the last 30 days", "近30天的触达次数已达上限"
+    ),
+    "open_complaint": Text("has an open complaint", "有未处理完的投诉"),
+    "recent_order": Text(
+        "has ordered within caps.recent_order_days", "在 caps.recent_order_days 天内有新订单"
+    ),
+    "in_follow_up": Text(
+        "is in a running follow-up, whose next step is due on a later night",
+        "正在跟进中，下一步安排在之后的名单",
+    ),
+    "min_pause": Text(
+        "was contacted too recently for the shortest pause", "距上次触达的间隔短于最短间隔"
+    ),
+    "recent_order": Text("has ordered too recently", "最近刚下过单"),
+    "in_follow_up": Text(
+        "was contacted lately, and the follow-up is planned for a later night",
+        "近期已触达，跟进已排在之后的某晚",
+    ),
+    "no_channel_configured": Text("no channel is configured", "没有配置任何渠道"),
+    "no_eligible_channel": Text("has no channel that may be used tonight", "今晚没有可用的渠道"),
+    "gain_below_minimum": Text(
+        "no allowed contact gains more than list.min_gain",
+        "任何可用方案的收益都不高于 list.min_gain",
+    ),
+    "capacity_full": Text(
+        "the channels were full when the customer's turn came", "轮到该客户时渠道容量已满"
+    ),
+    "list_full": Text("the list had reached list.max_rows", "名单已达 list.max_rows 行"),
+    "not_in_stage": Text("the channel is not used on this stage", "该阶段不使用此渠道"),
+    "unsubscribed": Text("the customer has unsubscribed from the channel", "客户已退订此渠道"),
+    "channel_cap_1d": Text(
+        "the channel's cap for 1 day is reached", "此渠道近1天的触达次数已达上限"
+    ),
+    "channel_cap_1d": Text(
+        "the channel's cap for one day is reached", "此渠道近1天的触达次数已达上限"
+    ),
+    "channel_cap_7d": Text(
+        "the channel's cap for 7 days is reached", "此渠道近7天的触达次数已达上限"
+    ),
+    "channel_cap_30d": Text(
+        "the channel's cap for 30 days is reached", "此渠道近30天的触达次数已达上限"
+    ),
+    "follow_up_step": Text(
+        "the running follow-up has its turn on another channel", "正在进行的跟进轮到其他渠道"
+    ),
+    "no_send_window": Text("quiet hours leave no send window", "免打扰时段之外没有可发送的时间"),
+    "follow_up_step": Text(
+        "tonight is the turn of another channel, to follow up an earlier contact",
+        "今晚轮到另一渠道跟进此前的触达",
+    ),
 }
+"""By `scoring.night.EXCLUSIONS` and `scoring.eligibility.CHANNEL_RULES`."""
+
+_FLAG = Text(
+    'the flag "{flag}" is not true: no consent, or not reachable',
+    "标记“{flag}”不为真：未授权或无法触达",
+)
 
 
-def explain_code(code: str) -> str:
+def explain_code(code: str, *, language: Language) -> str:
     """What an exclusion code of a customer or a channel means."""
     rule, _, flag = code.partition(":")
     if rule == FLAG_RULE:
-        return f'the flag "{flag}" is not true: no consent, or not reachable'
-    return _WORDS[code]
+        return _FLAG.say(language, flag=flag)
+    return EXCLUSION_WORDS[code].say(language)

@@ -300,7 +300,7 @@ def test_contact_rules(
 
 def test_every_code_has_words() -> None:
     for code in EXCLUSIONS[1:]:
-        assert explain_code(code)
+        assert explain_code(code, language="en")
     for rule in (
         "not_in_stage",
         "unsubscribed",
@@ -308,5 +308,5 @@ def test_every_code_has_words() -> None:
         "channel_cap_30d",
         "no_send_window",
     ):
-        assert explain_code(rule)
-    assert '"sms_consent"' in explain_code("no_consent_or_unreachable:sms_consent")
+        assert explain_code(rule, language="en")
+    assert '"sms_consent"' in explain_code("no_consent_or_unreachable:sms_consent", language="en")

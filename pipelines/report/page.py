@@ -58,8 +58,8 @@ def build_page(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters["local"] = partial(_local_text, zone=summary.timezone)
-    environment.filters["words"] = explain_code
     language = summary.language
+    environment.filters["words"] = partial(explain_code, language=language)
     environment.filters["count"] = partial(number_text, language=language)
     environment.filters["amount"] = partial(number_text, language=language, decimals=2)
     environment.filters["money"] = partial(money_text, currency=summary.currency, language=language)
