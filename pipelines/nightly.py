@@ -1,6 +1,6 @@
 """`winback nightly`: score every customer and write tonight's recall list."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -29,6 +29,7 @@ from pipelines.report.manifest import build_manifest
 from pipelines.report.notes import Background, night_notes
 from pipelines.report.page import build_page
 from pipelines.report.summary import ModelUse, NightSummary, Setting, instant, summarise_night
+from pipelines.step_seconds import StepSeconds
 from scoring.decisions import PARTITION, TABLE_NAME, build_decisions
 from scoring.list_files import ListFile, render_list_files
 from scoring.list_rows import build_rows
@@ -56,6 +57,7 @@ class NightlyReport:
     folder : the list's folder; with a dry run, where it would be.
     files : names of the files in it.
     top_rows : the first ten rows of the list, by column.
+    seconds : wall-clock seconds by step; in no file, as they differ from run to run.
     """
 
     summary: NightSummary
@@ -63,6 +65,7 @@ class NightlyReport:
     folder: Path
     files: tuple[str, ...]
     top_rows: tuple[dict[str, Any], ...]
+    seconds: dict[str, float] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """A JSON document with a schema version."""
@@ -75,6 +78,7 @@ class NightlyReport:
             "top_rows": [
                 {key: _plain(value) for key, value in row.items()} for row in self.top_rows
             ],
+            "seconds": {step: round(spent, 3) for step, spent in self.seconds.items()},
         }
 
 
@@ -105,6 +109,7 @@ def run_nightly(
     ArtifactError : no warehouse, no champion, a champion trained for another
         configuration, or another list of that day exists.
     """
+    steps = StepSeconds()
     day = list_day(config, as_of, now=now)
     policy = night_policy(config, day)
     warehouse = open_warehouse(config)
@@ -113,16 +118,21 @@ def run_nightly(
     policy = policy_under(holdout, policy)
     models = load_champions(config)
     scorer = build_scorer(config, warehouse, policy, models)
+    steps.end("models and tables")
     scored = score_customers(config, scorer, progress=progress)
+    steps.end("scoring customers")
     if not len(scored):
         raise nothing_arrived(day)
     earlier = read_earlier_lists(warehouse, policy, control_days=config.control_days)
     scored = hold_to_earlier_lists(scored, earlier, policy)
     members = holdout.members(scored, day)
     effects = models.believed(policy)
+    steps.end("earlier lists and holdout")
     night = decide_night(scored, policy, effects=effects, is_holdout=members)
+    steps.end("deciding")
     provenance = provenance_of(config, models)
     told = _tell_listed(config, scorer, scored, night, progress=progress)
+    steps.end("finding reasons")
     table = build_rows(
         scored,
         night,
@@ -131,6 +141,7 @@ def run_nightly(
         returns={row: one.returns for row, one in told.items() if one.returns is not None},
         provenance=provenance,
     )
+    steps.end("building rows")
     uses = tuple(_use(model) for model in models.in_use)
     summary = summarise_night(
         scored,
@@ -154,7 +165,9 @@ def run_nightly(
             ),
         ),
     )
+    steps.end("summing up")
     files = _render(config, summary, table, tables=scorer.versions)
+    steps.end("making files")
     status: Status = "dry run"
     if not dry_run:
         check_publishable(config.lists_path, day.isoformat(), files, force=force)
@@ -172,8 +185,10 @@ def run_nightly(
             warehouse.replace_partition(
                 TABLE_NAME, decisions, column=PARTITION, value=day.isoformat()
             )
+        steps.end("recording decisions")
         progress("writing the recall list", 0, 1)
         status = publish_list(config.lists_path, day.isoformat(), files, force=force)
+        steps.end("writing the list")
         progress("writing the recall list", 1, 1)
     return NightlyReport(
         summary=summary,
@@ -181,6 +196,7 @@ def run_nightly(
         folder=list_folder(config.lists_path, day.isoformat()),
         files=tuple(file.name for file in files),
         top_rows=tuple(table.slice(0, _TOP_ROWS).to_pylist()),
+        seconds=steps.spent(),
     )
 
 
