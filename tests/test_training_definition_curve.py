@@ -5,6 +5,7 @@ import pytest
 from definition_oracle import slow_survival
 from numpy.typing import NDArray
 
+from models.silence_survival import MIN_AT_RISK, survival
 from training.definition_counts import (
     CADENCES,
     CELLS,
@@ -14,7 +15,7 @@ from training.definition_counts import (
     cells_of,
     count_silences,
 )
-from training.definition_curve import MIN_AT_RISK, ReturnCurve, return_curves, survival
+from training.definition_curve import ReturnCurve, return_curves
 from training.definition_silence import Silences
 
 CUTS = Cuts(spend=0.0, fast_days=np.array([10.0]), slow_days=np.array([20.0]))

@@ -6,29 +6,19 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from features.gap_spread import MAX_GAPS_TOLD, Rhythm
+from features.life_cycle import ACTIVE, AT_RISK, COOLING, DORMANT, LOST, NEW, REACTIVATED
+from models.personal_silence import CLIP, RhythmFit, fit_rhythm, personal_limits
 from training.definition_lifecycle import (
-    ACTIVE,
-    AT_RISK,
-    COOLING,
-    DORMANT,
     ELSEWHERE,
-    LOST,
-    NEW,
-    REACTIVATED,
     STATES,
     count_states,
     life_states,
     movement_of,
     tier_movement,
 )
-from training.definition_personal import (
-    CLIP,
-    RhythmFit,
-    fit_rhythm,
-    personal_limits,
-    summarise_windows,
-)
-from training.definition_silence import MAX_GAPS_TOLD, NO_GAP, Rhythm, Standing
+from training.definition_personal import summarise_windows
+from training.definition_silence import NO_GAP, Standing
 
 
 def rhythm_of(logs: list[NDArray[np.float64]]) -> Rhythm:

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from training.definition_curve import ReturnCurve, return_rate
+from models.silence_survival import return_rate
+from training.definition_curve import ReturnCurve
 from training.definition_meaning import People, weigh
 from training.definition_window import lost_after, propose_by_cost, propose_by_rule
 

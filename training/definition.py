@@ -7,12 +7,13 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from features.life_cycle import DORMANT
 from features.stage import Stage
 from features.stage_state import NO_STAGE
+from models.personal_silence import RhythmFit, fit_rhythm, personal_limits
 from training.definition_counts import Cuts, SilenceCounts
 from training.definition_curve import ReturnCurve, return_curves
 from training.definition_lifecycle import (
-    DORMANT,
     ELSEWHERE,
     Movement,
     TierMovement,
@@ -22,13 +23,7 @@ from training.definition_lifecycle import (
     tier_movement,
 )
 from training.definition_meaning import Meaning, People, weigh
-from training.definition_personal import (
-    PersonalWindows,
-    RhythmFit,
-    fit_rhythm,
-    personal_limits,
-    summarise_windows,
-)
+from training.definition_personal import PersonalWindows, summarise_windows
 from training.definition_silence import Standing
 from training.definition_snapshot import Snapshot
 from training.definition_window import (

@@ -5,13 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from models.silence_survival import reached, return_rate, supported_days, survival
 from training.definition_counts import CADENCES, CELLS, TIERS, SilenceCounts
 
 Float64Array = NDArray[np.float64]
 Int64Array = NDArray[np.int64]
-
-MIN_AT_RISK = 50
-"""Fewest silences that must have lasted to a day for the curve to speak of it."""
 
 _BAND = (0.025, 0.975)
 
@@ -57,42 +55,6 @@ class ReturnCurve:
         return np.asarray(np.nan_to_num(shares, nan=0.0))
 
 
-def survival(ended: NDArray[np.int_], still_open: NDArray[np.int_]) -> Float64Array:
-    """Kaplan-Meier S(d), the share of silences longer than d days.
-
-    S(d) is the product over j <= d of 1 - ended(j) / reached(j), where reached(j) counts
-    silences seen to last to day j, those that end on it included. A day that none reached
-    leaves S as it is.
-
-    Parameters
-    ----------
-    ended, still_open : silences that ended on day d, or were open after it; along axis 0.
-
-    Returns
-    -------
-    Shape as the input.
-
-    References
-    ----------
-    Kaplan, Meier (1958). METHODS.md section 1.
-    """
-    reached = _reached(ended, still_open)
-    hazard = np.divide(ended, reached, out=np.zeros(ended.shape), where=reached > 0)
-    hazard[0] = 0.0
-    return np.asarray(np.cumprod(1.0 - hazard, axis=0))
-
-
-def _reached(ended: NDArray[np.int_], still_open: NDArray[np.int_]) -> NDArray[np.int_]:
-    total = ended + still_open
-    return np.asarray(np.cumsum(total[::-1], axis=0)[::-1])
-
-
-def return_rate(survivors: Float64Array, horizon_days: int) -> Float64Array:
-    """R(d, H) along axis 0, where S(d + H) is known; 0 where nobody is left at d."""
-    later, now = survivors[horizon_days:], survivors[: max(len(survivors) - horizon_days, 0)]
-    return 1.0 - np.divide(later, now, out=np.ones(now.shape), where=now > 0)
-
-
 def return_curves(counts: SilenceCounts, stage: int, *, horizon_days: int) -> list[ReturnCurve]:
     """The curves of one stage: overall, per value tier, per cadence.
 
@@ -121,9 +83,7 @@ def _curve(
     ended, still_open = (
         part[stage, cells].sum(axis=0) for part in (counts.ended, counts.still_open)
     )
-    reached = _reached(ended, still_open)
-    enough = np.flatnonzero(reached >= MIN_AT_RISK)
-    supported = int(enough[-1]) if len(enough) else 0
+    supported = supported_days(ended, still_open)
     survivors = survival(ended, still_open)[: supported + 1]
     rate = return_rate(survivors, horizon_days)
     low, high = rate, rate
@@ -143,7 +103,7 @@ def _curve(
         returns=int(ended.sum()),
         supported_days=supported,
         survival=survivors,
-        reached=reached[: supported + 1],
+        reached=reached(ended, still_open)[: supported + 1],
         rate=rate,
         low=low,
         high=high,

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from features.life_cycle import LIFE_CYCLES, life_cycle_of
+from features.value_tier import VALUE_TIERS
 from training.definition_silence import NO_GAP, Standing
 
 Int8Array = NDArray[np.int8]
@@ -16,17 +18,9 @@ BoolArray = NDArray[np.bool_]
 MONTH_DAYS = 28
 """A month is four whole weeks, so that the same weekdays are compared."""
 
-STATES = ("new", "active", "reactivated", "cooling", "at risk", "dormant", "lost")
-NEW, ACTIVE, REACTIVATED, COOLING, AT_RISK, DORMANT, LOST = range(len(STATES))
+STATES = tuple(name.replace("_", " ") for name in LIFE_CYCLES)
 ELSEWHERE = len(STATES)
 """The state of a customer who is not on the stage."""
-
-TIERS = (
-    "low value, low frequency",
-    "low value, high frequency",
-    "high value, low frequency",
-    "high value, high frequency",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +68,11 @@ def life_states(
     *,
     limits: Float64Array,
     windows: Sequence[float | None],
-    lost_days: float | None,
+    lost_days: int | None,
 ) -> Int8Array:
     """The state of each customer on a stage, ELSEWHERE for others; shape (n_customers,).
 
-    Silence decides first: lost, dormant (past the stage's window W or the personal one),
-    at risk, cooling. Of the rest, reactivated are those whose present silence began with
-    an event that ended a dormant one, new those without any completed gap on the stage.
+    The rule is `features.life_cycle.life_cycle_of`.
 
     Parameters
     ----------
@@ -97,14 +89,14 @@ def life_states(
     broke = standing.broken_days != NO_GAP
     was_dormant = np.zeros(len(silence), dtype=np.bool_)
     was_dormant[broke] = standing.broken_days[broke] >= reach[standing.broken_stage[broke]]
-    state = np.full(len(silence), ACTIVE, dtype=np.int8)
-    state[standing.gaps == 0] = NEW
-    state[was_dormant] = REACTIVATED
-    state[silence > limits[0]] = COOLING
-    state[silence > limits[1]] = AT_RISK
-    state[(silence > limits[2]) | (silence >= own_window)] = DORMANT
-    if lost_days is not None:
-        state[silence >= max(lost_days, own_window)] = LOST
+    state = life_cycle_of(
+        silence,
+        is_new=standing.gaps == 0,
+        was_dormant=was_dormant,
+        limits=limits,
+        window_days=own_window,
+        lost_days=lost_days,
+    )
     state[~standing.seen | (standing.stage != stage)] = ELSEWHERE
     return state
 
@@ -161,7 +153,7 @@ def tier_movement(
     return TierMovement(
         spend_above=spend,
         order_days_above=order_days,
-        movement=_movement(was, is_now, TIERS),
+        movement=_movement(was, is_now, VALUE_TIERS),
         slid=int(slid.sum()),
         slid_awake=int((slid & ~dormant[known]).sum()),
     )

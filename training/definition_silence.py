@@ -1,7 +1,7 @@
 """Silences, and where customers stand: what the walk through their events finds."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -20,12 +20,6 @@ SPEND_DAYS = 365
 FREQUENCY_DAYS = 90
 NO_GAP = -1
 """Stands for "no silence ended here" where gap lengths in days stand."""
-
-MAX_GAPS_TOLD = 400
-"""Customers with more gaps than this count as if they had this many when means are pooled."""
-
-GAPS, GAPS_SQUARED, CUSTOMERS, SUMS, BETWEEN, WITHIN = range(6)
-"""Columns of `Rhythm.sums`: what the two variances of log gaps are computed from."""
 
 
 class Rules(NamedTuple):
@@ -70,7 +64,6 @@ class Silences(NamedTuple):
     customer : int32, position in the history.
     stage : int16, position in the ladder.
     begun : int32, position in the calendar of the day of the event that began it.
-    begun : int32, position in the calendar of the day of the event that began it.
     days : int32, days from the day of the last event to the day of the next, at least 1; for
         a silence that was still going on, the whole days it had lasted, at least 0.
     ended : bool, whether an event of the stage ended it.
@@ -114,26 +107,6 @@ class Standing(NamedTuple):
     broken_stage: Int16Array
     spend: Float64Array
     order_days: Int32Array
-
-
-@dataclass(frozen=True, slots=True)
-class Rhythm:
-    """Sums over customers from which the spread of their log gaps is computed, per stage.
-
-    Attributes
-    ----------
-    sums : float64, shape (n_stages, 6): over customers with gaps, their gaps n, n squared,
-        how many they are, the sum of log gaps, (sum of a customer's log gaps) squared ÷ n,
-        and the squared deviations from the customer's own mean.
-    tally : float64, shape (n_stages, MAX_GAPS_TOLD + 1, 2): number of customers with n
-        gaps, and the sum of their mean log gaps.
-    """
-
-    sums: Float64Array
-    tally: Float64Array
-
-    def __add__(self, other: "Rhythm") -> "Rhythm":
-        return Rhythm(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from features.gap_spread import Rhythm
 from features.history import History
 from features.spec import FeatureSpec
 from features.stage import Stage
 from training.definition_counts import Cuts
-from training.definition_silence import Calendar, Rhythm, Standing
+from training.definition_silence import Calendar, Standing
 from training.definition_walk import walk
 from training.labels import returned
 

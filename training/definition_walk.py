@@ -7,6 +7,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from features.gap_spread import Rhythm, add_rhythm
 from features.history import NO_TIME, History
 from features.kernels.feature import DAY_US
 from features.kernels.series import DetailColumns, EventColumns
@@ -14,18 +15,10 @@ from features.spec import FeatureSpec
 from features.stage import Stage
 from features.stage_state import NO_STAGE
 from training.definition_silence import (
-    BETWEEN,
-    CUSTOMERS,
     FREQUENCY_DAYS,
-    GAPS,
-    GAPS_SQUARED,
-    MAX_GAPS_TOLD,
     NO_GAP,
     SPEND_DAYS,
-    SUMS,
-    WITHIN,
     Calendar,
-    Rhythm,
     Rules,
     Silences,
     Standing,
@@ -103,10 +96,7 @@ def walk(
         spend=np.zeros(customers),
         order_days=np.zeros(customers, dtype=np.int32),
     )
-    rhythm = Rhythm(
-        sums=np.zeros((len(stages), WITHIN + 1)),
-        tally=np.zeros((len(stages), MAX_GAPS_TOLD + 1, 2)),
-    )
+    rhythm = Rhythm.empty(len(stages))
     by_day = np.zeros(len(days.midnights) - 1, dtype=np.int64)
     rows = _walk(source, silences, standing, (rhythm.sums, rhythm.tally), by_day)
     told = Silences(
@@ -137,7 +127,7 @@ def _walk(
         rows = _cut(source, (i, rows), gaps, silences, standing, by_day)
         if standing.seen[i]:
             _add_money(source, (i, first, rows), silences, standing)
-            _add_rhythm(gaps, rhythm)
+            add_rhythm(gaps, rhythm)
     return rows
 
 
@@ -255,21 +245,3 @@ def _add_money(
             silences.spend[row] = spend
         else:
             standing.spend[i] = spend
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def _add_rhythm(gaps: Float64Array, rhythm: tuple[Float64Array, Float64Array]) -> None:
-    sums, tally = rhythm
-    for stage in range(len(gaps)):
-        n, total, squares = gaps[stage]
-        if n == 0.0:
-            continue
-        sums[stage, GAPS] += n
-        sums[stage, GAPS_SQUARED] += n * n
-        sums[stage, CUSTOMERS] += 1.0
-        sums[stage, SUMS] += total
-        sums[stage, BETWEEN] += total * total / n
-        sums[stage, WITHIN] += max(squares - total * total / n, 0.0)
-        told = int(min(n, MAX_GAPS_TOLD))
-        tally[stage, told, 0] += 1.0
-        tally[stage, told, 1] += total / n

@@ -6,15 +6,13 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from training.definition_curve import MIN_AT_RISK, ReturnCurve
+from models.silence_survival import MIN_AT_RISK, lost_day
+from training.definition_curve import ReturnCurve
 
 Float64Array = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 
 Source = Literal["return rule", "D-curve", "configured"]
-
-LOST_RATE = 0.02
-"""Below this chance of a return within the horizon a customer counts as lost."""
 
 _ALL_RETURNS = 0.99
 _LATE_SHARE = 0.1
@@ -178,5 +176,5 @@ def levels_off(curve: ReturnCurve) -> bool:
 
 
 def lost_after(curve: ReturnCurve) -> int | None:
-    """The first day with R(d, H) below `LOST_RATE`; null where the data do not reach it."""
-    return _first(curve.rate < LOST_RATE) if curve.returns else None
+    """The first day on which next to nobody returns; null where the data do not reach it."""
+    return lost_day(curve.rate) if curve.returns else None
