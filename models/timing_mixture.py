@@ -1,0 +1,164 @@
+"""A mixture of Dirichlet-multinomial habits of the hour, fitted without chance."""
+
+from dataclasses import dataclass
+from math import lgamma
+from typing import Final
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from features.history import frozen
+
+Float64Array = NDArray[np.float64]
+
+MAX_HABITS: Final = 5
+ROUNDS: Final = 25
+KAPPA_EVERY: Final = 5
+KAPPA_RANGE: Final = (1.0, 2_000.0)
+_GOLDEN: Final = (5.0**0.5 - 1.0) / 2.0
+_KAPPA_STEPS: Final = 9
+
+UNIFORM: Final = 5.0
+"""Occasions, even over the hours, that every habit starts with: no hour is impossible."""
+
+SMOOTHED: Final = 50.0
+"""Occasions at which a habit's own hours weigh as much as their smoothed ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class HabitFit:
+    """Habits, shape (k, 24); their shares, shape (k,); kappa; the log evidence less its price."""
+
+    habits: Float64Array
+    shares: Float64Array
+    kappa: float
+    evidence: float
+
+
+def fit_habits(counts: Float64Array, *, smoothing: Float64Array) -> HabitFit:
+    """The habits of some customers, as many as the Bayesian information criterion asks for.
+
+    Parameters
+    ----------
+    counts : shape (n, 24), decayed occasions by local hour; n may be 0.
+    smoothing : shape (24, 24), doubly stochastic.
+    """
+    best = _fit(counts, 1, smoothing)
+    for k in range(2, MAX_HABITS + 1):
+        found = _fit(counts, k, smoothing)
+        if not found.evidence > best.evidence:
+            break
+        best = found
+    return best
+
+
+def log_likelihoods(counts: Float64Array, habits: Float64Array, kappa: float) -> Float64Array:
+    """Dirichlet-multinomial log-likelihood of each customer under each habit; shape (n, k).
+
+    ln G(kappa) - ln G(n + kappa) + sum_h ln G(c_h + kappa theta_h) - ln G(kappa theta_h),
+    without the coefficient that no habit changes.
+    """
+    out = np.empty((len(counts), len(habits)), dtype=np.float64)
+    _log_likelihoods(frozen(np.ascontiguousarray(counts)), frozen(habits * kappa), kappa, out)
+    return out
+
+
+def soften(log_odds: Float64Array) -> Float64Array:
+    """Probabilities in proportion to exp(log_odds), row by row."""
+    odds = np.exp(log_odds - log_odds.max(axis=1, keepdims=True))
+    shares: Float64Array = odds / odds.sum(axis=1, keepdims=True)
+    return shares
+
+
+def _fit(counts: Float64Array, k: int, smoothing: Float64Array) -> HabitFit:
+    size = counts.sum(axis=1)
+    likely = np.eye(k)[_first_guess(counts, k)]
+    kappa = 10.0
+    habits, shares = _habits(counts, likely, kappa, smoothing), likely.mean(axis=0)
+    if len(counts) == 0:
+        return HabitFit(habits, np.full(k, 1.0 / k), kappa, 0.0)
+    for number in range(ROUNDS):
+        likely = soften(log_likelihoods(counts, habits, kappa) + np.log(shares))
+        shares = (likely.sum(axis=0) + 1.0) / (len(counts) + k)
+        habits = _habits(counts, likely, kappa, smoothing)
+        if number % KAPPA_EVERY == KAPPA_EVERY - 1:
+            kappa = _best_kappa(counts, habits, shares)
+    evidence = _evidence(counts, habits, shares, kappa)
+    effective = float(np.minimum(size, kappa).sum())
+    price = 0.5 * (k * counts.shape[1]) * np.log(max(effective, 2.0))
+    return HabitFit(habits, shares, kappa, evidence - price)
+
+
+def _first_guess(counts: Float64Array, k: int) -> NDArray[np.int64]:
+    """Parts of equal size by the phase of each customer's mean hour."""
+    turn = np.exp(2j * np.pi * np.arange(counts.shape[1]) / counts.shape[1])
+    phase = np.angle(counts @ turn)
+    rank = np.empty(len(counts), dtype=np.int64)
+    rank[np.argsort(phase, kind="stable")] = np.arange(len(counts))
+    return rank * k // max(len(counts), 1)
+
+
+def _habits(
+    counts: Float64Array, likely: Float64Array, kappa: float, smoothing: Float64Array
+) -> Float64Array:
+    """Mean hours of each habit; nobody counts for more than kappa occasions."""
+    # One customer's many occasions are alike: beyond kappa they tell of them alone.
+    weight = kappa / (counts.sum(axis=1) + kappa)
+    total = (likely * weight[:, None]).T @ counts
+    # Where there are many occasions their own shape holds, where few the smoothed one.
+    amount = total.sum(axis=1, keepdims=True)
+    share = amount / (amount + SMOOTHED)
+    shape = share * total + (1 - share) * (total @ smoothing)
+    raised = shape + UNIFORM / counts.shape[1]
+    habits: Float64Array = raised / raised.sum(axis=1, keepdims=True)
+    return habits
+
+
+def _best_kappa(counts: Float64Array, habits: Float64Array, shares: Float64Array) -> float:
+    """The kappa of the largest marginal likelihood, by golden section over its logarithm."""
+    low, high = np.log(KAPPA_RANGE[0]), np.log(KAPPA_RANGE[1])
+    left, right = high - _GOLDEN * (high - low), low + _GOLDEN * (high - low)
+    at_left = _evidence(counts, habits, shares, float(np.exp(left)))
+    at_right = _evidence(counts, habits, shares, float(np.exp(right)))
+    for _ in range(_KAPPA_STEPS):
+        if at_left >= at_right:
+            high, right, at_right = right, left, at_left
+            left = high - _GOLDEN * (high - low)
+            at_left = _evidence(counts, habits, shares, float(np.exp(left)))
+        else:
+            low, left, at_left = left, right, at_right
+            right = low + _GOLDEN * (high - low)
+            at_right = _evidence(counts, habits, shares, float(np.exp(right)))
+    return float(np.exp((low + high) / 2))
+
+
+def _evidence(
+    counts: Float64Array, habits: Float64Array, shares: Float64Array, kappa: float
+) -> float:
+    odds = log_likelihoods(counts, habits, kappa) + np.log(shares)
+    top = odds.max(axis=1)
+    return float((top + np.log(np.exp(odds - top[:, None]).sum(axis=1))).sum())
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _log_likelihoods(
+    counts: Float64Array, strength: Float64Array, kappa: float, out: Float64Array
+) -> None:
+    n_habits, n_hours = strength.shape
+    base = np.empty((n_habits, n_hours), dtype=np.float64)
+    for k in range(n_habits):
+        for hour in range(n_hours):
+            base[k, hour] = lgamma(strength[k, hour])
+    for row in range(len(counts)):
+        total = 0.0
+        for hour in range(n_hours):
+            total += counts[row, hour]
+        start = lgamma(kappa) - lgamma(total + kappa)
+        for k in range(n_habits):
+            out[row, k] = start
+        for hour in range(n_hours):
+            count = counts[row, hour]
+            if count > 0.0:
+                for k in range(n_habits):
+                    out[row, k] += lgamma(count + strength[k, hour]) - base[k, hour]
