@@ -19,6 +19,7 @@ from features.local_day import local_midnight_us
 from features.warehouse import Warehouse
 from scoring.arms import SENT_ARMS
 from scoring.decisions import PARTITION, SCHEMA, TABLE_NAME
+from scoring.follow_up import LAPSE_DAYS, PlannedSteps, find_running
 from scoring.night import NightPolicy
 from scoring.pressure import DAY_US, WINDOW_DAYS, EarlierRows, add_earlier_rows
 from scoring.recall_list import TIME
@@ -65,11 +66,15 @@ class EarlierLists:
     sent : rows to be sent whose contact has not been reported: customer_id, channel,
         sent_us (int64, when they were to be sent).
     ghosts : customers listed as ghosts: customer_id, as_of_us, until_us (int64).
+    follow_ups : the next step that each customer's latest sent row has planned, if any:
+        customer_id, list_row_id, channel, step, and as_of_us and due_us (int64), the row's
+        as-of and that of the night that is to carry the step out.
     unreported : the latest day with rows to send, if no contact of it or since is known.
     """
 
     sent: pa.Table
     ghosts: pa.Table
+    follow_ups: pa.Table
     unreported: date | None
 
 
@@ -92,20 +97,25 @@ def read_earlier_lists(
     ----------
     control_days : days from a list's as-of in which its ghosts are left alone.
     """
-    listed = _listed_rows(warehouse, policy, reach_days=max(*WINDOW_DAYS, control_days))
+    pending_days = policy.follow_up.after_days + LAPSE_DAYS
+    reach_days = max(*WINDOW_DAYS, control_days, pending_days)
+    listed = _listed_rows(warehouse, policy, reach_days=reach_days)
     ghosts = _ghosts(listed, control_days)
     to_send = listed.filter(pc.is_in(listed["arm"], value_set=pa.array(SENT_ARMS, pa.string())))
     if not to_send.num_rows:
-        return EarlierLists(_SENT.empty_table(), ghosts, None)
+        return EarlierLists(_SENT.empty_table(), ghosts, _STEPS.empty_table(), None)
     contacts = _reported_contacts(warehouse, since_us=pc.min(to_send["as_of_us"]), policy=policy)
     with duckdb.connect() as connection:
         connection.register("listed", to_send)
         connection.register("reported", contacts)
+        connection.execute(_FATES)
         sent = connection.sql(_UNREPORTED).to_arrow_table().cast(_SENT)
+        follow_ups = connection.sql(_NEXT_STEPS).to_arrow_table().cast(_STEPS)
         (unreported,) = connection.execute(_UNREPORTED_DAY).fetchone() or (None,)
     return EarlierLists(
         sent=sent,
         ghosts=ghosts,
+        follow_ups=follow_ups,
         unreported=None if unreported is None else date.fromisoformat(unreported),
     )
 
@@ -129,18 +139,46 @@ _SENT = pa.schema(
         pa.field("sent_us", pa.int64()),
     ]
 )
-_UNREPORTED = """
-SELECT customer_id, channel, sent_us FROM listed
-ANTI JOIN reported USING (list_row_id)
-ANTI JOIN reported ON reported.customer_id = listed.customer_id
-    AND reported.sent_us BETWEEN listed.as_of_us AND listed.expires_us
-ANTI JOIN (
+_STEPS = pa.schema(
+    [
+        pa.field("customer_id", pa.string()),
+        pa.field("list_row_id", pa.string()),
+        pa.field("channel", pa.string()),
+        pa.field("step", pa.int32()),
+        pa.field("as_of_us", pa.int64()),
+        pa.field("due_us", pa.int64()),
+    ]
+)
+_FATES = """
+CREATE TEMP TABLE fates AS
+WITH last AS (
     SELECT channel,
         coalesce(max(sent_us) FILTER (list_row_id IS NOT NULL), max(sent_us)) AS last_us
     FROM reported GROUP BY channel
-) AS known
-    ON known.channel = listed.channel AND known.last_us > listed.expires_us
+), named AS (
+    SELECT DISTINCT list_row_id FROM reported
+), in_time AS (
+    SELECT DISTINCT listed.list_row_id FROM listed JOIN reported
+        ON reported.customer_id = listed.customer_id
+        AND reported.sent_us BETWEEN listed.as_of_us AND listed.expires_us
+)
+SELECT listed.*, CASE
+    WHEN list_row_id IN (FROM named) OR list_row_id IN (FROM in_time) THEN 'reported'
+    WHEN last.last_us > expires_us THEN 'not sent'
+    ELSE 'unreported' END AS fate
+FROM listed LEFT JOIN last USING (channel)
+"""
+_UNREPORTED = """
+SELECT customer_id, channel, sent_us FROM fates WHERE fate = 'unreported'
 ORDER BY customer_id, sent_us
+"""
+_NEXT_STEPS = """
+SELECT customer_id, list_row_id, follow_up_channel AS channel,
+    coalesce(follow_up_step, 0) + 1 AS step, as_of_us, follow_up_us AS due_us
+FROM fates WHERE fate <> 'not sent'
+QUALIFY row_number() OVER (PARTITION BY customer_id ORDER BY as_of_us DESC) = 1
+    AND follow_up_us IS NOT NULL
+ORDER BY customer_id
 """
 _UNREPORTED_DAY = """
 SELECT max(as_of) FROM listed
@@ -155,13 +193,16 @@ _LOG_COLUMNS = (
     "rank",
     "send_at_utc",
     "expires_at",
+    "follow_up_step",
+    "follow_up_channel",
+    "follow_up_at",
 )
 
 
 def hold_to_earlier_lists(
     scored: ScoredCustomers, lists: EarlierLists, policy: NightPolicy
 ) -> ScoredCustomers:
-    """Scored customers whose contact pressure knows of earlier lists too."""
+    """Scored customers whose contact pressure and follow-ups know of earlier lists."""
 
     def positions(table: pa.Table) -> pa.Array:
         return pc.index_in(table["customer_id"], value_set=scored.customer_id).combine_chunks()
@@ -169,17 +210,38 @@ def hold_to_earlier_lists(
     sent_to, ghost = positions(lists.sent), positions(lists.ghosts)
     sent = lists.sent.filter(pc.is_valid(sent_to))
     ghosts = lists.ghosts.filter(pc.is_valid(ghost))
-    known = pa.array(list(policy.channels), pa.string())
-    channel = pc.fill_null(pc.index_in(sent["channel"], value_set=known), -1)
     earlier = EarlierRows(
         sent_to=_int64(sent_to.drop_null()),
-        channel=_int64(channel),
+        channel=_channel_codes(sent, policy),
         sent_at_us=_int64(sent["sent_us"]),
         ghost=_int64(ghost.drop_null()),
         until_us=_int64(ghosts["until_us"]),
     )
     pressure = add_earlier_rows(scored.pressure, earlier, as_of_us=policy.as_of_us)
-    return replace(scored, pressure=pressure)
+    steps_of = positions(lists.follow_ups)
+    steps = lists.follow_ups.filter(pc.is_valid(steps_of))
+    follow_ups = find_running(
+        PlannedSteps(
+            customer=_int64(steps_of.drop_null()),
+            since_us=_int64(steps["as_of_us"]),
+            channel=_channel_codes(steps, policy),
+            due_us=_int64(steps["due_us"]),
+            step=_int64(steps["step"]),
+            row_ids=tuple(steps["list_row_id"].to_pylist()),
+        ),
+        silence_days=scored.silence_days,
+        days_since_return=scored.days_since_return,
+        unsubscribed_us=scored.pressure.unsubscribed_us,
+        follow_up=policy.follow_up,
+        as_of_us=policy.as_of_us,
+    )
+    return replace(scored, pressure=pressure, follow_ups=follow_ups)
+
+
+def _channel_codes(table: pa.Table, policy: NightPolicy) -> NDArray[np.int64]:
+    """Codes of the channels as configured tonight; -1 for one that is no longer."""
+    known = pa.array(list(policy.channels), pa.string())
+    return _int64(pc.fill_null(pc.index_in(table["channel"], value_set=known), -1))
 
 
 def _int64(column: Any) -> NDArray[np.int64]:
@@ -225,8 +287,18 @@ def _listed_table(days: Sequence[str], table: pa.Table, policy: NightPolicy) -> 
             # Days that an earlier version decided have no times.
             "sent_us": _times_or(table, "send_at_utc", begins),
             "expires_us": _times_or(table, "expires_at", ends),
+            # Days decided before there were follow-ups have planned none.
+            "follow_up_step": _column_or_null(table, "follow_up_step", pa.int32()),
+            "follow_up_channel": _column_or_null(table, "follow_up_channel", pa.string()),
+            "follow_up_us": _column_or_null(table, "follow_up_at", TIME).cast(pa.int64()),
         }
     )
+
+
+def _column_or_null(table: pa.Table, name: str, kind: pa.DataType) -> Any:
+    if name not in table.column_names:
+        return pa.nulls(table.num_rows, kind)
+    return table[name].cast(kind)
 
 
 def _times_or(table: pa.Table, name: str, default: pa.Array) -> Any:

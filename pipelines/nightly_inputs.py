@@ -14,7 +14,7 @@ from pipelines.config import Config
 from pipelines.model_check import check_bundle
 from pipelines.registry import Source, champion
 from scoring.effects import NightEffects, assumed_effects
-from scoring.eligibility import required_flags
+from scoring.eligibility import asked_flags
 from scoring.list_rows import Provenance
 from scoring.night import NightPolicy
 from scoring.scorer import Scorer
@@ -228,7 +228,8 @@ def build_scorer(
         versions=versions,
         as_of_us=policy.as_of_us,
         stages=config.stages,
-        flag_names=required_flags(config.channels),
+        flag_names=asked_flags(config.channels, config.caps),
+        complaint_flags=config.caps.complaint_flags,
         risk=risk,
         natural=natural,
         risk_reader=HistoryReader(warehouse, spec=risk.spec, versions=versions),

@@ -5,6 +5,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from scoring.arms import ARMS
+from scoring.follow_up_plan import followed_steps
 from scoring.list_rows import Provenance, assigned_propensity
 from scoring.night import EXCLUSIONS, Night, NightPolicy, expected_order_values
 from scoring.recall_list import PROPENSITY_DECIMALS, TIME
@@ -49,6 +50,10 @@ SCHEMA = pa.schema(
         pa.field("send_at_utc", TIME),
         pa.field("expires_at", TIME),
         pa.field("recommended_action", pa.string()),
+        pa.field("follow_up_of", pa.string()),
+        pa.field("follow_up_step", pa.int32()),
+        pa.field("follow_up_channel", pa.string()),
+        pa.field("follow_up_at", TIME),
     ]
 )
 """`as_of` is the list's local date. `exclusion` is null for the listed; `channel_blocks`
@@ -61,7 +66,8 @@ ghosts: of no contact) given that the customer is listed and not holdout, null f
 holdout. `effect_rung` says what the effects rest on; `prices` is JSON of what a seat of
 each channel was worth, null where seats were not priced. `recommended_action` is what the
 contact arm takes, as "sms/none", whatever the customer's own arm, and "none" for those
-listed on trial: the policy that the list is."""
+listed on trial: the policy that the list is. `follow_up_step` is 0 for a first contact, 1
+for the first follow-up of one."""
 
 _FROM_LIST = (
     "list_row_id",
@@ -75,6 +81,9 @@ _FROM_LIST = (
     "evidence",
     "send_at_utc",
     "expires_at",
+    "follow_up_of",
+    "follow_up_channel",
+    "follow_up_at",
 )
 
 
@@ -129,6 +138,7 @@ def build_decisions(
         "model_version": _constant(provenance.model_version, n_rows),
         "config_hash": _constant(provenance.config_digest, n_rows),
         **_assignment_columns(rank.astype(np.int64) - 1, night, listed),
+        "follow_up_step": pa.array(_follow_up_steps(scored, night, policy), mask=~is_listed),
     }
     return pa.Table.from_arrays(
         [columns[field.name].cast(field.type) for field in SCHEMA], schema=SCHEMA
@@ -152,6 +162,15 @@ def _assignment_columns(
     }
     columns = {**{name: listed[name].combine_chunks() for name in _FROM_LIST}, **own}
     return {name: column.take(taken) for name, column in columns.items()}
+
+
+def _follow_up_steps(
+    scored: ScoredCustomers, night: Night, policy: NightPolicy
+) -> NDArray[np.int64]:
+    """Of all scored customers; 0 for those not listed."""
+    steps = np.zeros(len(scored), dtype=np.int64)
+    steps[night.eligible[night.listed]] = followed_steps(scored, night, policy).step
+    return steps
 
 
 def count_exclusions(night: Night) -> dict[str, int]:

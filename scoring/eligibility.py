@@ -23,11 +23,14 @@ CUSTOMER_CODES = (
     "stage_not_recalled",
     "not_dormant",
     "do_not_contact",
+    "open_complaint",
     "control_window",
     "cap_1d",
     "cap_7d",
     "cap_30d",
     "min_pause",
+    "recent_order",
+    "in_follow_up",
     "no_channel_configured",
     "no_eligible_channel",
 )
@@ -38,9 +41,11 @@ CHANNEL_RULES = (
     "",
     "not_in_stage",
     "unsubscribed",
+    "channel_cap_1d",
     "channel_cap_7d",
     "channel_cap_30d",
     "no_send_window",
+    "follow_up_step",
 )
 FLAG_RULE = "no_consent_or_unreachable"
 
@@ -69,6 +74,11 @@ class ChannelBlocks:
 def required_flags(channels: Mapping[str, Channel]) -> tuple[str, ...]:
     """All flags that some channel requires, sorted."""
     return tuple(sorted({flag for channel in channels.values() for flag in channel.requires}))
+
+
+def asked_flags(channels: Mapping[str, Channel], caps: Caps) -> tuple[str, ...]:
+    """All customer flags that a night asks for, sorted: channels' and those of complaints."""
+    return tuple(sorted({*required_flags(channels), *caps.complaint_flags}))
 
 
 def stage_channel_order(stages: Sequence[Stage], channels: Sequence[str]) -> Int16Array:
@@ -106,8 +116,9 @@ def block_channels(
     """Find the first rule that closes each channel to each customer.
 
     Rules in order: the stage does not use the channel; a required flag is not true;
-    the customer has unsubscribed from it; its 7-day or 30-day cap is reached; quiet
-    hours leave no window.
+    the customer has unsubscribed from it; its 1-day, 7-day or 30-day cap is reached; quiet
+    hours leave no window. What a running follow-up closes comes after these, see
+    `scoring.follow_up.keep_to_step`.
 
     Parameters
     ----------
@@ -129,13 +140,20 @@ def block_channels(
             held = reach.flags[:, reach.flag_names.index(flag)]
             close(number, f"{FLAG_RULE}:{flag}", ~held)
         close(number, "unsubscribed", pressure.unsubscribed[:, number])
-        sent = pressure.sent_by_channel[:, number]
-        if channel.max_per_7d is not None:
-            close(number, "channel_cap_7d", sent[:, 1] >= channel.max_per_7d)
-        if channel.max_per_30d is not None:
-            close(number, "channel_cap_30d", sent[:, 2] >= channel.max_per_30d)
+        for place, (rule, most) in enumerate(channel_caps(channel).items()):
+            if most is not None:
+                close(number, rule, pressure.sent_by_channel[:, number, place] >= most)
         close(number, "no_send_window", ~has_window[:, number])
     return ChannelBlocks(code=code, names=names)
+
+
+def channel_caps(channel: Channel) -> dict[str, int | None]:
+    """The channel's caps by rule, in the order of `scoring.pressure.WINDOW_DAYS`."""
+    return {
+        "channel_cap_1d": channel.max_per_1d,
+        "channel_cap_7d": channel.max_per_7d,
+        "channel_cap_30d": channel.max_per_30d,
+    }
 
 
 def exclude_by_state(
@@ -165,15 +183,30 @@ def exclude_by_state(
 
 
 def exclude_by_contact_rules(
-    *, reach: Reachability, pressure: ContactPressure, caps: Caps, as_of_us: int
+    *,
+    reach: Reachability,
+    pressure: ContactPressure,
+    caps: Caps,
+    days_since_order: Float64Array,
+    awaits_follow_up: BoolArray,
+    as_of_us: int,
 ) -> Int8Array:
-    """Codes of those whom nobody may contact tonight: shape (n,), into `CUSTOMER_CODES`."""
+    """Codes of those whom nobody may contact tonight: shape (n,), into `CUSTOMER_CODES`.
+
+    Parameters
+    ----------
+    reach : with the flags of `caps.complaint_flags` among its own.
+    days_since_order : shape (n,), NaN without an order.
+    awaits_follow_up : shape (n,), a follow-up is planned for a later night.
+    """
     code = np.zeros(len(reach.do_not_contact), dtype=np.int8)
 
     def exclude(name: str, where: BoolArray) -> None:
         code[where & (code == OPEN)] = CUSTOMER_CODES.index(name)
 
     exclude("do_not_contact", reach.do_not_contact)
+    for flag in caps.complaint_flags:
+        exclude("open_complaint", reach.flags[:, reach.flag_names.index(flag)])
     exclude("control_window", pressure.control_until_us > as_of_us)
     exclude("cap_1d", pressure.sent[:, 0] >= caps.max_per_1d)
     exclude("cap_7d", pressure.sent[:, 1] >= caps.max_per_7d)
@@ -182,4 +215,7 @@ def exclude_by_contact_rules(
     last = np.where(contacted, pressure.last_sent_us, 0)
     too_soon = as_of_us - last < caps.min_pause_days * DAY_US
     exclude("min_pause", contacted & too_soon)
+    # NaN, no order at all, is not recent.
+    exclude("recent_order", days_since_order < caps.recent_order_days)
+    exclude("in_follow_up", awaits_follow_up)
     return code

@@ -26,7 +26,6 @@ EXCLUSION_WORDS = {
     "cap_30d": Text(
         "was contacted as often as the caps allow in the last 30 days", "近30天的触达次数已达上限"
     ),
-    "open_complaint": Text("has an open complaint", "有未处理完的投诉"),
     "recent_order": Text(
         "has ordered within caps.recent_order_days", "在 caps.recent_order_days 天内有新订单"
     ),
@@ -36,11 +35,6 @@ EXCLUSION_WORDS = {
     ),
     "min_pause": Text(
         "was contacted too recently for the shortest pause", "距上次触达的间隔短于最短间隔"
-    ),
-    "recent_order": Text("has ordered too recently", "最近刚下过单"),
-    "in_follow_up": Text(
-        "was contacted lately, and the follow-up is planned for a later night",
-        "近期已触达，跟进已排在之后的某晚",
     ),
     "no_channel_configured": Text("no channel is configured", "没有配置任何渠道"),
     "no_eligible_channel": Text("has no channel that may be used tonight", "今晚没有可用的渠道"),
@@ -57,9 +51,6 @@ EXCLUSION_WORDS = {
     "channel_cap_1d": Text(
         "the channel's cap for 1 day is reached", "此渠道近1天的触达次数已达上限"
     ),
-    "channel_cap_1d": Text(
-        "the channel's cap for one day is reached", "此渠道近1天的触达次数已达上限"
-    ),
     "channel_cap_7d": Text(
         "the channel's cap for 7 days is reached", "此渠道近7天的触达次数已达上限"
     ),
@@ -70,10 +61,6 @@ EXCLUSION_WORDS = {
         "the running follow-up has its turn on another channel", "正在进行的跟进轮到其他渠道"
     ),
     "no_send_window": Text("quiet hours leave no send window", "免打扰时段之外没有可发送的时间"),
-    "follow_up_step": Text(
-        "tonight is the turn of another channel, to follow up an earlier contact",
-        "今晚轮到另一渠道跟进此前的触达",
-    ),
 }
 """By `scoring.night.EXCLUSIONS` and `scoring.eligibility.CHANNEL_RULES`."""
 

@@ -16,6 +16,7 @@ from features.local_day import local_midnight_us
 from features.value_tier import tier_names
 from scoring.arms import ARMS, GHOST, Propensities, assignment_propensity
 from scoring.choice import NO_ACTION
+from scoring.follow_up_plan import follow_up_columns
 from scoring.night import Night, NightPolicy, customer_zones
 from scoring.reasons import MAX_REASONS
 from scoring.recall_list import (
@@ -90,6 +91,7 @@ def build_rows(
         **_probability_columns(scored, night, places),
         **_time_columns(scored, night, policy),
         **_next_order_columns(rows, returns, policy),
+        **follow_up_columns(scored, night, policy),
         **_reason_columns(rows, reasons),
     }
     columns["list_id"] = columns["list_row_id"] = [""] * len(rows)

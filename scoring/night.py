@@ -28,6 +28,7 @@ from scoring.exploration import (
     experiment_in_force,
     night_generator,
 )
+from scoring.follow_up import keep_to_step, ladder_ranks, steps_in_turn
 from scoring.gain import Actions, gain_terms, list_actions
 from scoring.policy import (
     Caps,
@@ -148,7 +149,12 @@ def decide_night(
         at_risk_probability=policy.rules.at_risk_probability,
     )
     by_contacts = exclude_by_contact_rules(
-        reach=scored.reach, pressure=scored.pressure, caps=policy.caps, as_of_us=policy.as_of_us
+        reach=scored.reach,
+        pressure=scored.pressure,
+        caps=policy.caps,
+        days_since_order=scored.days_since_order,
+        awaits_follow_up=scored.follow_ups.awaited(as_of_us=policy.as_of_us),
+        as_of_us=policy.as_of_us,
     )
     exclusion = np.where(exclusion == OPEN, by_contacts, exclusion).astype(np.int8)
     if not policy.channels:
@@ -261,7 +267,9 @@ def look_at_channels(
         pressure=select_pressure(scored.pressure, rows),
         has_window=_has_window(reach, policy, slots),
     )
-    return blocks, slots
+    ranks = ladder_ranks(scored.stage[rows], stages=policy.stages, channels=policy.channels)
+    in_turn = steps_in_turn(scored.follow_ups.select(rows), ranks=ranks, as_of_us=policy.as_of_us)
+    return keep_to_step(blocks, in_turn=in_turn, ranks=ranks), slots
 
 
 def allowed_actions(is_open: BoolArray, stage: NDArray[np.int16], policy: NightPolicy) -> BoolArray:

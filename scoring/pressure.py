@@ -27,6 +27,8 @@ class ContactPressure:
     last_sent_us : shape (n,), time of the last contact; `NEVER` if there was none.
     unsubscribed : shape (n, n_channels), a contact of the channel ended with the
         customer leaving it.
+    unsubscribed_us : shape (n,), when the customer last left a channel, configured or not;
+        `NEVER` if none was left.
     control_until_us : shape (n,), until when the customer is a control of an earlier list,
         to be left alone; `NEVER` if of none.
     """
@@ -35,6 +37,7 @@ class ContactPressure:
     sent_by_channel: Int32Array
     last_sent_us: Int64Array
     unsubscribed: BoolArray
+    unsubscribed_us: Int64Array
     control_until_us: Int64Array
 
 
@@ -92,13 +95,17 @@ def count_contacts(contacts: Contacts, *, n_channels: int, as_of_us: int) -> Con
     last_sent = np.full(n_customers, NEVER, dtype=np.int64)
     np.maximum.at(last_sent, who, sent_at)
     unsubscribed = np.zeros((n_customers, n_channels), dtype=np.bool_)
-    left = configured & (contacts.unsubscribed_at[last] < as_of_us)
+    left = contacts.unsubscribed_at[last] < as_of_us
+    unsubscribed_us = np.full(n_customers, NEVER, dtype=np.int64)
+    np.maximum.at(unsubscribed_us, who[left], contacts.unsubscribed_at[last][left])
+    left &= configured
     unsubscribed[who[left], channel[left]] = True
     return ContactPressure(
         sent=sent,
         sent_by_channel=by_channel,
         last_sent_us=last_sent,
         unsubscribed=unsubscribed,
+        unsubscribed_us=unsubscribed_us,
         control_until_us=np.full(n_customers, NEVER, dtype=np.int64),
     )
 

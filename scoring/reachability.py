@@ -32,7 +32,7 @@ class Reachability:
     Attributes
     ----------
     do_not_contact : shape (n,); false where there is no record or no answer.
-    flag_names : names of the flags that channels require.
+    flag_names : names of the flags asked for: those that channels require, and complaints.
     flags : shape (n, n_flags); an unknown flag counts as false.
     zones : the IANA zones that occur, sorted.
     zone : shape (n,), code into `zones`; `NO_ZONE` where unknown.
@@ -46,24 +46,36 @@ class Reachability:
 
 
 def read_reachability(
-    profiles: pa.Table, *, customer_ids: pa.Array, flag_names: Sequence[str], as_of_us: int
+    profiles: pa.Table,
+    *,
+    customer_ids: pa.Array,
+    flag_names: Sequence[str],
+    as_of_us: int,
+    complaint_flags: Sequence[str] = (),
 ) -> Reachability:
     """Take each customer's last record version that had arrived before the as-of.
 
     A version counts when it changed and arrived before the as-of; the last by
     (changed_at, arrived_at) wins. Of versions with equal times the more careful one
-    wins: do-not-contact, then the one with fewer flags.
+    wins: do-not-contact, then the one with more complaints and fewer other flags.
 
     Parameters
     ----------
     profiles : rows of the customers table with `PROFILE_COLUMNS`, in any order.
     customer_ids : Arrow string array of n distinct customers; rows of others are passed over.
+    complaint_flags : those of `flag_names` that speak against a contact when true.
     """
     n_customers = len(customer_ids)
     do_not_contact = np.zeros(n_customers, dtype=np.bool_)
     flags = np.zeros((n_customers, len(flag_names)), dtype=np.bool_)
     zone = np.full(n_customers, NO_ZONE, dtype=np.int32)
-    last, row_of = _last_versions(profiles, customer_ids, flag_names, as_of_us)
+    last, row_of = _last_versions(
+        profiles,
+        customer_ids,
+        as_of_us=as_of_us,
+        flag_names=flag_names,
+        speaks_against=np.array([name in complaint_flags for name in flag_names], np.bool_),
+    )
     names = last["timezone"].to_pylist()
     zones = tuple(sorted({name for name in set(names) if name and _is_zone(name)}))
     code = {name: number for number, name in enumerate(zones)}
@@ -80,7 +92,12 @@ def read_reachability(
 
 
 def _last_versions(
-    profiles: pa.Table, customer_ids: pa.Array, flag_names: Sequence[str], as_of_us: int
+    profiles: pa.Table,
+    customer_ids: pa.Array,
+    *,
+    as_of_us: int,
+    flag_names: Sequence[str],
+    speaks_against: BoolArray,
 ) -> tuple[pa.Table, Int64Array]:
     row_of = pc.index_in(profiles["customer_id"], value_set=customer_ids)
     changed = _micros(profiles["changed_at"])
@@ -90,12 +107,12 @@ def _last_versions(
     row = row_of.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)[visible]
     seen = profiles.take(pa.array(visible))
     zone_rank = _text_rank(seen["timezone"])
-    flags = _flag_matrix(seen["flags"], flag_names)
+    allows = _flag_matrix(seen["flags"], flag_names) ^ speaks_against
     order = np.lexsort(
         (
             zone_rank,
-            *(~flags).T,
-            -flags.sum(axis=1),
+            *(~allows).T,
+            -allows.sum(axis=1),
             _truth(seen["do_not_contact"]),
             arrived[visible],
             changed[visible],

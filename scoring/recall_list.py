@@ -215,6 +215,14 @@ def _times_out_of_order(table: pa.Table) -> BoolArray:
     return late | (sent & ~((as_of <= send) & (send < end) & (end <= expires)))
 
 
+def _follow_up_out_of_order(table: pa.Table) -> BoolArray:
+    no_channel, no_time = _nulls(table, "follow_up_channel"), _nulls(table, "follow_up_at")
+    early = _times(table, "follow_up_at") <= _times(table, "as_of")
+    control = ~_is_in(table, "arm", SENT_ARMS)
+    wrong: BoolArray = (no_channel != no_time) | (~no_time & (early | control))
+    return wrong
+
+
 def _next_order_out_of_order(table: pa.Table) -> BoolArray:
     expected, low, high = (
         table[name].cast(pa.int32())
@@ -263,6 +271,11 @@ RULES: tuple[Rule, ...] = (
         "times_in_order",
         "as_of <= send_at_utc < send_window_end_utc <= expires_at",
         _times_out_of_order,
+    ),
+    Rule(
+        "follow_up_in_order",
+        "follow-ups have a channel and a time after as_of, and controls have none",
+        _follow_up_out_of_order,
     ),
     Rule(
         "next_order_in_order",

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from scoring.follow_up import RunningFollowUps, join_follow_ups
 from scoring.pressure import ContactPressure
 from scoring.reachability import NO_ZONE, Reachability
 
@@ -36,6 +37,10 @@ class ScoredCustomers:
         order) and number of orders.
     yearly_spend, yearly_orders : of the last 365 days, spend net of refunds.
     reach, pressure : what records and earlier contacts allow.
+    days_since_order : NaN without an order.
+    days_since_return : since the last event that counts as a return on some stage, or order;
+        NaN without one.
+    follow_ups : contacts of earlier lists whose next step is planned.
     last_event_us : when the latest visible event happened; 0 if there is none.
     effect_x, effect_names : what effects of contact may depend on, shape (n, F), and what
         the columns are called; see `models.effect_features`.
@@ -54,6 +59,9 @@ class ScoredCustomers:
     yearly_orders: Float64Array
     reach: Reachability
     pressure: ContactPressure
+    days_since_order: Float64Array
+    days_since_return: Float64Array
+    follow_ups: RunningFollowUps
     last_event_us: int
     effect_x: Float64Array
     effect_names: tuple[str, ...]
@@ -86,6 +94,9 @@ def join_scored(parts: Sequence[ScoredCustomers]) -> ScoredCustomers:
         yearly_orders=joined("yearly_orders"),
         reach=_join_reach([part.reach for part in parts]),
         pressure=_join_pressure([part.pressure for part in parts]),
+        days_since_order=joined("days_since_order"),
+        days_since_return=joined("days_since_return"),
+        follow_ups=join_follow_ups([part.follow_ups for part in parts]),
         last_event_us=max(part.last_event_us for part in parts),
         effect_x=joined("effect_x"),
         effect_names=parts[0].effect_names,
@@ -108,6 +119,9 @@ def select_scored(scored: ScoredCustomers, rows: NDArray[np.int64]) -> ScoredCus
         yearly_orders=scored.yearly_orders[rows],
         reach=select_reach(scored.reach, rows),
         pressure=select_pressure(scored.pressure, rows),
+        days_since_order=scored.days_since_order[rows],
+        days_since_return=scored.days_since_return[rows],
+        follow_ups=scored.follow_ups.select(rows),
         last_event_us=scored.last_event_us,
         effect_x=scored.effect_x[rows],
         effect_names=scored.effect_names,
@@ -132,6 +146,7 @@ def select_pressure(pressure: ContactPressure, rows: NDArray[np.int64]) -> Conta
         sent_by_channel=pressure.sent_by_channel[rows],
         last_sent_us=pressure.last_sent_us[rows],
         unsubscribed=pressure.unsubscribed[rows],
+        unsubscribed_us=pressure.unsubscribed_us[rows],
         control_until_us=pressure.control_until_us[rows],
     )
 
@@ -160,5 +175,6 @@ def _join_pressure(parts: Sequence[ContactPressure]) -> ContactPressure:
         sent_by_channel=np.concatenate([part.sent_by_channel for part in parts]),
         last_sent_us=np.concatenate([part.last_sent_us for part in parts]),
         unsubscribed=np.concatenate([part.unsubscribed for part in parts]),
+        unsubscribed_us=np.concatenate([part.unsubscribed_us for part in parts]),
         control_until_us=np.concatenate([part.control_until_us for part in parts]),
     )

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from features.history import History
 from features.history_reader import HistoryReader, read_columns
+from features.kernels.recency import recency_columns
 from features.matrix import FeatureMatrix, build_matrix
 from features.return_counts import ReturnCounts, count_returns
 from features.stage import Stage
@@ -19,6 +20,7 @@ from models.customer_value import customer_values
 from models.effect_features import effect_features
 from models.order_value import kept_share, net_mean_order
 from models.return_probability import ModelRows, ReturnModels, return_probabilities
+from scoring.follow_up import no_follow_ups
 from scoring.pressure import count_contacts
 from scoring.reachability import PROFILE_COLUMNS, Reachability, read_reachability
 from scoring.reasons import Circumstances, give_reasons, learn_words
@@ -55,7 +57,8 @@ class Scorer:
     ----------
     versions : Delta version at which each table is read.
     as_of_us : the as-of, microseconds since 1970-01-01 UTC.
-    flag_names : customer flags that channels require.
+    flag_names, complaint_flags : customer flags that the night asks for, and those of them
+        that say a complaint is open.
     risk, natural : the models for the not dormant and the dormant.
     risk_reader, natural_reader : read histories for their specifications at `versions`.
     when, when_reader : the model of return times with its reader; None without one.
@@ -73,6 +76,7 @@ class Scorer:
     natural_reader: HistoryReader
     when: ReturnTimeBundle | None = None
     when_reader: HistoryReader | None = None
+    complaint_flags: tuple[str, ...] = ()
     threads: int = 1
 
     def score(self, bucket: int) -> ScoredCustomers:
@@ -106,6 +110,9 @@ class Scorer:
             yearly_orders=column("orders_365d"),
             reach=self._reach(bucket, ids),
             pressure=select_pressure(contacts, states.customer.astype(np.int64)),
+            days_since_order=column("recency_days_order"),
+            days_since_return=self._days_since_return(natural),
+            follow_ups=no_follow_ups(len(ids)),
             last_event_us=self._last_event_us(view.history),
             effect_x=effect_x,
             effect_names=effect_names,
@@ -181,6 +188,16 @@ class Scorer:
             ),
         )
 
+    def _days_since_return(self, matrix: FeatureMatrix) -> Float64Array:
+        """Since the last event that counts as a return on some stage, or order; else NaN."""
+        spec = self.natural.spec
+        counted = {*spec.orders, *(kind for stage in self.stages for kind in stage.returns_by)}
+        days = np.full(len(matrix.values), np.nan)
+        for name, column in zip(spec.event_types, recency_columns(spec), strict=True):
+            if name in counted:
+                days = np.fmin(days, matrix.column(column).astype(np.float64))
+        return days
+
     def _last_event_us(self, history: History) -> int:
         events = history.events
         visible = (events.occurred_at < self.as_of_us) & (events.arrived_at < self.as_of_us)
@@ -236,5 +253,9 @@ class Scorer:
         files = self.warehouse.files("customers", bucket=bucket, version=self.versions["customers"])
         profiles = read_columns("customers", files, columns=PROFILE_COLUMNS)
         return read_reachability(
-            profiles, customer_ids=ids, flag_names=self.flag_names, as_of_us=self.as_of_us
+            profiles,
+            customer_ids=ids,
+            flag_names=self.flag_names,
+            as_of_us=self.as_of_us,
+            complaint_flags=self.complaint_flags,
         )

@@ -221,6 +221,7 @@ def test_every_channel_rule() -> None:
             sent_by_channel=by_channel,
             last_sent_us=np.full(n, NEVER),
             unsubscribed=unsubscribed,
+            unsubscribed_us=np.full(n, NEVER),
             control_until_us=np.full(n, NEVER),
         ),
         has_window=window,
@@ -290,9 +291,12 @@ def test_contact_rules(
             sent_by_channel=np.zeros((1, 0, 3), dtype=np.int32),
             last_sent_us=np.array([last]),
             unsubscribed=np.zeros((1, 0), dtype=bool),
+            unsubscribed_us=np.array([NEVER]),
             control_until_us=np.array([NEVER]),
         ),
         caps=Caps(),
+        days_since_order=np.array([np.nan]),
+        awaits_follow_up=np.array([False]),
         as_of_us=AS_OF,
     )
     assert CUSTOMER_CODES[code[0]] == expected

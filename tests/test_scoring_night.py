@@ -22,6 +22,7 @@ from scoring.decisions import (
     count_channel_blocks,
     count_exclusions,
 )
+from scoring.follow_up import no_follow_ups
 from scoring.list_files import render_list_files
 from scoring.list_rows import (
     Provenance,
@@ -106,8 +107,12 @@ def literal_customers(n: int = 40) -> ScoredCustomers:
             sent_by_channel=np.zeros((n, 3, 3), dtype=np.int32),
             last_sent_us=np.where(number == 17, POLICY.as_of_us - DAY_US, NEVER),
             unsubscribed=np.stack([number == 20, number == 22, number == 22], axis=1),
+            unsubscribed_us=np.full(n, NEVER, dtype=np.int64),
             control_until_us=np.full(n, NEVER, dtype=np.int64),
         ),
+        days_since_order=np.full(n, np.nan),
+        days_since_return=np.full(n, np.nan),
+        follow_ups=no_follow_ups(n),
         last_event_us=1,
         effect_x=np.zeros((n, 0)),
         effect_names=(),

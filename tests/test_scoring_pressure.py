@@ -33,6 +33,7 @@ def pressure_of(n: int = 3) -> ContactPressure:
         sent_by_channel=by_channel,
         last_sent_us=last,
         unsubscribed=np.zeros((n, 2), dtype=np.bool_),
+        unsubscribed_us=np.full(n, NEVER),
         control_until_us=np.full(n, NEVER),
     )
 
@@ -79,6 +80,8 @@ def test_a_ghost_is_held_until_its_window_ends(until_us: int, expected: str) -> 
         ),
         pressure=add_earlier_rows(pressure_of(), rows_of([], ghosts), as_of_us=AS_OF),
         caps=Caps(),
+        days_since_order=np.full(3, np.nan),
+        awaits_follow_up=np.zeros(3, dtype=np.bool_),
         as_of_us=AS_OF,
     )
     assert [CUSTOMER_CODES[one] for one in code] == ["", expected, ""]

@@ -12,6 +12,11 @@ from features.spec import FeatureSpec
 BLOCK = "recency"
 
 
+def recency_columns(spec: FeatureSpec) -> tuple[str, ...]:
+    """Columns with the days since the last event of each type, in the order of the types."""
+    return tuple(f"recency_days_type_{word}" for word in column_words(spec.event_types))
+
+
 def declare(spec: FeatureSpec) -> tuple[Feature, ...]:
     """The block's features, in column order."""
     rule = "NaN if there was none."
@@ -19,10 +24,8 @@ def declare(spec: FeatureSpec) -> tuple[Feature, ...]:
         Feature("recency_days_activity", "days", f"Days since the last activity; {rule}", BLOCK),
         Feature("recency_days_order", "days", f"Days since the last order event; {rule}", BLOCK),
         *(
-            Feature(
-                f"recency_days_type_{word}", "days", f'Days since the last "{name}"; {rule}', BLOCK
-            )
-            for word, name in zip(column_words(spec.event_types), spec.event_types, strict=True)
+            Feature(column, "days", f'Days since the last "{name}"; {rule}', BLOCK)
+            for column, name in zip(recency_columns(spec), spec.event_types, strict=True)
         ),
     )
 
