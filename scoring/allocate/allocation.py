@@ -1,0 +1,64 @@
+"""The optimum with its proof: `allocate` is what the rest of winback calls."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scoring.allocate.core import choose_whole, total_value, usage_of
+from scoring.allocate.problem import Prices, Problem
+from scoring.allocate.search import find_prices
+
+Float64Array = NDArray[np.float64]
+Int16Array = NDArray[np.int16]
+
+
+@dataclass(frozen=True, slots=True)
+class Allocation:
+    """Who gets which action, and how good that is.
+
+    Attributes
+    ----------
+    action : shape (n,), `NO_ACTION` for no contact.
+    value : sum of the chosen actions' values.
+    worth : the same less what missed leasts are taken to cost; equal to `value` where every
+        least is reached.
+    bound : no allocation within the limits is worth more.
+    prices : what one more unit of each limit would add.
+    usage : of each limit, in the order of `Problem.limits`.
+    """
+
+    action: Int16Array
+    value: float
+    worth: float
+    bound: float
+    prices: Prices
+    usage: Float64Array
+
+    @property
+    def gap(self) -> float:
+        """Share of the bound that the allocation may be away from the best one."""
+        return (self.bound - self.worth) / self.bound if self.bound > 0 else 0.0
+
+
+def allocate(problem: Problem, *, threads: int = 1, seed: int = 0) -> Allocation:
+    """Choose contacts of the largest total value within all limits.
+
+    Prices of the limits are found by minimising the dual function, closest calls are solved
+    as a mixed-integer program. METHODS section 4; docs/allocation.md.
+
+    Parameters
+    ----------
+    threads : that walk over the customers; the result does not depend on them.
+    seed : draws samples that speed up the search for prices.
+    """
+    priced = find_prices(problem, threads=threads, seed=seed)
+    whole = choose_whole(problem, priced, threads=threads)
+    return Allocation(
+        action=whole.action,
+        value=total_value(problem, whole.action),
+        worth=whole.worth,
+        bound=whole.bound,
+        prices=priced.prices,
+        usage=usage_of(problem, whole.action),
+    )
