@@ -9,7 +9,7 @@ from features.source import EventRules
 from features.stage import Stage
 from pipelines.config_faults import unknown_name
 from scoring.export_plan import WHOLE_LIST, Export, list_column_names, missing_keys
-from scoring.policy import Channel, Experiment, Offer, Span, span_times
+from scoring.policy import Caps, Channel, Experiment, FollowUp, Offer, Span, span_times
 from training.plan import TrainingPlan
 
 _EVENT_TYPE = re.compile(r"^[A-Za-z][A-Za-z0-9_.-]{0,39}$")
@@ -130,6 +130,39 @@ def _unmapped_flags(name: str, channel: Channel, *, known: tuple[str, ...]) -> I
             )
 
 
+def _complaint_rules(sections: Sections) -> Iterator[str]:
+    caps: Caps | None = sections.get("caps")
+    sources = sections.get("sources")
+    if caps is None:
+        return
+    for flag in caps.complaint_flags:
+        if sources is not None and flag not in sources.customers.flags:
+            known = ", ".join(sources.customers.flags) or "which is empty"
+            yield (
+                f'caps.complaint_flags: "{flag}" is not in sources.customers.flags ({known}); '
+                "map it in [sources.customers.flags], or take it out"
+            )
+        for name, channel in (sections.get("channels") or {}).items():
+            if flag in channel.requires:
+                yield (
+                    f'caps.complaint_flags: "{flag}" is in channels.{name}.requires too, so that '
+                    "nobody can ever be contacted through it; expected it in one of the two"
+                )
+
+
+def _follow_up_rules(sections: Sections) -> Iterator[str]:
+    caps: Caps | None = sections.get("caps")
+    follow_up: FollowUp | None = sections.get("follow_up")
+    if caps is None or follow_up is None or not follow_up.max_steps:
+        return
+    if follow_up.after_days < caps.min_pause_days:
+        yield (
+            f"follow_up.after_days: {follow_up.after_days} is less than caps.min_pause_days "
+            f"({caps.min_pause_days:g}), so that no follow-up can be carried out when it is due; "
+            "expected at least as many days, or max_steps = 0 for no follow-ups"
+        )
+
+
 def _source_rules(sections: Sections) -> Iterator[str]:
     sources = sections.get("sources")
     if sources is None:
@@ -244,6 +277,8 @@ _RULES: tuple[Rule, ...] = (
     _stage_references,
     _source_rules,
     _channel_rules,
+    _complaint_rules,
+    _follow_up_rules,
     _money_rules,
     _experiment_rules,
     _no_offer_rule,
