@@ -117,16 +117,24 @@ class ContactEffect:
     ) -> Float64Array:
         """Shifts drawn from the posterior, shape (draws, n, A).
 
-        One draw is one world: its coefficients are the same for all customers.
+        One draw is one world: its coefficients are the same for all customers. Where effects
+        are the same for everybody, so are the draws: one customer's, repeated without a copy.
         """
         root = np.linalg.cholesky(self.covariance + _JITTER * np.eye(len(self.mean)))
-        mean = self._apply(self.design.combine(self.mean), log_odds0, x)
-        lift = self._trees_added(log_odds0, x, mean) - mean
-        drawn = np.empty((draws, len(log_odds0), len(self.actions)))
-        for draw in range(draws):
-            coefficients = self.mean + root @ rng.standard_normal(len(self.mean))
-            drawn[draw] = self._apply(self.design.combine(coefficients), log_odds0, x) + lift
-        return drawn
+        normal = rng.standard_normal((draws, len(self.mean)))
+        worlds = self.design.combine_all(self.mean + normal @ root.T)
+        shape = (draws, len(log_odds0), len(self.actions))
+        if self.basis is None and self.trees is None:
+            return np.broadcast_to((self.prior_mean + worlds[:, :, 0])[:, None, :], shape)
+        columns = self._columns(log_odds0, x)
+        # All worlds in one product, customers outermost: what is read together lies together.
+        drawn = columns @ worlds.reshape(-1, columns.shape[1]).T
+        drawn = drawn.reshape(len(log_odds0), draws, len(self.actions))
+        drawn += self.prior_mean
+        if self.trees is not None:
+            mean = self._apply(self.design.combine(self.mean), log_odds0, x)
+            drawn += (self._trees_added(log_odds0, x, mean) - mean)[:, None, :]
+        return drawn.transpose(1, 0, 2)
 
     def _columns(self, log_odds0: Float64Array, x: Float64Array) -> Float64Array:
         ones = np.ones((len(log_odds0), 1))

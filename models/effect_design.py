@@ -158,6 +158,13 @@ class EffectDesign:
                 combined[code, 1:] += coefficients[start : start + self.width]
         return combined
 
+    def combine_all(self, coefficients: Float64Array) -> Float64Array:
+        """As `combine`, of many vectors of coefficients: (k, size) to (k, A, 1 + width)."""
+        adders = np.concatenate([self.adder(action) for action in range(len(self.actions))])
+        combined = coefficients @ adders.T
+        shape = (len(coefficients), len(self.actions), 1 + self.width)
+        return np.asarray(combined.reshape(shape))
+
     def combine_covariance(self, covariance: Float64Array, action: int) -> Float64Array:
         """Covariance of one action's coefficients of (1, basis); (1 + width, 1 + width)."""
         adder = self.adder(action)

@@ -89,6 +89,16 @@ class ActionEffects:
     shift: Float64Array
     attrition_cost: Float64Array
 
+    def take(self, rows: Int64Array) -> "ActionEffects":
+        """Effects on some of the customers, in the order given."""
+        return ActionEffects(
+            effect=self.effect,
+            log_odds0=self.log_odds0[rows],
+            x=self.x[rows],
+            shift=self.shift[rows],
+            attrition_cost=self.attrition_cost[rows],
+        )
+
     @property
     def natural(self) -> Float64Array:
         """Probability of a return without contact, shape (n,)."""

@@ -107,29 +107,42 @@ def best_action_shares(
     odds0 = np.exp(log_odds0)
     for start in range(0, len(log_odds0), BLOCK_ROWS):
         block = slice(start, min(start + BLOCK_ROWS, len(log_odds0)))
+        drawn = shifts(block)
+        if drawn.strides[1] == 0:
+            # One customer's draws repeated for all: their exponentials are taken once.
+            drawn = drawn[:, :1]
         # exp over whole arrays is many times faster than one by one in the loop.
-        drawn = np.exp(np.ascontiguousarray(shifts(block), dtype=np.float32))
+        ratios = np.exp(np.ascontiguousarray(drawn.transpose(1, 0, 2), dtype=np.float32))
         _count_best(
-            drawn, odds0[block], kept[block], lost[block], allowed[block], min_gain,
+            ratios, odds0[block], kept[block], lost[block], allowed[block], min_gain,
             shares[block],
         )  # fmt: skip
         shares[block] /= len(drawn)
     return shares
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _count_best(  # type: ignore[no-untyped-def]
     odds_ratios, odds0, kept, lost, allowed, min_gain, counts
 ):
-    n_draws, n_rows, n_actions = odds_ratios.shape
-    for draw in range(n_draws):
-        for row in range(n_rows):
+    """Count wins by row and action; `odds_ratios` of one row serve all rows."""
+    n_rows, n_actions = allowed.shape
+    n_draws = odds_ratios.shape[1]
+    open_actions = np.empty(n_actions, np.int64)
+    for row in range(n_rows):
+        own = row if len(odds_ratios) > 1 else 0
+        n_open = 0
+        for action in range(n_actions):
+            if allowed[row, action]:
+                open_actions[n_open] = action
+                n_open += 1
+        for draw in range(n_draws):
             best, chosen = min_gain, -1
-            for action in range(n_actions):
-                if allowed[row, action]:
-                    odds = odds0[row] * odds_ratios[draw, row, action]
-                    gain = odds / (1.0 + odds) * kept[row, action] - lost[row, action]
-                    if gain > best:
-                        best, chosen = gain, action
+            for place in range(n_open):
+                action = open_actions[place]
+                odds = odds0[row] * odds_ratios[own, draw, action]
+                gain = odds / (1.0 + odds) * kept[row, action] - lost[row, action]
+                if gain > best:
+                    best, chosen = gain, action
             if chosen >= 0:
                 counts[row, chosen] += 1.0

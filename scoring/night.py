@@ -195,7 +195,12 @@ def decide_night(
             draw=draws.action,
             on_trial=draws.on_trial,
             weights=_best_shares(
-                weighed, order_value=order_value, actions=actions, allowed=allowed, policy=policy
+                weighed,
+                order_value=order_value,
+                actions=actions,
+                # The law of who cannot be listed is asked of nobody.
+                allowed=allowed & may_be_listed(gains, allowed, draws.on_trial, policy)[:, None],
+                policy=policy,
             ),
             share=experiment.explore_share,
             floor=experiment.propensity_floor,
@@ -232,20 +237,37 @@ def _best_shares(
     """How often each action is the best one, where exploration asks for it."""
     if policy.experiment.exploration == "uniform":
         return None
+    rows = np.flatnonzero(allowed.any(axis=1))
+    asked = weighed.take(rows)
     kept, lost = gain_terms(
-        weighed.natural,
-        order_value=order_value,
-        attrition_cost=weighed.attrition_cost,
+        asked.natural,
+        order_value=order_value[rows],
+        attrition_cost=asked.attrition_cost,
         terms=actions.terms(policy.gross_margin),
     )
-    return best_action_shares(
-        weighed.draws(night_generator(policy.experiment, as_of_us=policy.as_of_us)),
-        log_odds0=weighed.log_odds0,
+    shares = np.zeros(allowed.shape)
+    shares[rows] = best_action_shares(
+        asked.draws(night_generator(policy.experiment, as_of_us=policy.as_of_us)),
+        log_odds0=asked.log_odds0,
         kept=kept,
         lost=lost,
-        allowed=allowed,
+        allowed=allowed[rows],
         min_gain=policy.rules.min_gain,
     )
+    return shares
+
+
+def may_be_listed(
+    gains: Float64Array, allowed: BoolArray, on_trial: BoolArray, policy: NightPolicy
+) -> BoolArray:
+    """Who has an action that gains enough, or is on trial; shape (m,).
+
+    Parameters
+    ----------
+    gains, allowed : shape (m, n_actions).
+    on_trial : shape (m,), see `scoring.arms.ArmDraws`.
+    """
+    return np.asarray(on_trial | (allowed & (gains > policy.rules.min_gain)).any(axis=1))
 
 
 def look_at_channels(

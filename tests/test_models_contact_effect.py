@@ -122,6 +122,22 @@ def test_draws_are_reproducible_and_the_same_worlds_for_every_block() -> None:
     assert np.concatenate(parts, axis=1) == pytest.approx(whole, abs=1e-12)
 
 
+@pytest.mark.parametrize("kind", ["assumed", "ridge", "stack"])
+def test_draws_are_those_of_one_world_after_the_other(kind: str) -> None:
+    effect = assumed_effect(PRIORS, channels=CHANNELS, offers=OFFERS)
+    if kind != "assumed":
+        effect = learnt_effect() if kind == "ridge" else with_trees(learnt_effect())
+    odds, x = customers(12, 10)
+    rng = np.random.default_rng(3)
+    root = np.linalg.cholesky(effect.covariance + 1e-12 * np.eye(len(effect.mean)))
+    drawn = effect.draw(np.random.default_rng(3), odds, x, draws=5)
+    mean = replace(effect, trees=None).means(odds, x)
+    for world in drawn:
+        own = effect.mean + root @ rng.standard_normal(len(effect.mean))
+        plain = replace(effect, mean=own, trees=None).means(odds, x)
+        assert world == pytest.approx(plain + effect.means(odds, x) - mean, abs=1e-9)
+
+
 def test_trees_are_mixed_in_probability() -> None:
     linear = learnt_effect()
     mixed = with_trees(linear)

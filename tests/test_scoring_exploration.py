@@ -349,3 +349,27 @@ def test_holdout_is_drawn_beside_the_trials() -> None:
     among = draws.on_trial[draws.arm == HOLDOUT].mean()
     assert among == pytest.approx(0.5, abs=0.06)
     assert (np.isin(draws.arm, (EXPLORE, GHOST)) <= draws.on_trial).all()
+
+
+def test_one_customers_draws_repeated_for_all_count_as_their_copies_do() -> None:
+    rng = np.random.default_rng(5)
+    n, n_actions = 50, 6
+    worlds = rng.normal(0.2, 0.3, (60, 1, n_actions))
+    kept, log_odds0 = rng.uniform(5, 9, (n, n_actions)), rng.normal(-2, 1, n)
+    allowed = rng.random((n, n_actions)) < 0.7
+
+    def shares(copy: bool) -> Floats:
+        def draws(rows: slice) -> Floats:
+            repeated = np.broadcast_to(worlds, (60, rows.stop - rows.start, n_actions))
+            return repeated.copy() if copy else repeated
+
+        return best_action_shares(
+            draws,
+            log_odds0=log_odds0,
+            kept=kept,
+            lost=np.full((n, n_actions), 0.9),
+            allowed=allowed,
+            min_gain=0.0,
+        )
+
+    np.testing.assert_array_equal(shares(copy=True), shares(copy=False))
