@@ -22,6 +22,7 @@ from pipelines.nightly_inputs import (
     open_warehouse,
     provenance_of,
 )
+from pipelines.wording import wording_of
 from scoring.arms import SENT_ARMS
 from scoring.eligibility import stage_channel_order
 from scoring.exclusion_words import explain_code
@@ -264,15 +265,11 @@ def _model_words(
     if np.isnan(scored.p_natural[row]):
         return (), (), NO_RETURN_DAYS
     bucket, rows = int(scored.bucket[row]), np.array([row])
-    config = case.config
-    labels = {name: channel.label for name, channel in config.channels.items()}
     view = scorer.view(bucket)
     said = scorer.reasons(
         view,
         rows,
-        channel_labels=labels,
-        order_name=config.business.order_name,
-        currency=config.business.currency,
+        wording=wording_of(case.config),
         tell_unsubscribed=case.decision["rank"] is None,
     )[0]
     parts, values = scorer.contributions(view, rows)

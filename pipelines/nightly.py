@@ -30,6 +30,7 @@ from pipelines.report.notes import Background, night_notes
 from pipelines.report.page import build_page
 from pipelines.report.summary import ModelUse, NightSummary, Setting, instant, summarise_night
 from pipelines.step_seconds import StepSeconds
+from pipelines.wording import wording_of
 from scoring.decisions import PARTITION, TABLE_NAME, build_decisions
 from scoring.list_files import ListFile, render_list_files
 from scoring.list_rows import build_rows
@@ -237,7 +238,7 @@ def _tell_listed(
     """
     rows = np.sort(night.eligible[night.listed])
     start_of = np.searchsorted(scored.bucket, np.arange(scorer.warehouse.n_buckets))
-    labels = {name: channel.label for name, channel in config.channels.items()}
+    wording = wording_of(config)
     buckets = np.unique(scored.bucket[rows]).tolist()
 
     def told_of(bucket: int) -> dict[int, _Told]:
@@ -246,9 +247,7 @@ def _tell_listed(
         texts = scorer.reasons(
             view,
             places,
-            channel_labels=labels,
-            order_name=config.business.order_name,
-            currency=config.business.currency,
+            wording=wording,
             tell_unsubscribed=False,
         )
         days: list[ReturnDays | None] = [*scorer.return_days(view, places)]

@@ -89,3 +89,8 @@ def join_texts(parts: Sequence[str], *, language: Language) -> str:
 def list_texts(parts: Sequence[str], *, language: Language) -> str:
     """One after the other: `push, e-mail`; `推送、邮件`."""
     return ("、" if language == "zh" else ", ").join(parts)
+
+
+def join_clauses(clauses: Sequence[str], *, language: Language) -> str:
+    """Clauses of one sentence: `silent for 94 days, usually orders every 21`."""
+    return ("，" if language == "zh" else ", ").join(clauses)

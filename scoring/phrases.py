@@ -1,74 +1,44 @@
 """How an operator would say it: one phrase per family of features, from the raw values."""
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+
+from scoring.facts import Facts
+from scoring.language import (
+    Language,
+    Noun,
+    join_texts,
+    percent_text,
+)
+from scoring.phrase_words import (
+    ATTRIBUTE,
+    CATEGORY,
+    CONTACTS,
+    DAY,
+    DISCOUNTS,
+    MONTH,
+    ORDER,
+    ORDERS,
+    PRESENCE,
+    REFUND,
+    REFUNDS,
+    SILENCE,
+    SPEND,
+    TENURE,
+    TIME,
+    VARIETY,
+    YEAR,
+)
 
 _MONTH_DAYS = 365.25 / 12
-_GROUP_SPACE = "\u202f"
-"""Narrow and never broken: 1 234 stays one number wherever it is shown."""
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """What is known of one customer.
-
-    Attributes
-    ----------
-    values : feature values by name; NaN where undefined.
-    silence_days : days of silence as the stage counts it.
-    stage_label : how operators call the stage.
-    entered_with_order : whether an order puts customers on this stage.
-    returns_with_order : whether a return from this stage is an order.
-    silent_without_order : whether only an order ends silence on this stage.
-    order : how operators call one order.
-    currency : ISO 4217 code.
-    member : the channel or attribute that moved the probability most within its family.
-    member_label : how operators call that channel; the attribute's value for attributes.
-    channel_labels : how operators call each channel, by its word in feature names.
-    tell_unsubscribed : whether having unsubscribed may be said.
-    """
-
-    values: Mapping[str, float]
-    silence_days: float
-    stage_label: str
-    entered_with_order: bool
-    returns_with_order: bool
-    silent_without_order: bool
-    order: str
-    currency: str
-    member: str = ""
-    member_label: str = ""
-    channel_labels: Mapping[str, str] = field(default_factory=dict)
-    tell_unsubscribed: bool = True
-
-    def value(self, name: str) -> float | None:
-        """The feature's value, null where it is undefined or unknown."""
-        value = self.values.get(name)
-        return None if value is None or not math.isfinite(value) else float(value)
-
-    def count(self, name: str) -> int:
-        """The feature's value as a whole number, zero where it is undefined."""
-        return round(self.value(name) or 0.0)
-
 
 Phrase = Callable[[Facts], str | None]
 """Says one thing about a customer, or nothing if there is nothing true to say."""
 
 
-def days_text(days: float) -> str:
+def days_text(days: float, language: Language) -> str:
     """`1 day`, `94 days`; the days that have passed in full."""
-    return _counted(int(days), "day")
-
-
-def number_text(number: float, *, decimals: int = 0) -> str:
-    """A number with its thousands set apart by narrow no-break spaces."""
-    return f"{number:,.{decimals}f}".replace(",", _GROUP_SPACE)
-
-
-def money_text(amount: float, currency: str) -> str:
-    """Whole units from ten on, two decimals below."""
-    return f"{number_text(amount, decimals=0 if abs(amount) >= 10 else 2)} {currency}"
+    return DAY.count(int(days), language)
 
 
 def say_silence(facts: Facts) -> str | None:
@@ -78,24 +48,34 @@ def say_silence(facts: Facts) -> str | None:
     """
     if not math.isfinite(facts.silence_days):
         return None
-    days = days_text(facts.silence_days)
     seen = facts.value("recency_days_activity")
     was_seen = seen is not None and seen + 1 < facts.silence_days
     is_unordered = facts.entered_with_order and was_seen
-    if is_unordered:
-        silence = f"no {facts.order} for {days}"
-    elif facts.entered_with_order:
-        silence = f"silent for {days}"
-    elif was_seen:
-        silence = f"{facts.stage_label} for {days}"
+    if facts.entered_with_order:
+        text = SILENCE["no_order" if is_unordered else "silent"]
     else:
-        silence = f"{facts.stage_label}: silent for {days}"
+        text = SILENCE["on_stage" if was_seen else "silent_on_stage"]
+    silence = text.say(
+        facts.language,
+        order=_order(facts),
+        stage=facts.stage_label,
+        days=days_text(facts.silence_days, facts.language),
+    )
     gap = facts.value("gap_days_mean")
     if gap is None or gap < 1 or not facts.returns_with_order:
         return silence
-    usual = "day" if round(gap) == 1 else number_text(round(gap))
-    habit = "usually orders" if facts.order == "order" else f"usually {_one(facts.order)}"
-    return f"{silence}, {'usually' if is_unordered else habit} every {usual}"
+    return facts.clauses(silence, _say_habit(facts, round(gap), is_unordered=is_unordered))
+
+
+def _say_habit(facts: Facts, gap: int, *, is_unordered: bool) -> str:
+    """Usually orders every 21."""
+    every = SILENCE["gap_day" if gap == 1 else "gap_days"]
+    if is_unordered:
+        habit = SILENCE["usually"]
+    else:
+        habit = SILENCE["usually_orders" if _is_default(facts) else "usually_one"]
+    days = every.say(facts.language, days=facts.number(gap))
+    return habit.say(facts.language, gap=days, one=_one_order(facts))
 
 
 def say_presence(facts: Facts) -> str | None:
@@ -108,12 +88,15 @@ def say_presence(facts: Facts) -> str | None:
         return None
     if math.isfinite(facts.silence_days) and int(last) == int(facts.silence_days):
         return say_silence(facts)
-    seen = "last seen today" if last < 1 else f"last seen {days_text(last)} ago"
-    recent, year = facts.count("active_days_90d"), facts.count("active_days_365d")
-    if recent:
-        return f"{seen}, active on {_counted(recent, 'day')} in the last 90"
-    if year:
-        return f"{seen}, active on {_counted(year, 'day')} in the last 365"
+    language = facts.language
+    seen = PRESENCE["today" if last < 1 else "seen"].say(language, days=days_text(last, language))
+    for window in (90, 365):
+        days = facts.count(f"active_days_{window}d")
+        if days:
+            active = PRESENCE["active"].say(
+                language, days=DAY.count(days, language), window=str(window)
+            )
+            return facts.clauses(seen, active)
     return seen
 
 
@@ -123,88 +106,105 @@ def say_spend(facts: Facts) -> str | None:
     The amount of one order is that of the same 365 days, so that both figures fit.
     """
     if not facts.count("orders_lifetime") or facts.value("order_amount_mean") is None:
-        return f"no {facts.order} yet"
+        return ORDERS["none_yet"].say(facts.language, order=_order(facts))
     orders = facts.count("orders_365d")
     if not orders:
         return _say_former_orders(facts)
     year = facts.value("spend_365d") or 0.0
-    total = money_text(year, facts.currency)
+    total = facts.money(year)
     refunded = facts.value("refund_share_365d") or 0.0
     if refunded > 0:
-        kept = money_text(year * max(1.0 - refunded, 0.0), facts.currency)
-        total = f"{total} ({kept} after refunds)" if kept != total else total
-    each = f"{money_text(year / orders, facts.currency)} {_one(facts.order)}"
-    detail = _counted(1, facts.order) if orders == 1 else each
-    if facts.order == "order":
-        return f"spent {total} in the last 365 days, {detail}"
-    return f"{_plural(facts.order)} of {total} in the last 365 days, {detail}"
+        kept = facts.money(year * max(1.0 - refunded, 0.0))
+        if kept != total:
+            total = SPEND["after_refunds"].say(facts.language, total=total, kept=kept)
+    spent = SPEND["spent" if _is_default(facts) else "orders_of"].say(
+        facts.language, total=total, orders=_orders(facts)
+    )
+    return facts.clauses(
+        spent, _counted_orders(facts, 1) if orders == 1 else _say_each(facts, year / orders)
+    )
 
 
 def say_orders(facts: Facts) -> str | None:
     """Orders fell from 4 to 1 a quarter."""
+    language = facts.language
     lifetime = facts.count("orders_lifetime")
     if not lifetime:
-        return f"no {facts.order} yet"
+        return ORDERS["none_yet"].say(language, order=_order(facts))
     now, year = facts.count("orders_90d"), facts.count("orders_365d")
     before = round((year - now) * 90 / 275)
-    if before > now:
-        return f"{_plural(facts.order)} fell from {before} to {now or 'none'} a quarter"
-    if now > before > 0:
-        return f"{_plural(facts.order)} rose from {before} to {now} a quarter"
+    if before != now and before > 0:
+        change = "rose" if now > before else "fell" if now else "fell_to_none"
+        return ORDERS[change].say(language, orders=_orders(facts), before=str(before), now=str(now))
     if year:
-        return f"{_counted(year, facts.order)} in the last 365 days"
+        return ORDERS["counted"].say(language, orders=_counted_orders(facts, year))
     return _say_former_orders(facts)
 
 
 def _say_former_orders(facts: Facts) -> str:
     """No order in the last 365 days, 3 before, 42 EUR an order."""
-    before = number_text(facts.count("orders_lifetime"))
-    former = f"no {facts.order} in the last 365 days, {before} before"
+    before = facts.number(facts.count("orders_lifetime"))
+    former = ORDERS["former"].say(facts.language, order=_order(facts), before=before)
     mean = facts.value("order_amount_mean")
-    if mean is None:
-        return former
-    return f"{former}, {money_text(mean, facts.currency)} {_one(facts.order)}"
+    return former if mean is None else facts.clauses(former, _say_each(facts, mean))
+
+
+def _say_each(facts: Facts, amount: float) -> str:
+    """42 EUR an order."""
+    return SPEND["each"].say(facts.language, amount=facts.money(amount), one=_one_order(facts))
 
 
 def say_contacts(facts: Facts) -> str | None:
     """Opened 3 of 5 e-mails in the last 90 days."""
-    word, label = facts.member, facts.member_label or "contact"
+    word, language = facts.member, facts.language
     if facts.tell_unsubscribed and facts.count(f"contacts_{word}_unsubscribed"):
         return _say_unsubscribed(facts)
     sent = facts.count(f"contacts_{word}_sent_90d")
     if not sent:
-        return f"no {label} in the last 90 days"
+        return CONTACTS["none"].say(language, contact=_contact(facts))
     opened = min(facts.count(f"contacts_{word}_opened_90d"), sent)
     clicked = min(facts.count(f"contacts_{word}_clicked_90d"), sent)
-    what = _counted(sent, label)
-    if clicked:
-        return f"clicked {clicked} of {what} in the last 90 days"
-    if opened:
-        return f"opened {opened} of {what} in the last 90 days"
-    return f"no reaction to {what} in the last 90 days"
+    reaction = "clicked" if clicked else "opened" if opened else "no_reaction"
+    return CONTACTS[reaction].say(
+        language,
+        contacts=_counted_contacts(facts, sent),
+        clicked=str(clicked),
+        opened=str(opened),
+    )
 
 
 def _say_unsubscribed(facts: Facts) -> str:
     """Unsubscribed from e-mail and text messages."""
     words = tuple(facts.channel_labels) if facts.member == "any" else (facts.member,)
-    # A label of one word is the medium (e-mail); of several, one message of it.
     left = [
-        _plural(label) if " " in label else label
+        _medium(label, facts.language)
         for word in words
         if facts.count(f"contacts_{word}_unsubscribed")
         and (label := facts.channel_labels.get(word, facts.member_label))
     ]
-    return f"unsubscribed from {' and '.join(left) or 'a channel no longer configured'}"
+    channels = left or [CONTACTS["former_channel"].say(facts.language)]
+    return CONTACTS["unsubscribed"].say(
+        facts.language, channels=join_texts(channels, language=facts.language)
+    )
+
+
+def _medium(label: str, language: Language) -> str:
+    """In English a label of one word is the medium (e-mail); of several, one message of it."""
+    return _plural(label) if language == "en" and " " in label else label
 
 
 def say_refunds(facts: Facts) -> str | None:
     """2 refunds in the last 365 days, 12 % of the money spent."""
+    language = facts.language
     refunds = facts.count("refunds_365d")
     if not refunds:
-        return "no refund in the last 365 days"
+        return REFUNDS["none"].say(language)
+    told = REFUNDS["counted"].say(language, refunds=REFUND.count(refunds, language))
     share = facts.value("refund_share_365d")
-    told = f"{_counted(refunds, 'refund')} in the last 365 days"
-    return told if share is None else f"{told}, {round(100 * share)} % of the money spent"
+    if share is None:
+        return told
+    percent = percent_text(share, language=language)
+    return facts.clauses(told, REFUNDS["share"].say(language, share=percent))
 
 
 def say_discounts(facts: Facts) -> str | None:
@@ -212,10 +212,8 @@ def say_discounts(facts: Facts) -> str | None:
     share = facts.value("discount_share_365d")
     if share is None:
         return None
-    percent = round(100 * share)
-    if percent == 0:
-        return "paid full price in the last 365 days"
-    return f"got {percent} % off on average in the last 365 days"
+    text = DISCOUNTS["mean" if round(100 * share) else "none"]
+    return text.say(facts.language, share=percent_text(share, language=facts.language))
 
 
 def say_tenure(facts: Facts) -> str | None:
@@ -226,20 +224,25 @@ def say_tenure(facts: Facts) -> str | None:
         days = signup if days is None else max(days, signup)
     if days is None:
         return None
+    if days < 1:
+        return TENURE["today"].say(facts.language)
     if days < 90:
-        return "new today" if days < 1 else f"known for {days_text(days)}"
-    if days < 730:
-        return f"known for {_counted(int(days / _MONTH_DAYS), 'month')}"
-    return f"known for {_counted(int(days / 365.25), 'year')}"
+        number, unit = int(days), DAY
+    elif days < 730:
+        number, unit = int(days / _MONTH_DAYS), MONTH
+    else:
+        number, unit = int(days / 365.25), YEAR
+    return TENURE["known"].say(facts.language, time=unit.count(number, facts.language))
 
 
 def say_variety(facts: Facts) -> str | None:
     """Interested in 5 categories in the last 365 days."""
-    year, lifetime = facts.count("categories_365d"), facts.count("categories_lifetime")
-    if year:
-        return f"interested in {_counted(year, 'category', 'categories')} in the last 365 days"
-    if lifetime:
-        return f"interested in {_counted(lifetime, 'category', 'categories')} so far"
+    for when, name in (("year", "categories_365d"), ("ever", "categories_lifetime")):
+        number = facts.count(name)
+        if number:
+            return VARIETY[when].say(
+                facts.language, categories=CATEGORY.count(number, facts.language)
+            )
     return None
 
 
@@ -247,11 +250,46 @@ def say_attribute(facts: Facts) -> str | None:
     """City tier: 2."""
     if not facts.member_label:
         return None
-    return f"{facts.member.replace('_', ' ')}: {facts.member_label}"
+    name = facts.member.replace("_", " ")
+    return ATTRIBUTE.say(facts.language, name=name, value=facts.member_label)
 
 
-def _counted(number: int, noun: str, plural: str | None = None) -> str:
-    return f"1 {noun}" if number == 1 else f"{number_text(number)} {plural or _plural(noun)}"
+def _is_default(facts: Facts) -> bool:
+    return facts.order in (ORDER.en, ORDER.zh)
+
+
+def _order(facts: Facts) -> str:
+    return ORDER.say(facts.language) if _is_default(facts) else facts.order
+
+
+def _orders(facts: Facts) -> str:
+    """Orders; Chinese has no plural."""
+    return _plural(_order(facts)) if facts.language == "en" else _order(facts)
+
+
+def _one_order(facts: Facts) -> str:
+    """An order; what counts it in Chinese stands in the texts."""
+    return _one(_order(facts)) if facts.language == "en" else _order(facts)
+
+
+def _counted_orders(facts: Facts, number: int) -> str:
+    order = _order(facts)
+    return Noun(order, _plural(order), f"笔{order}").count(number, facts.language)
+
+
+def _contact(facts: Facts) -> str:
+    """E-mail, or contact where all channels are meant."""
+    if facts.member == "any" or not facts.member_label:
+        return CONTACTS["contact"].say(facts.language)
+    return CONTACTS["by_channel"].say(facts.language, label=facts.member_label)
+
+
+def _counted_contacts(facts: Facts, number: int) -> str:
+    """5 e-mails; Chinese counts how many times, after the noun."""
+    contact = _contact(facts)
+    if facts.language == "zh":
+        return contact + TIME.count(number, "zh")
+    return Noun(contact, _plural(contact), contact).count(number, "en")
 
 
 def _plural(noun: str) -> str:

@@ -10,8 +10,9 @@ from features.kernels.feature import column_words
 from features.manifest import feature_manifest
 from features.spec import FeatureSpec
 from features.stage import Stage
+from scoring.facts import Facts
+from scoring.language import Language
 from scoring.phrases import (
-    Facts,
     Phrase,
     say_attribute,
     say_contacts,
@@ -80,7 +81,7 @@ class Vocabulary:
     member : shape (n_features,), place in `members`.
     members : (family, word): the channel or attribute a column belongs to; the word is
         empty for families that have no members.
-    labels : how operators call a channel, by its word.
+    labels : how operators call a channel, by its word; empty for all channels together.
     values : known values of an attribute, by its word.
     """
 
@@ -93,6 +94,24 @@ class Vocabulary:
 
 
 @dataclass(frozen=True, slots=True)
+class Wording:
+    """How a business speaks of its customers.
+
+    Attributes
+    ----------
+    language : that of the reasons.
+    channel_labels : how operators call each channel, by configured name.
+    order_name : how they call one order.
+    currency : ISO 4217 code.
+    """
+
+    language: Language
+    channel_labels: Mapping[str, str]
+    order_name: str
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
 class Circumstances:
     """What reasons mention besides features.
 
@@ -100,8 +119,7 @@ class Circumstances:
     ----------
     stage, silence_days : shape (n,), places in `stages`, and days.
     orders : event types that are orders.
-    order_name : how operators call one order.
-    currency : ISO 4217 code.
+    wording : how the business speaks.
     tell_unsubscribed : whether having unsubscribed may be said; on a list of whom to
         contact it is no reason.
     """
@@ -110,8 +128,7 @@ class Circumstances:
     silence_days: Float64Array
     stages: tuple[Stage, ...]
     orders: tuple[str, ...]
-    order_name: str
-    currency: str
+    wording: Wording
     tell_unsubscribed: bool = True
 
 
@@ -141,7 +158,7 @@ def learn_words(spec: FeatureSpec, *, channel_labels: Mapping[str, str]) -> Voca
         member=np.array([members.index(key) for key in keys], dtype=np.int64),
         members=members,
         labels={
-            word: "contact" if name == "any" else channel_labels.get(name, name)
+            word: "" if name == "any" else channel_labels.get(name, name)
             for word, name in channels.items()
         },
         values=dict(zip(attributes, spec.vocabulary, strict=True)),
@@ -228,8 +245,9 @@ def _facts(
         entered_with_order=any(name in circumstances.orders for name in stage.entered_by),
         returns_with_order=any(name in circumstances.orders for name in stage.returns_by),
         silent_without_order=all(name in circumstances.orders for name in stage.active_on),
-        order=circumstances.order_name,
-        currency=circumstances.currency,
+        order=circumstances.wording.order_name,
+        currency=circumstances.wording.currency,
+        language=circumstances.wording.language,
         channel_labels={word: label for word, label in words.labels.items() if word != "any"},
         tell_unsubscribed=circumstances.tell_unsubscribed,
     )

@@ -23,7 +23,7 @@ from models.return_probability import ModelRows, ReturnModels, return_probabilit
 from scoring.follow_up import no_follow_ups
 from scoring.pressure import count_contacts
 from scoring.reachability import PROFILE_COLUMNS, Reachability, read_reachability
-from scoring.reasons import Circumstances, give_reasons, learn_words
+from scoring.reasons import Circumstances, Wording, give_reasons, learn_words
 from scoring.return_days import ReturnDays, list_return_days
 from scoring.scored import ScoredCustomers, select_pressure
 
@@ -157,9 +157,7 @@ class Scorer:
         view: BucketView,
         rows: Int64Array,
         *,
-        channel_labels: Mapping[str, str],
-        order_name: str,
-        currency: str,
+        wording: Wording,
         tell_unsubscribed: bool,
     ) -> list[list[str]]:
         """Up to three phrases for each of the given rows of a view.
@@ -168,22 +166,20 @@ class Scorer:
         ----------
         view : of one bucket.
         rows : positions among the bucket's scored customers.
-        channel_labels, order_name : how operators call each channel, and one order.
-        currency : ISO 4217 code.
+        wording : how the business speaks of its customers.
         tell_unsubscribed : whether having unsubscribed may be among them.
         """
         contributions, values = self.contributions(view, rows)
         return give_reasons(
             contributions,
             values,
-            words=learn_words(self.natural.spec, channel_labels=channel_labels),
+            words=learn_words(self.natural.spec, channel_labels=wording.channel_labels),
             circumstances=Circumstances(
                 stage=view.states.stage[rows],
                 silence_days=view.states.silence_days[rows],
                 stages=self.stages,
                 orders=self.natural.spec.orders,
-                order_name=order_name,
-                currency=currency,
+                wording=wording,
                 tell_unsubscribed=tell_unsubscribed,
             ),
         )

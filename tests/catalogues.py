@@ -17,9 +17,10 @@ NOT_CHINESE = re.compile(r"[A-Za-z]{3,}")
 """A word of Latin letters in a Chinese text must be allowed, or stand in backticks."""
 
 ALLOWED_LATIN = {
-    *("winback", "toml", "MLflow", "UTC", "manifest", "json", "xlsx", "customer"),
+    *("winback", "toml", "MLflow", "UTC", "manifest", "json", "xlsx"),
     *("contact", "explore", "ghost", "holdout", "none", "rules", "response", "uplift"),
-    *("EUR", "USD", "CNY", "MXN", "SMS", "App", "CSV"),
+    *("channel", "offer", "customer"),
+    *("EUR", "USD", "CNY", "MXN", "SMS", "App", "CSV", "Parquet"),
 }
 """Names and codes that are the same in every language."""
 

@@ -1,281 +1,15 @@
-"""Reasons: every phrase in every form, and which families are said first."""
+"""Reasons: which families of features are said, and in which order."""
 
 import math
 
 import numpy as np
-import pytest
 
 from features.manifest import feature_manifest
 from features.spec import FeatureSpec
 from features.stage import Stage
-from scoring.phrases import (
-    Facts,
-    Phrase,
-    money_text,
-    say_attribute,
-    say_contacts,
-    say_discounts,
-    say_orders,
-    say_presence,
-    say_refunds,
-    say_silence,
-    say_spend,
-    say_tenure,
-    say_variety,
-)
-from scoring.reasons import PHRASES, Circumstances, give_reasons, learn_words
+from scoring.reasons import PHRASES, Circumstances, Wording, give_reasons, learn_words
 
 NAN = math.nan
-
-
-def facts(
-    silence_days: float = 94.6,
-    *,
-    order: bool = True,
-    entered: bool = True,
-    noun: str = "order",
-    member: str = "",
-    label: str = "",
-    tell_unsubscribed: bool = True,
-    **values: float,
-) -> Facts:
-    """Facts of a buyer with the given feature values."""
-    return Facts(
-        values=values,
-        silence_days=silence_days,
-        stage_label="registered, no purchase yet",
-        entered_with_order=entered,
-        returns_with_order=order,
-        silent_without_order=entered,
-        order=noun,
-        currency="EUR",
-        member=member,
-        member_label=label,
-        channel_labels={"email": "e-mail", "sms": "text message"},
-        tell_unsubscribed=tell_unsubscribed,
-    )
-
-
-CASES: list[tuple[Phrase, Facts, str | None]] = [
-    (say_silence, facts(gap_days_mean=21.4), "silent for 94 days, usually orders every 21"),
-    (say_silence, facts(gap_days_mean=1.2), "silent for 94 days, usually orders every day"),
-    (say_silence, facts(1.0, gap_days_mean=NAN), "silent for 1 day"),
-    (
-        say_silence,
-        facts(gap_days_mean=21.4, recency_days_activity=12.0),
-        "no order for 94 days, usually every 21",
-    ),
-    (
-        say_silence,
-        facts(9, entered=False, order=False, gap_days_mean=30, recency_days_activity=9.0),
-        "registered, no purchase yet: silent for 9 days",
-    ),
-    (
-        say_silence,
-        facts(9, entered=False, order=False, recency_days_activity=1.0),
-        "registered, no purchase yet for 9 days",
-    ),
-    (
-        say_silence,
-        facts(46, entered=False, noun="loan", gap_days_mean=132, recency_days_activity=46),
-        "registered, no purchase yet: silent for 46 days, usually a loan every 132",
-    ),
-    (say_silence, facts(NAN), None),
-    (
-        say_presence,
-        facts(recency_days_activity=12.9, active_days_90d=3, active_days_365d=9),
-        "last seen 12 days ago, active on 3 days in the last 90",
-    ),
-    (
-        say_presence,
-        facts(recency_days_activity=0.4, active_days_90d=1),
-        "last seen today, active on 1 day in the last 90",
-    ),
-    (
-        say_presence,
-        facts(recency_days_activity=100, active_days_365d=2),
-        "last seen 100 days ago, active on 2 days in the last 365",
-    ),
-    (say_presence, facts(recency_days_activity=500), "last seen 500 days ago"),
-    (say_presence, facts(recency_days_activity=NAN), None),
-    (say_presence, facts(recency_days_activity=94.6, active_days_365d=2), "silent for 94 days"),
-    (
-        say_spend,
-        facts(orders_lifetime=9, order_amount_mean=99.0, spend_365d=1340, orders_365d=8),
-        "spent 1\u202f340 EUR in the last 365 days, 168 EUR an order",
-    ),
-    (
-        say_spend,
-        facts(
-            orders_lifetime=2,
-            order_amount_mean=356,
-            spend_365d=335,
-            orders_365d=1,
-            refund_share_365d=NAN,
-        ),
-        "spent 335 EUR in the last 365 days, 1 order",
-    ),
-    (
-        say_spend,
-        facts(
-            orders_lifetime=2,
-            order_amount_mean=200,
-            spend_365d=400,
-            orders_365d=2,
-            refund_share_365d=0.25,
-        ),
-        "spent 400 EUR (300 EUR after refunds) in the last 365 days, 200 EUR an order",
-    ),
-    (
-        say_spend,
-        facts(orders_lifetime=2, order_amount_mean=4.5, spend_365d=0),
-        "no order in the last 365 days, 2 before, 4.50 EUR an order",
-    ),
-    (say_spend, facts(orders_lifetime=0, order_amount_mean=NAN), "no order yet"),
-    (
-        say_orders,
-        facts(orders_lifetime=20, orders_90d=1, orders_365d=13),
-        "orders fell from 4 to 1 a quarter",
-    ),
-    (
-        say_orders,
-        facts(orders_lifetime=20, orders_90d=0, orders_365d=6),
-        "orders fell from 2 to none a quarter",
-    ),
-    (
-        say_orders,
-        facts(orders_lifetime=9, orders_90d=5, orders_365d=8),
-        "orders rose from 1 to 5 a quarter",
-    ),
-    (
-        say_orders,
-        facts(orders_lifetime=1, orders_90d=1, orders_365d=1),
-        "1 order in the last 365 days",
-    ),
-    (
-        say_orders,
-        facts(orders_lifetime=7, orders_90d=0, orders_365d=0),
-        "no order in the last 365 days, 7 before",
-    ),
-    (say_orders, facts(orders_lifetime=0), "no order yet"),
-    (
-        say_orders,
-        facts(orders_lifetime=3, orders_365d=3, noun="loan"),
-        "loans fell from 1 to none a quarter",
-    ),
-    (
-        say_spend,
-        facts(
-            orders_lifetime=2, order_amount_mean=9150, spend_365d=18300, orders_365d=2, noun="loan"
-        ),
-        "loans of 18\u202f300 EUR in the last 365 days, 9\u202f150 EUR a loan",
-    ),
-    (say_spend, facts(orders_lifetime=0, noun="loan"), "no loan yet"),
-    (
-        say_contacts,
-        facts(
-            member="email", label="e-mail", contacts_email_sent_90d=5, contacts_email_opened_90d=3
-        ),
-        "opened 3 of 5 e-mails in the last 90 days",
-    ),
-    (
-        say_contacts,
-        facts(
-            member="email",
-            label="e-mail",
-            contacts_email_sent_90d=5,
-            contacts_email_opened_90d=3,
-            contacts_email_clicked_90d=1,
-        ),
-        "clicked 1 of 5 e-mails in the last 90 days",
-    ),
-    (
-        say_contacts,
-        facts(member="phone", label="phone call", contacts_phone_sent_90d=1),
-        "no reaction to 1 phone call in the last 90 days",
-    ),
-    (
-        say_contacts,
-        facts(member="sms", label="SMS", contacts_sms_sent_90d=2),
-        "no reaction to 2 SMS in the last 90 days",
-    ),
-    (say_contacts, facts(member="any", label="contact"), "no contact in the last 90 days"),
-    (
-        say_contacts,
-        facts(member="any", label="contact", contacts_any_unsubscribed=1),
-        "unsubscribed from a channel no longer configured",
-    ),
-    (
-        say_contacts,
-        facts(
-            member="any",
-            label="contact",
-            contacts_any_unsubscribed=1,
-            contacts_email_unsubscribed=1,
-            contacts_sms_unsubscribed=1,
-        ),
-        "unsubscribed from e-mail and text messages",
-    ),
-    (
-        say_contacts,
-        facts(
-            member="any",
-            label="contact",
-            tell_unsubscribed=False,
-            contacts_any_unsubscribed=1,
-            contacts_any_sent_90d=4,
-        ),
-        "no reaction to 4 contacts in the last 90 days",
-    ),
-    (
-        say_contacts,
-        facts(member="email", label="e-mail", contacts_email_unsubscribed=1),
-        "unsubscribed from e-mail",
-    ),
-    (
-        say_refunds,
-        facts(refunds_365d=2, refund_share_365d=0.123),
-        "2 refunds in the last 365 days, 12 % of the money spent",
-    ),
-    (say_refunds, facts(refunds_365d=1, refund_share_365d=NAN), "1 refund in the last 365 days"),
-    (say_refunds, facts(refunds_365d=0), "no refund in the last 365 days"),
-    (
-        say_discounts,
-        facts(discount_share_365d=0.14),
-        "got 14 % off on average in the last 365 days",
-    ),
-    (say_discounts, facts(discount_share_365d=0.001), "paid full price in the last 365 days"),
-    (say_discounts, facts(discount_share_365d=NAN), None),
-    (say_tenure, facts(tenure_days=0.5), "new today"),
-    (say_tenure, facts(tenure_days=1.2), "known for 1 day"),
-    (say_tenure, facts(tenure_days=100.0, tenure_days_signup=430.0), "known for 14 months"),
-    (say_tenure, facts(tenure_days=731.0, tenure_days_signup=NAN), "known for 2 years"),
-    (say_tenure, facts(), None),
-    (say_variety, facts(categories_365d=1), "interested in 1 category in the last 365 days"),
-    (
-        say_variety,
-        facts(categories_365d=0, categories_lifetime=4),
-        "interested in 4 categories so far",
-    ),
-    (say_variety, facts(), None),
-    (say_attribute, facts(member="city_tier", label="2"), "city tier: 2"),
-    (say_attribute, facts(member="city_tier", label=""), None),
-]
-
-
-@pytest.mark.parametrize(("phrase", "known", "expected"), CASES)
-def test_phrases(phrase: Phrase, known: Facts, expected: str | None) -> None:
-    assert phrase(known) == expected
-
-
-def test_every_family_is_tested() -> None:
-    assert {phrase for phrase, _, _ in CASES} == set(PHRASES.values())
-
-
-def test_money() -> None:
-    assert money_text(1234567.8, "USD") == "1\u202f234\u202f568 USD"
-    assert money_text(3.0, "EUR") == "3.00 EUR"
-
 
 SPEC = FeatureSpec(
     event_types=("signup", "visit", "purchase", "refund"),
@@ -286,7 +20,13 @@ SPEC = FeatureSpec(
     attributes=("city",),
     vocabulary=(("Berlin", "Ulm"),),
 )
-WORDS = learn_words(SPEC, channel_labels={"email": "e-mail", "email_vip": "personal letter"})
+WORDING = Wording(
+    language="en",
+    channel_labels={"email": "e-mail", "email_vip": "personal letter"},
+    order_name="order",
+    currency="EUR",
+)
+WORDS = learn_words(SPEC, channel_labels=WORDING.channel_labels)
 STAGES = (
     Stage("buyer", "has bought", ("purchase",), ("purchase",), ("purchase",), silence_days=30.0),
 )
@@ -302,8 +42,7 @@ def reasons(contributions: dict[str, float], values: dict[str, float]) -> list[s
         silence_days=np.array([94.0]),
         stages=STAGES,
         orders=("purchase",),
-        order_name="order",
-        currency="EUR",
+        wording=WORDING,
     )
     return give_reasons(parts, row, words=WORDS, circumstances=around)[0]
 
@@ -408,8 +147,7 @@ def test_no_nan_ever_reaches_a_text() -> None:
         silence_days=np.where(rng.random(300) < 0.2, np.nan, 40.0),
         stages=STAGES,
         orders=("purchase",),
-        order_name="order",
-        currency="EUR",
+        wording=WORDING,
     )
     said = give_reasons(
         rng.normal(size=values.shape),
