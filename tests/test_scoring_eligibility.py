@@ -1,5 +1,7 @@
 """Who may be contacted: flags, versions of records, contact counts, caps, every code."""
 
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -8,7 +10,9 @@ from features.contract import TABLES
 from features.history import NO_CODE, NO_TIME, Contacts
 from features.stage import Stage
 from scoring.eligibility import (
+    CHANNEL_RULES,
     CUSTOMER_CODES,
+    asked_flags,
     block_channels,
     exclude_by_contact_rules,
     exclude_by_state,
@@ -92,6 +96,22 @@ def test_of_versions_with_equal_times_the_careful_one_wins_in_any_row_order() ->
         assert reach.flags.tolist() == [[False, False], [True, False]]
 
 
+def test_of_equal_versions_the_one_with_the_complaint_wins_in_any_row_order() -> None:
+    rows = [
+        ("a", 1, 1, None, False, {"mail": True, "complaint": True}),
+        ("a", 1, 1, None, False, {"mail": True, "complaint": False}),
+    ]
+    for order in (rows, rows[::-1]):
+        reach = read_reachability(
+            profiles(*order),
+            customer_ids=pa.array(["a"]),
+            flag_names=("complaint", "mail"),
+            complaint_flags=("complaint",),
+            as_of_us=AS_OF,
+        )
+        assert reach.flags.tolist() == [[True, True]]
+
+
 def test_flags_of_a_chunked_and_sliced_map_column() -> None:
     table = profiles(
         ("x", 1, 1, None, None, {"mail": True}),
@@ -162,6 +182,13 @@ def test_the_latest_arrived_version_of_a_contact_decides() -> None:
     )
     assert pressure.sent[:, 2].tolist() == [1, 2]
     assert pressure.unsubscribed.tolist() == [[True, False], [False, False]]
+    assert pressure.unsubscribed_us.tolist() == [94 * DAY_US, NEVER]
+
+
+def test_leaving_a_channel_no_longer_configured_is_known_too() -> None:
+    pressure = count_contacts(contacts((1, 5, -1, 97, 96.0, 96.5)), n_channels=2, as_of_us=AS_OF)
+    assert not pressure.unsubscribed.any()
+    assert pressure.unsubscribed_us.tolist() == [NEVER, int(96.5 * DAY_US)]
 
 
 def test_no_contacts() -> None:
@@ -182,7 +209,9 @@ STAGES = (
     stage("idle", silence_days=None),
 )
 CHANNELS = {
-    "mail": Channel(label="mail", cost=0, requires=("mail",), max_per_7d=1, max_per_30d=3),
+    "mail": Channel(
+        label="mail", cost=0, requires=("mail",), max_per_1d=2, max_per_7d=3, max_per_30d=5
+    ),
     "sms": Channel(label="sms", cost=0, requires=("sms", "phone")),
 }
 OFFERS = {"none": Offer(label="-"), "coupon": Offer(label="c"), "gift": Offer(label="g")}
@@ -192,21 +221,25 @@ def test_orders_of_channels_and_offers() -> None:
     assert stage_channel_order(STAGES, tuple(CHANNELS)).tolist() == [[1, -1], [0, 1], [0, 1]]
     assert stage_offers(STAGES, OFFERS).tolist() == [[True, True, False], [True] * 3, [True] * 3]
     assert required_flags(CHANNELS) == ("mail", "phone", "sms")
+    caps = Caps(complaint_flags=("open_ticket", "angry"))
+    assert asked_flags(CHANNELS, caps) == ("angry", "mail", "open_ticket", "phone", "sms")
 
 
 def test_every_channel_rule() -> None:
-    n = 7
+    n = 8
     flags = np.ones((n, 3), dtype=bool)
     flags[1] = [False, True, False]
     by_channel = np.zeros((n, 2, 3), dtype=np.int32)
-    by_channel[3, 0] = [0, 1, 1]
-    by_channel[4, 0] = [0, 0, 3]
+    by_channel[3, 0] = [1, 3, 3]
+    by_channel[4, 0] = [0, 2, 5]
+    by_channel[6, 0] = [2, 2, 2]
+    by_channel[7, 0] = [1, 2, 4]
     unsubscribed = np.zeros((n, 2), dtype=bool)
     unsubscribed[2] = [True, True]
     window = np.ones((n, 2), dtype=bool)
     window[5] = False
     blocks = block_channels(
-        np.array([0, 1, 1, 1, 1, 1, 1], dtype=np.int16),
+        np.array([0, 1, 1, 1, 1, 1, 1, 1], dtype=np.int16),
         stages=STAGES,
         channels=CHANNELS,
         reach=Reachability(
@@ -234,9 +267,17 @@ def test_every_channel_rule() -> None:
         ["channel_cap_7d", ""],
         ["channel_cap_30d", ""],
         ["no_send_window", "no_send_window"],
+        ["channel_cap_1d", ""],
         ["", ""],
     ]
-    assert blocks.is_open.any(axis=1).tolist() == [True, False, False, True, True, False, True]
+    assert blocks.is_open.any(axis=1).tolist() == [
+        True,
+        False,
+        False,
+        *[True] * 2,
+        False,
+        *[True] * 2,
+    ]
 
 
 def test_state_rules_and_their_order() -> None:
@@ -262,6 +303,34 @@ def test_without_a_risk_threshold_only_the_dormant_are_candidates() -> None:
     assert [CUSTOMER_CODES[c] for c in code] == ["not_dormant", ""]
 
 
+def exclude_one(sent: list[int], *, days_ago: float | None, caps: Caps, **changes: Any) -> str:
+    """The code of one customer, last contacted so many days ago."""
+    last = NEVER if days_ago is None else AS_OF - int(days_ago * DAY_US)
+    given = {"refused": False, "complaint": False, "ordered": np.nan, "awaits": False, **changes}
+    code = exclude_by_contact_rules(
+        reach=Reachability(
+            do_not_contact=np.array([given["refused"]]),
+            flag_names=("complaint", "mail"),
+            flags=np.array([[given["complaint"], True]]),
+            zones=(),
+            zone=np.array([NO_ZONE], dtype=np.int32),
+        ),
+        pressure=ContactPressure(
+            sent=np.array([sent], dtype=np.int32),
+            sent_by_channel=np.zeros((1, 0, 3), dtype=np.int32),
+            last_sent_us=np.array([last]),
+            unsubscribed=np.zeros((1, 0), dtype=bool),
+            unsubscribed_us=np.array([NEVER]),
+            control_until_us=np.array([NEVER]),
+        ),
+        caps=caps,
+        days_since_order=np.array([given["ordered"]]),
+        awaits_follow_up=np.array([given["awaits"]]),
+        as_of_us=AS_OF,
+    )
+    return CUSTOMER_CODES[code[0]]
+
+
 @pytest.mark.parametrize(
     ("sent", "days_ago", "refused", "expected"),
     [
@@ -277,40 +346,37 @@ def test_without_a_risk_threshold_only_the_dormant_are_candidates() -> None:
 def test_contact_rules(
     sent: list[int], days_ago: float | None, refused: bool, expected: str
 ) -> None:
-    last = NEVER if days_ago is None else AS_OF - int(days_ago * DAY_US)
-    code = exclude_by_contact_rules(
-        reach=Reachability(
-            do_not_contact=np.array([refused]),
-            flag_names=(),
-            flags=np.zeros((1, 0), dtype=bool),
-            zones=(),
-            zone=np.array([NO_ZONE], dtype=np.int32),
+    assert exclude_one(sent, days_ago=days_ago, caps=Caps(), refused=refused) == expected
+
+
+@pytest.mark.parametrize(
+    ("caps", "changes", "expected"),
+    [
+        ({"complaint_flags": ("complaint",)}, {"complaint": True}, "open_complaint"),
+        ({"complaint_flags": ("complaint",)}, {"complaint": False}, ""),
+        ({}, {"complaint": True}, ""),
+        (
+            {"complaint_flags": ("complaint",)},
+            {"complaint": True, "refused": True},
+            "do_not_contact",
         ),
-        pressure=ContactPressure(
-            sent=np.array([sent], dtype=np.int32),
-            sent_by_channel=np.zeros((1, 0, 3), dtype=np.int32),
-            last_sent_us=np.array([last]),
-            unsubscribed=np.zeros((1, 0), dtype=bool),
-            unsubscribed_us=np.array([NEVER]),
-            control_until_us=np.array([NEVER]),
-        ),
-        caps=Caps(),
-        days_since_order=np.array([np.nan]),
-        awaits_follow_up=np.array([False]),
-        as_of_us=AS_OF,
-    )
-    assert CUSTOMER_CODES[code[0]] == expected
+        ({}, {"ordered": 2.9}, "recent_order"),
+        ({}, {"ordered": 3.0}, ""),
+        ({"recent_order_days": 0}, {"ordered": 0.0}, ""),
+        ({}, {"awaits": True}, "in_follow_up"),
+        ({}, {"awaits": True, "ordered": 1.0}, "recent_order"),
+        ({"max_per_30d": 0}, {"awaits": True}, "cap_30d"),
+    ],
+)
+def test_complaints_recent_orders_and_follow_ups(
+    caps: dict[str, Any], changes: dict[str, Any], expected: str
+) -> None:
+    assert exclude_one([0, 0, 0], days_ago=None, caps=Caps(**caps), **changes) == expected
 
 
 def test_every_code_has_words() -> None:
     for code in EXCLUSIONS[1:]:
         assert explain_code(code, language="en")
-    for rule in (
-        "not_in_stage",
-        "unsubscribed",
-        "channel_cap_7d",
-        "channel_cap_30d",
-        "no_send_window",
-    ):
+    for rule in CHANNEL_RULES[1:]:
         assert explain_code(rule, language="en")
     assert '"sms_consent"' in explain_code("no_consent_or_unreachable:sms_consent", language="en")
