@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+_Rows = tuple[Ints, Floats, Any, Ints]
+"""Customer, day, type and number of the order (-1 for none) of some events."""
 
 FIRST_DAY = datetime(2025, 5, 1, tzinfo=UTC)
 DAYS = 540
@@ -141,11 +143,11 @@ def event_rows(shoppers: Shoppers, rng: np.random.Generator) -> pa.Table:
     back = rng.random(len(order_of)) < 0.04
     number = np.arange(len(order_of))
     minute = 1 / 1440
-    parts = [(np.arange(n), shoppers.born, _SIGNUP, np.full(n, -1))]
-    for step, kind in enumerate(_CHAIN):
+    parts: list[_Rows] = [(np.arange(n), shoppers.born, _SIGNUP, np.full(n, -1))]
+    for step, link in enumerate(_CHAIN):
         after = (step - len(_CHAIN) + 1) * 3 * minute
-        mark = number if kind == _PURCHASE else np.full(len(number), -1)
-        parts.append((order_of, order_at + after, kind, mark))
+        mark = number if link == _PURCHASE else np.full(len(number), -1)
+        parts.append((order_of, order_at + after, link, mark))
     parts.append((order_of[lines], order_at[lines], _PURCHASE, number[lines]))
     parts.append((order_of[back], order_at[back] + 9.0, _REFUND, number[back]))
     parts += _browsing(rng, visit_of, visit_at)
@@ -158,11 +160,9 @@ def event_rows(shoppers: Shoppers, rng: np.random.Generator) -> pa.Table:
     return _event_table(shoppers, rng, (owner[turn], day[turn], kind[turn], order[turn]))
 
 
-def _browsing(
-    rng: np.random.Generator, owner: Ints, moment: Floats
-) -> list[tuple[Ints, Floats, Any, Ints]]:
+def _browsing(rng: np.random.Generator, owner: Ints, moment: Floats) -> list[_Rows]:
     """One to four events in each session, the first a visit or a login."""
-    parts: list[tuple[Ints, Floats, Any, Ints]] = []
+    parts: list[_Rows] = []
     for step in range(4):
         goes_on = np.flatnonzero(rng.random(len(owner)) < (1.0, 0.7, 0.7, 0.7)[step])
         owner, moment = owner[goes_on], moment[goes_on] + 2 / 1440
