@@ -14,6 +14,7 @@ from pipelines.contamination import find_contamination
 from pipelines.earlier_lists import hold_to_earlier_lists, is_recorded, read_earlier_lists
 from pipelines.engine import map_buckets
 from pipelines.holdout_ledger import policy_under, read_holdout, record_members
+from pipelines.list_setting import list_setting
 from pipelines.nightly_inputs import (
     ChampionModel,
     build_scorer,
@@ -271,7 +272,7 @@ def _tell_listed(
 def _render(
     config: Config, summary: NightSummary, table: pa.Table, *, tables: dict[str, int]
 ) -> list[ListFile]:
-    files = render_list_files(table, channels=tuple(config.channels))
+    files = render_list_files(table, list_setting(config, summary.day))
     files.append(
         build_page(
             summary,

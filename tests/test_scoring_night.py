@@ -11,6 +11,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from list_setting import small_setting
 
 from features.local_day import local_midnight_us
 from features.stage import Stage
@@ -22,6 +23,7 @@ from scoring.decisions import (
     count_channel_blocks,
     count_exclusions,
 )
+from scoring.customer_past import no_past
 from scoring.follow_up import no_follow_ups
 from scoring.list_files import render_list_files
 from scoring.list_rows import (
@@ -113,6 +115,7 @@ def literal_customers(n: int = 40) -> ScoredCustomers:
         days_since_order=np.full(n, np.nan),
         days_since_return=np.full(n, np.nan),
         follow_ups=no_follow_ups(n),
+        past=no_past(n, 3),
         last_event_us=1,
         effect_x=np.zeros((n, 0)),
         effect_names=(),
@@ -134,7 +137,8 @@ def list_of(scored: ScoredCustomers, policy: NightPolicy = POLICY) -> pa.Table:
 
 
 def test_the_golden_list() -> None:
-    files = render_list_files(list_of(literal_customers()), channels=tuple(POLICY.channels))
+    setting = small_setting(channels=POLICY.channels, stages=POLICY.stages)
+    files = render_list_files(list_of(literal_customers()), setting)
     content = next(file.content for file in files if file.name == "recall_list.csv")
     if os.environ.get(UPDATE):
         GOLDEN.parent.mkdir(exist_ok=True)

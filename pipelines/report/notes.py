@@ -9,7 +9,7 @@ import numpy as np
 from pipelines.contamination import LOOK_BACK_DAYS, Contamination, contamination_texts
 from pipelines.report.summary import ModelUse, exploring_cost
 from scoring.arms import EXPLORE
-from scoring.list_files import MAX_WORKBOOK_ROWS
+from scoring.list_sheets import MAX_WORKBOOK_ROWS
 from scoring.night import EXCLUSIONS, Night, NightPolicy, count_unknown_zones
 from scoring.phrases import number_text
 from scoring.pressure import DAY_US
