@@ -8,7 +8,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from features.arrow_columns import encoded, positions_in, time_values, translated, words_of
-from features.history import NO_CODE, Contacts
+from features.history import NO_CODE, NO_TIME, Contacts
 from features.history_reader import read_columns
 from features.kernels.feature import DAY_US
 from features.kernels.series import Series
@@ -69,26 +69,34 @@ class OfferWindow:
     days: int = OFFER_DAYS
 
 
-def first_offer_us(
+NO_OFFERS_KNOWN = OfferWindow(no_offer=NO_CODE, orders_from_us=NO_TIME)
+"""Where no offer was ever sent, no order tells whether its discount was found alone."""
+
+
+def find_offer_window(
     warehouse: Warehouse,
+    offers: tuple[str, ...],
     *,
     as_of_us: int,
     no_offer: str,
     versions: Mapping[str, int] | None = None,
-) -> int | None:
-    """When the first offer was sent that had arrived before the as-of; null without any.
+) -> OfferWindow:
+    """Which orders and offers count at an as-of.
 
-    Nobody knows whether a discount taken before then was found alone.
+    Orders count from `OFFER_DAYS` after the first offer that was sent and had arrived
+    before the as-of, whoever got it: nobody knows whether a discount taken earlier was
+    found alone.
 
     Parameters
     ----------
     warehouse : an open warehouse.
+    offers : configured names, in the order histories are read with.
     as_of_us : microseconds since 1970-01-01 UTC.
     no_offer : name of the offer that is none.
     versions : Delta version of the table; null means now.
     """
     version = None if versions is None else versions.get("contacts")
-    first = None
+    first = NO_TIME
     for file in warehouse.files("contacts", version=version):
         table = read_columns(
             "contacts", [file], columns=("sent_at", "arrived_at", "offer"), words=("offer",)
@@ -98,10 +106,11 @@ def first_offer_us(
         real = positions_in(words_of(offer), (no_offer,)) == NO_CODE
         named = translated(offer, real.astype(np.int32)) == 1
         seen = named & (arrived_at < as_of_us) & (sent_at < as_of_us)
-        if seen.any():
-            earliest = int(sent_at[seen].min())
-            first = earliest if first is None else min(first, earliest)
-    return first
+        first = int(sent_at.min(where=seen, initial=first))
+    return OfferWindow(
+        no_offer=offers.index(no_offer) if no_offer in offers else NO_CODE,
+        orders_from_us=NO_TIME if first == NO_TIME else first + OFFER_DAYS * DAY_US,
+    )
 
 
 def offer_contacts(

@@ -5,11 +5,13 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Generic, TypeVar
 from zoneinfo import ZoneInfo
 
+from features.coupon_history import find_offer_window
 from features.errors import ArtifactError, DataError, describe
 from features.history_reader import HistoryReader
 from features.local_day import local_midnight_us
 from features.warehouse import Warehouse
 from models.bundle import CONTACT_EFFECT, RETURN_TIME, Bundle, EffectBundle, ReturnTimeBundle
+from models.effect_design import NO_OFFER
 from pipelines.config import Config
 from pipelines.model_check import check_bundle
 from pipelines.registry import Source, champion
@@ -227,13 +229,23 @@ def build_scorer(
         warehouse=warehouse,
         versions=versions,
         as_of_us=policy.as_of_us,
+        zone=policy.zone,
         stages=config.stages,
         flag_names=asked_flags(config.channels, config.caps),
         complaint_flags=config.caps.complaint_flags,
         risk=risk,
         natural=natural,
         risk_reader=HistoryReader(warehouse, spec=risk.spec, versions=versions),
-        natural_reader=HistoryReader(warehouse, spec=natural.spec, versions=versions),
+        natural_reader=HistoryReader(
+            warehouse, spec=natural.spec, versions=versions, offers=tuple(config.offers)
+        ),
+        offer_window=find_offer_window(
+            warehouse,
+            tuple(config.offers),
+            as_of_us=policy.as_of_us,
+            no_offer=NO_OFFER,
+            versions=versions,
+        ),
         when=when,
         when_reader=None
         if when is None

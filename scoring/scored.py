@@ -8,6 +8,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from features.active_hours import ActiveHours, join_active_hours, select_active_hours
+from scoring.customer_past import CustomerPast, join_past, select_past
 from scoring.follow_up import RunningFollowUps, join_follow_ups
 from scoring.pressure import ContactPressure
 from scoring.reachability import NO_ZONE, Reachability
@@ -41,9 +43,11 @@ class ScoredCustomers:
     days_since_return : since the last event that counts as a return on some stage, or order;
         NaN without one.
     follow_ups : contacts of earlier lists whose next step is planned.
+    past : their rhythm, pace and habits; see `scoring.segments`.
     last_event_us : when the latest visible event happened; 0 if there is none.
     effect_x, effect_names : what effects of contact may depend on, shape (n, F), and what
         the columns are called; see `models.effect_features`.
+    active : at which hours they are active; null where nobody's hours were counted.
     """
 
     customer_id: Any
@@ -62,9 +66,11 @@ class ScoredCustomers:
     days_since_order: Float64Array
     days_since_return: Float64Array
     follow_ups: RunningFollowUps
+    past: CustomerPast
     last_event_us: int
     effect_x: Float64Array
     effect_names: tuple[str, ...]
+    active: ActiveHours | None = None
 
     def __len__(self) -> int:
         return len(self.stage)
@@ -97,9 +103,11 @@ def join_scored(parts: Sequence[ScoredCustomers]) -> ScoredCustomers:
         days_since_order=joined("days_since_order"),
         days_since_return=joined("days_since_return"),
         follow_ups=join_follow_ups([part.follow_ups for part in parts]),
+        past=join_past([part.past for part in parts]),
         last_event_us=max(part.last_event_us for part in parts),
         effect_x=joined("effect_x"),
         effect_names=parts[0].effect_names,
+        active=_join_active([part.active for part in parts]),
     )
 
 
@@ -122,9 +130,11 @@ def select_scored(scored: ScoredCustomers, rows: NDArray[np.int64]) -> ScoredCus
         days_since_order=scored.days_since_order[rows],
         days_since_return=scored.days_since_return[rows],
         follow_ups=scored.follow_ups.select(rows),
+        past=select_past(scored.past, rows),
         last_event_us=scored.last_event_us,
         effect_x=scored.effect_x[rows],
         effect_names=scored.effect_names,
+        active=None if scored.active is None else select_active_hours(scored.active, rows),
     )
 
 
@@ -149,6 +159,11 @@ def select_pressure(pressure: ContactPressure, rows: NDArray[np.int64]) -> Conta
         unsubscribed_us=pressure.unsubscribed_us[rows],
         control_until_us=pressure.control_until_us[rows],
     )
+
+
+def _join_active(parts: Sequence[ActiveHours | None]) -> ActiveHours | None:
+    counted = [part for part in parts if part is not None]
+    return join_active_hours(counted) if len(counted) == len(parts) else None
 
 
 def _join_reach(parts: Sequence[Reachability]) -> Reachability:

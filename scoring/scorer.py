@@ -7,6 +7,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from features.coupon_history import NO_OFFERS_KNOWN, OfferWindow
+from features.active_hours import ActiveHours, CustomerZones, count_active_hours
 from features.history import History
 from features.history_reader import HistoryReader, read_columns
 from features.kernels.recency import recency_columns
@@ -20,6 +22,7 @@ from models.customer_value import customer_values
 from models.effect_features import effect_features
 from models.order_value import kept_share, net_mean_order
 from models.return_probability import ModelRows, ReturnModels, return_probabilities
+from scoring.customer_past import read_past
 from scoring.follow_up import no_follow_ups
 from scoring.pressure import count_contacts
 from scoring.reachability import PROFILE_COLUMNS, Reachability, read_reachability
@@ -57,17 +60,20 @@ class Scorer:
     ----------
     versions : Delta version at which each table is read.
     as_of_us : the as-of, microseconds since 1970-01-01 UTC.
+    zone : the business's IANA zone.
     flag_names, complaint_flags : customer flags that the night asks for, and those of them
         that say a complaint is open.
     risk, natural : the models for the not dormant and the dormant.
     risk_reader, natural_reader : read histories for their specifications at `versions`.
     when, when_reader : the model of return times with its reader; None without one.
+    offer_window : which orders and offers tell of promotion sensitivity.
     threads : threads one prediction may use.
     """
 
     warehouse: Warehouse
     versions: dict[str, int]
     as_of_us: int
+    zone: str
     stages: tuple[Stage, ...]
     flag_names: tuple[str, ...]
     risk: Bundle
@@ -77,6 +83,7 @@ class Scorer:
     when: ReturnTimeBundle | None = None
     when_reader: HistoryReader | None = None
     complaint_flags: tuple[str, ...] = ()
+    offer_window: OfferWindow = NO_OFFERS_KNOWN
     threads: int = 1
 
     def score(self, bucket: int) -> ScoredCustomers:
@@ -92,6 +99,7 @@ class Scorer:
         )
 
         effect_x, effect_names = effect_features(natural.values, self.natural.spec)
+        reach = self._reach(bucket, ids)
 
         def column(name: str) -> Float64Array:
             return natural.column(name).astype(np.float64)
@@ -108,14 +116,22 @@ class Scorer:
             orders=column("orders_lifetime"),
             yearly_spend=column("spend_365d") * kept_share(column("refund_share_365d")),
             yearly_orders=column("orders_365d"),
-            reach=self._reach(bucket, ids),
+            reach=reach,
             pressure=select_pressure(contacts, states.customer.astype(np.int64)),
             days_since_order=column("recency_days_order"),
             days_since_return=self._days_since_return(natural),
             follow_ups=no_follow_ups(len(ids)),
+            past=read_past(
+                view.history,
+                self.stages,
+                spec=self.natural.spec,
+                states=states,
+                window=self.offer_window,
+            ),
             last_event_us=self._last_event_us(view.history),
             effect_x=effect_x,
             effect_names=effect_names,
+            active=self._active_hours(view, reach),
         )
 
     def view(self, bucket: int) -> BucketView:
@@ -198,6 +214,16 @@ class Scorer:
         events = history.events
         visible = (events.occurred_at < self.as_of_us) & (events.arrived_at < self.as_of_us)
         return int(events.occurred_at.max(where=visible, initial=0))
+
+    def _active_hours(self, view: BucketView, reach: Reachability) -> ActiveHours:
+        zones = CustomerZones(names=reach.zones, zone=reach.zone, default=self.zone)
+        return count_active_hours(
+            view.history,
+            view.states.customer,
+            spec=self.natural.spec,
+            zones=zones,
+            as_of_us=self.as_of_us,
+        )
 
     def _matrix(self, view: BucketView, bundle: Bundle) -> FeatureMatrix:
         return view.matrices[bundle.spec.digest()]
