@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -17,7 +17,7 @@ from features.value_tier import tier_names
 from scoring.arms import ARMS, GHOST, Propensities, assignment_propensity
 from scoring.choice import NO_ACTION
 from scoring.follow_up_plan import follow_up_columns
-from scoring.night import Night, NightPolicy, customer_zones
+from scoring.night import Night, NightPolicy
 from scoring.reasons import MAX_REASONS
 from scoring.recall_list import (
     MONEY_DECIMALS,
@@ -28,7 +28,7 @@ from scoring.recall_list import (
 )
 from scoring.return_days import NO_RETURN_DAYS, ReturnDays
 from scoring.scored import ScoredCustomers
-from scoring.timing import slot_minute
+from scoring.time_columns import row_zones, time_columns
 
 Float64Array = NDArray[np.float64]
 Int64Array = NDArray[np.int64]
@@ -89,7 +89,12 @@ def build_rows(
         "config_hash": [provenance.config_digest] * len(rows),
         **_action_columns(night, places),
         **_probability_columns(scored, night, places),
-        **_time_columns(scored, night, policy),
+        **time_columns(
+            night.times.take(places),
+            row_zones(scored.reach, rows, default=policy.zone),
+            day=policy.day,
+            expiry_us=list_expiry_us(policy),
+        ),
         **_next_order_columns(rows, returns, policy),
         **follow_up_columns(scored, night, policy),
         **_reason_columns(rows, reasons),
@@ -190,44 +195,6 @@ def _probability_columns(
         "uplift_low": difference(low),
         "uplift_high": difference(high),
     }
-
-
-def _time_columns(scored: ScoredCustomers, night: Night, policy: NightPolicy) -> dict[str, Any]:
-    places = night.listed
-    rows = night.eligible[places]
-    zones = customer_zones(scored.reach, rows, default=policy.zone)
-    offers = max(len(night.actions.offers), 1)
-    expiry = list_expiry_us(policy)
-    send: list[int | None] = []
-    local: list[str | None] = []
-    end: list[int | None] = []
-    expires: list[int] = []
-    for place, zone in zip(places, zones, strict=True):
-        channel = night.actions.channels[int(night.choices.action[place]) // offers]
-        slot = night.slots[zone, channel]
-        if slot is None or night.draws.arm[place] >= GHOST:
-            send.append(None)
-            local.append(None)
-            end.append(None)
-            expires.append(expiry)
-            continue
-        moment = slot_minute(slot, float(night.draws.minute[place]))
-        send.append(moment)
-        local.append(_local_text(moment, zone))
-        end.append(slot.end_us)
-        # In a zone behind the business's the window can lie past the list's own expiry.
-        expires.append(max(expiry, slot.end_us))
-    return {
-        "send_at_utc": send,
-        "send_at_local": local,
-        "send_window_end_utc": end,
-        "expires_at": expires,
-    }
-
-
-def _local_text(moment_us: int, zone: str) -> str:
-    moment = datetime.fromtimestamp(moment_us // 1_000_000, tz=UTC)
-    return moment.astimezone(ZoneInfo(zone)).isoformat()
 
 
 def _next_order_columns(

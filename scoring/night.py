@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from features.stage import Stage
 from models.order_value import return_values, shrink_order_value
 from scoring.arms import ArmDraws, draw_arms
+from scoring.booking import book_contacts, timing_rules
 from scoring.choice import LISTED, OUTCOMES, UNLIMITED, Choices, Limits, choose_actions
 from scoring.effects import ActionEffects, NightEffects, assumed_effects
 from scoring.eligibility import (
@@ -40,9 +41,16 @@ from scoring.policy import (
     Offer,
     Waiting,
 )
-from scoring.reachability import NO_ZONE, Reachability
+from scoring.reachability import NO_ZONE
 from scoring.scored import ScoredCustomers, select_pressure, select_reach
-from scoring.timing import Slot, find_slot
+from scoring.send_times import SendTimes
+from scoring.send_windows import (
+    SendWindows,
+    find_send_windows,
+    has_send_window,
+    seats_tonight,
+)
+from scoring.timing import ListDay
 
 BoolArray = NDArray[np.bool_]
 Float64Array = NDArray[np.float64]
@@ -79,6 +87,11 @@ class NightPolicy:
     follow_up: FollowUp = field(default_factory=FollowUp)
     waiting: Waiting = field(default_factory=Waiting)
 
+    @property
+    def list_day(self) -> ListDay:
+        """The list's date and its as-of."""
+        return ListDay(day=self.day, as_of_us=self.as_of_us)
+
 
 @dataclass(frozen=True, slots=True)
 class Night:
@@ -95,7 +108,8 @@ class Night:
     gains, allowed : shape (m, n_actions): expected gain of each action, and whether it
         may be taken.
     draws, choices : of the eligible; what chance and the choice gave them.
-    slots : send windows by (zone, channel name); null where quiet hours leave none.
+    times : when each of the eligible who are contacted is to be reached.
+    slots : allowed times by (zone, channel name); null where quiet hours leave none.
     experiment : in force that night, its explore share by what effects rest on.
     """
 
@@ -110,7 +124,8 @@ class Night:
     allowed: BoolArray
     draws: ArmDraws
     choices: Choices
-    slots: Mapping[tuple[str, str], Slot | None]
+    times: SendTimes
+    slots: SendWindows
     experiment: Experiment
 
     @property
@@ -205,8 +220,18 @@ def decide_night(
             share=experiment.explore_share,
             floor=experiment.propensity_floor,
         ),
-        limits=_limits(policy),
+        limits=_limits(policy, slots),
     )
+    booked = book_contacts(
+        scored,
+        eligible,
+        choices=choices,
+        gains=gains,
+        draws=draws,
+        windows=slots,
+        rules=timing_rules(policy.channels, experiment, list_day=policy.list_day),
+    )
+    choices = booked.choices
     refused = choices.outcome != LISTED
     exclusion[eligible[refused]] = len(CUSTOMER_CODES) - 1 + choices.outcome[refused]
     return Night(
@@ -221,6 +246,7 @@ def decide_night(
         allowed=allowed,
         draws=draws,
         choices=choices,
+        times=booked.times,
         slots=slots,
         experiment=experiment,
     )
@@ -272,7 +298,7 @@ def may_be_listed(
 
 def look_at_channels(
     scored: ScoredCustomers, rows: Int64Array, policy: NightPolicy
-) -> tuple[ChannelBlocks, dict[tuple[str, str], Slot | None]]:
+) -> tuple[ChannelBlocks, SendWindows]:
     """Why channels are closed to the given rows, and the send windows of their zones.
 
     Parameters
@@ -280,14 +306,16 @@ def look_at_channels(
     rows : positions of customers on some stage.
     """
     reach = select_reach(scored.reach, rows)
-    slots = _find_slots(reach, policy)
+    slots = find_send_windows(
+        reach, policy.channels, zone=policy.zone, list_day=policy.list_day, active=scored.active
+    )
     blocks = block_channels(
         scored.stage[rows],
         stages=policy.stages,
         channels=policy.channels,
         reach=reach,
         pressure=select_pressure(scored.pressure, rows),
-        has_window=_has_window(reach, policy, slots),
+        has_window=has_send_window(reach, policy.channels, slots),
     )
     ranks = ladder_ranks(scored.stage[rows], stages=policy.stages, channels=policy.channels)
     in_turn = steps_in_turn(scored.follow_ups.select(rows), ranks=ranks, as_of_us=policy.as_of_us)
@@ -318,44 +346,13 @@ def expected_order_values(scored: ScoredCustomers, policy: NightPolicy) -> Float
     return return_values(own, scored.stage, policy.stages)
 
 
-def customer_zones(reach: Reachability, rows: Int64Array, *, default: str) -> list[str]:
-    """IANA zone of each row: the customer's own, else the business's."""
-    names = [*reach.zones, default]
-    return [names[code] for code in reach.zone[rows]]
-
-
-def _find_slots(reach: Reachability, policy: NightPolicy) -> dict[tuple[str, str], Slot | None]:
-    names = [*reach.zones, policy.zone]
-    present = sorted({names[code] for code in np.unique(reach.zone)})
-    return {
-        (zone, name): find_slot(channel, zone=zone, day=policy.day, not_before_us=policy.as_of_us)
-        for zone in present
-        for name, channel in policy.channels.items()
-    }
-
-
-def _has_window(
-    reach: Reachability,
-    policy: NightPolicy,
-    slots: Mapping[tuple[str, str], Slot | None],
-) -> BoolArray:
-    # The last row serves NO_ZONE = -1: the business's own zone.
-    table = np.array(
-        [
-            [slots.get((zone, channel)) is not None for channel in policy.channels]
-            for zone in (*reach.zones, policy.zone)
-        ],
-        dtype=np.bool_,
-    ).reshape(len(reach.zones) + 1, len(policy.channels))
-    found: BoolArray = table[reach.zone]
-    return found
-
-
-def _limits(policy: NightPolicy) -> Limits:
-    capacity = [
-        UNLIMITED if channel.capacity is None else channel.capacity
-        for channel in policy.channels.values()
+def _limits(policy: NightPolicy, slots: SendWindows) -> Limits:
+    seats = seats_tonight(policy.channels, slots)
+    known = [
+        [limit for limit in (channel.capacity, by_hour) if limit is not None]
+        for channel, by_hour in zip(policy.channels.values(), seats, strict=True)
     ]
+    capacity = [min(limits, default=UNLIMITED) for limits in known]
     rows = policy.rules.max_rows
     return Limits(
         capacity=np.array(capacity, dtype=np.int64),

@@ -44,6 +44,8 @@ class Channel:
     send_hours : local spans a customer's own best time may lie in; null means all outside
         quiet hours. `windows` serve where nothing is known of a customer's hours.
     seats_per_hour : most contacts per hour; null means no limit by the hour.
+    attention_hours : hours after sending in which a contact is noticed; the hour of sending
+        is chosen for the customer's activity over them.
     max_per_1d, max_per_7d, max_per_30d : most contacts of this channel per customer.
     effect_prior, effect_prior_sd : assumed shift of the return's log-odds by a
         contact, used until effects are measured.
@@ -59,6 +61,7 @@ class Channel:
     quiet_hours: tuple[Span, ...] = ("21:00-09:00",)
     send_hours: Annotated[tuple[Span, ...], Field(min_length=1)] | None = None
     seats_per_hour: Annotated[int, Field(ge=1)] | None = None
+    attention_hours: Annotated[int, Field(ge=1, le=24)] = 2
     max_per_1d: Annotated[int, Field(ge=0)] | None = None
     max_per_7d: Annotated[int, Field(ge=0)] | None = None
     max_per_30d: Annotated[int, Field(ge=0)] | None = None
@@ -179,6 +182,8 @@ class Experiment:
     cold_explore_share : the same while no effect has been measured yet.
     exploration : how chance picks that action: "uniform" among the open ones, or
         "thompson", by the probability of being the best.
+    explore_time_share : of the exploring arm, sent at an allowed hour by chance, so that
+        it can be measured what the choice of the hour is worth.
     propensity_floor : with "thompson", the least probability of each open action for a
         customer who explores; 1/k, if k actions are open and k floors are more than 1.
     control_days : days a ghost is not listed again; null means gap plus horizon.
@@ -192,6 +197,7 @@ class Experiment:
     explore_share: Annotated[float, Field(ge=0, le=0.5)] = 0.05
     cold_explore_share: Annotated[float, Field(ge=0, le=0.5)] = 0.1
     exploration: Literal["uniform", "thompson"] = "thompson"
+    explore_time_share: Share = 0.2
     propensity_floor: Annotated[float, Field(ge=0, le=0.2)] = 0.01
     control_days: Annotated[float, Field(gt=0, le=3650)] | None = None
     salt: Annotated[str, Field(min_length=4)] = "winback-2026"

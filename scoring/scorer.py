@@ -7,8 +7,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from features.coupon_history import NO_OFFERS_KNOWN, OfferWindow
 from features.active_hours import ActiveHours, CustomerZones, count_active_hours
+from features.coupon_history import NO_OFFERS_KNOWN, OfferWindow
 from features.history import History
 from features.history_reader import HistoryReader, read_columns
 from features.kernels.recency import recency_columns

@@ -1,4 +1,4 @@
-"""When a contact is sent: the channel's windows in the customer's own local time."""
+"""When a channel may be used: spans of local time, to the minute, in every zone."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,90 +11,175 @@ from numpy.typing import NDArray
 
 from scoring.policy import Channel, Span, span_times
 
+BoolArray = NDArray[np.bool_]
 Int64Array = NDArray[np.int64]
 
 MINUTE_US = 60_000_000
+HOUR_US = 60 * MINUTE_US
 _DAY_MINUTES = 1440
+_GRID_DAYS = 5
 _SEARCH_DAYS = 2
 """A window of the list's day may already have begun in zones far ahead of the business;
 the next day's then serves."""
 
 
 @dataclass(frozen=True, slots=True)
-class Slot:
-    """An unbroken span of time in which a contact may be sent.
+class Slots:
+    """Unbroken spans of time in which contacts may be sent; all of shape (p,).
 
-    `start_us` and `end_us` (exclusive) are microseconds since 1970-01-01 UTC, on whole
-    minutes.
+    Attributes
+    ----------
+    start_us, end_us : microseconds since 1970-01-01 UTC, on whole minutes; the end is
+        exclusive.
+    hour : hour 0..23 that the customer's clock shows at the start.
+    later_day : the span is of the day after the list's.
+    seat_hour : whole hours from the as-of to the start. Where seats are counted, no span
+        crosses from one such hour into the next.
     """
 
-    start_us: int
-    end_us: int
+    start_us: Int64Array
+    end_us: Int64Array
+    hour: Int64Array
+    later_day: BoolArray
+    seat_hour: Int64Array
 
-    @property
-    def minutes(self) -> int:
-        """Length of the span."""
-        return (self.end_us - self.start_us) // MINUTE_US
+    def __len__(self) -> int:
+        return len(self.start_us)
 
 
 @dataclass(frozen=True, slots=True)
-class _WallClock:
-    """The minutes of a local day and the two after it, as the clock on the wall shows them.
+class ChannelDay:
+    """When one channel may reach customers of one zone. Neither is empty.
 
-    `minute_us` are UTC instants; `since_midnight` counts local minutes from the day's
-    local midnight, so that 25:30 is half past one on the next day.
+    Attributes
+    ----------
+    hours : the allowed local hours of the list's day in time order; where none is left on
+        that day, those of the next.
+    configured : the channel's windows, best first, the list's day before the next; where
+        none of them is left, `hours`.
     """
 
-    minute_us: Int64Array
-    since_midnight: Int64Array
+    hours: Slots
+    configured: Slots
 
 
-def find_slot(channel: Channel, *, zone: str, day: date, not_before_us: int) -> Slot | None:
-    """First span of the channel's windows, outside its quiet hours, on the list's day.
+@dataclass(frozen=True, slots=True)
+class ListDay:
+    """The list's local date, and its as-of: nothing begins before it."""
 
-    Windows are tried in their order of preference on the local date `day`, then on the
-    next one. Every minute of the span shows a wall-clock time inside the window and
-    outside quiet hours, also where clocks are put forward or back.
+    day: date
+    as_of_us: int
+
+
+def find_channel_day(
+    channel: Channel, *, zones: Sequence[str], list_day: ListDay
+) -> ChannelDay | None:
+    """The times at which a channel may be used for customers who live in any of some zones.
+
+    A minute is allowed if in every zone its wall-clock time lies outside the channel's
+    quiet hours and, where `send_hours` are set, inside them; this holds minute by minute,
+    so also where clocks are put forward or back.
 
     Parameters
     ----------
-    zone : IANA zone of the customer.
-    day : the list's local date.
-    not_before_us : the as-of; the span begins at or after it.
+    zones : IANA zones; the first one's clock names days and hours.
 
     Returns
     -------
-    None when quiet hours leave nothing of any window.
+    None when no minute of the list's day or the next is allowed, or all such have begun.
     """
-    for later in range(_SEARCH_DAYS):
-        clock = _wall_clock(zone, day + timedelta(days=later))
-        for window in channel.windows:
-            slot = _first_run(clock, window, channel.quiet_hours, not_before_us)
-            if slot is not None:
-                return slot
-    return None
+    local = [_local_minutes(zone, list_day.day) for zone in zones]
+    open_minute = _open_minutes(channel)
+    allowed = np.ones(len(local[0]), dtype=np.bool_)
+    for minutes in local:
+        allowed &= open_minute[minutes % _DAY_MINUTES]
+    grid = _Grid(
+        allowed=allowed,
+        local=local[0],
+        first_us=first_minute_us(list_day.day),
+        as_of_us=list_day.as_of_us,
+        by_seat=channel.seats_per_hour is not None,
+    )
+    hours = grid.hours()
+    if hours is None:
+        return None
+    windows = [
+        grid.cut(inside)
+        for later in range(_SEARCH_DAYS)
+        for inside in (grid.within(window, later) for window in channel.windows)
+    ]
+    found = [slots for slots in windows if len(slots)]
+    return ChannelDay(hours=hours, configured=_join(found) if found else hours)
 
 
-def slot_minute(slot: Slot, draw: float) -> int:
-    """Instant at which to send: the whole minute of the slot that `draw` in [0, 1) picks."""
-    return slot.start_us + min(int(draw * slot.minutes), slot.minutes - 1) * MINUTE_US
+@dataclass(frozen=True, slots=True)
+class _Grid:
+    """Minute by minute from a day before the list's date: what is allowed, what clocks show.
+
+    `local` counts minutes from the list's local midnight, so that 25:30 is half past one
+    on the next day.
+    """
+
+    allowed: BoolArray
+    local: Int64Array
+    first_us: int
+    as_of_us: int
+    by_seat: bool
+
+    def hours(self) -> Slots | None:
+        """Allowed local hours of the first day that has any."""
+        for later in range(_SEARCH_DAYS):
+            start = later * _DAY_MINUTES
+            slots = self.cut((self.local >= start) & (self.local < start + _DAY_MINUTES), step=60)
+            if len(slots):
+                return slots
+        return None
+
+    def within(self, window: Span, later: int) -> BoolArray:
+        """Minutes of a window that begins so many days after the list's date."""
+        start, end = (minute + later * _DAY_MINUTES for minute in _span_minutes(window))
+        inside: BoolArray = (self.local >= start) & (self.local < end)
+        return inside
+
+    def cut(self, inside: BoolArray, *, step: int = _GRID_DAYS * _DAY_MINUTES) -> Slots:
+        """Unbroken allowed spans, cut where `step` local minutes are full, and by seat hours."""
+        minute_us = self.first_us + np.arange(len(self.local), dtype=np.int64) * MINUTE_US
+        seat = (minute_us - self.as_of_us) // HOUR_US
+        key = (self.local // step) * (1 << 20) + (seat - seat[0] if self.by_seat else 0)
+        key = np.where(inside & self.allowed, key, -1)
+        edges = np.flatnonzero(np.diff(key) != 0) + 1
+        first, after = np.append(0, edges), np.append(edges, len(key))
+        # What has begun before the list is made is not whole any more.
+        good = (key[first] >= 0) & (minute_us[first] >= self.as_of_us)
+        first, after = first[good], after[good]
+        return Slots(
+            start_us=minute_us[first],
+            end_us=minute_us[first] + (after - first) * MINUTE_US,
+            hour=self.local[first] // 60 % 24,
+            later_day=self.local[first] >= _DAY_MINUTES,
+            seat_hour=seat[first],
+        )
 
 
-def _first_run(
-    clock: _WallClock, window: Span, quiet_hours: Sequence[Span], not_before_us: int
-) -> Slot | None:
-    start, end = _span_minutes(window)
-    inside = (clock.since_midnight >= start) & (clock.since_midnight < end)
-    for quiet in quiet_hours:
-        quiet_start, quiet_end = _span_minutes(quiet)
-        into_quiet = (clock.since_midnight - quiet_start) % _DAY_MINUTES
-        inside &= into_quiet >= quiet_end - quiet_start
-    edges = np.flatnonzero(np.diff(np.concatenate(([False], inside, [False])).astype(np.int8)))
-    for first, after in zip(edges[::2], edges[1::2], strict=True):
-        start_us = int(clock.minute_us[first])
-        if start_us >= not_before_us:
-            return Slot(start_us, int(clock.minute_us[after - 1]) + MINUTE_US)
-    return None
+def _join(parts: Sequence[Slots]) -> Slots:
+    return Slots(*(np.concatenate([getattr(p, name) for p in parts]) for name in Slots.__slots__))
+
+
+def _open_minutes(channel: Channel) -> BoolArray:
+    """Which minutes of the local day are allowed; shape (1440,)."""
+    minute = np.arange(_DAY_MINUTES)
+    opened = np.full(_DAY_MINUTES, channel.send_hours is None)
+    for span in channel.send_hours or ():
+        opened |= _covers(span, minute)
+    for span in channel.quiet_hours:
+        opened &= ~_covers(span, minute)
+    return opened
+
+
+def _covers(span: Span, minute: Int64Array) -> BoolArray:
+    start, end = _span_minutes(span)
+    inside: BoolArray = (minute - start) % _DAY_MINUTES < end - start
+    return inside
 
 
 def _span_minutes(span: Span) -> tuple[int, int]:
@@ -103,32 +188,39 @@ def _span_minutes(span: Span) -> tuple[int, int]:
     return start, end if end > start else end + _DAY_MINUTES
 
 
-@lru_cache(maxsize=2048)
-def _wall_clock(zone: str, day: date) -> _WallClock:
-    # UTC minutes from a day before to two days after hold the local days of every zone.
+def first_minute_us(day: date) -> int:
+    """The UTC instant at which the grid begins: it holds the local days of every zone."""
     first = datetime(day.year, day.month, day.day, tzinfo=UTC) - timedelta(days=1)
-    offset = _offset_minutes(ZoneInfo(zone), first, hours=5 * 24)
-    minute = np.arange(len(offset), dtype=np.int64)
-    local = minute - _DAY_MINUTES + offset
-    shown = (local >= 0) & (local < 2 * _DAY_MINUTES)
-    first_us = int(first.timestamp()) * 1_000_000
-    return _WallClock(minute_us=first_us + minute[shown] * MINUTE_US, since_midnight=local[shown])
+    return int(first.timestamp()) * 1_000_000
 
 
-def _offset_minutes(place: ZoneInfo, first: datetime, *, hours: int) -> Int64Array:
-    """Offset from UTC of every minute; shape (hours * 60,)."""
+@lru_cache(maxsize=2048)
+def _local_minutes(zone: str, day: date) -> Int64Array:
+    """What a zone's clock shows at every minute of the grid, from the day's local midnight."""
+    minutes = _GRID_DAYS * _DAY_MINUTES
+    local = np.arange(minutes, dtype=np.int64) - _DAY_MINUTES + offset_minutes(zone, day)
+    local.flags.writeable = False
+    return local
+
+
+@lru_cache(maxsize=2048)
+def offset_minutes(zone: str, day: date) -> Int64Array:
+    """Offset from UTC of every minute of the five days from the day before; shape (7200,)."""
+    place = ZoneInfo(zone)
+    first = datetime(day.year, day.month, day.day, tzinfo=UTC) - timedelta(days=1)
 
     def offset_at(minute: int) -> int:
         shift = (first + timedelta(minutes=minute)).astimezone(place).utcoffset()
         return 0 if shift is None else int(shift.total_seconds()) // 60
 
-    offsets = np.empty(hours * 60, dtype=np.int64)
+    offsets = np.empty(_GRID_DAYS * _DAY_MINUTES, dtype=np.int64)
     before = offset_at(0)
-    for start in range(0, hours * 60, 60):
+    for start in range(0, len(offsets), 60):
         after = offset_at(start + 60)
         offsets[start : start + 60] = before
         if after != before:
             # Clocks change within this hour (or at its end): look at each minute.
             offsets[start : start + 60] = [offset_at(start + m) for m in range(60)]
         before = after
+    offsets.flags.writeable = False
     return offsets
