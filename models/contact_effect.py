@@ -112,6 +112,38 @@ class ContactEffect:
             variance[:, action] = ((columns @ covariance) * columns).sum(axis=1)
         return Shifts(self.means(log_odds0, x), np.sqrt(np.maximum(variance, 0.0)))
 
+    def difference_sd(
+        self,
+        log_odds0: Float64Array,
+        x: Float64Array,
+        *,
+        pair: tuple[int, int],
+        weights: Float64Array,
+    ) -> Float64Array:
+        """How unsure w_1 shift_1 - w_2 shift_2 of two actions is, shape (n,).
+
+        What both actions share, such as the channel, is unsure for both alike and cancels
+        as far as the weights allow.
+
+        Parameters
+        ----------
+        pair : the two actions' codes.
+        weights : w, shape (n, 2).
+        """
+        columns = self._columns(log_odds0, x)
+        first, second = (self.design.adder(action) for action in pair)
+
+        def covariance(left: Float64Array, right: Float64Array) -> Float64Array:
+            between = left @ self.covariance @ right.T
+            return np.asarray(((columns @ between) * columns).sum(axis=1))
+
+        variance = (
+            weights[:, 0] ** 2 * covariance(first, first)
+            + weights[:, 1] ** 2 * covariance(second, second)
+            - 2.0 * weights[:, 0] * weights[:, 1] * covariance(first, second)
+        )
+        return np.sqrt(np.maximum(variance, 0.0))
+
     def draw(
         self, rng: np.random.Generator, log_odds0: Float64Array, x: Float64Array, *, draws: int
     ) -> Float64Array:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.life_cycle import LIFE_CYCLES, life_cycle_of
-from features.value_tier import VALUE_TIERS
+from features.value_tier import VALUE_TIERS, count_moves
 from training.definition_silence import NO_GAP, Standing
 
 Int8Array = NDArray[np.int8]
@@ -119,9 +119,7 @@ def _movement(
     *,
     skip: int | None = None,
 ) -> Movement:
-    size = len(names)
-    flat = np.bincount(before.astype(np.int64) * size + after, minlength=size * size)
-    counts = flat.reshape(size, size)
+    counts = count_moves(before, after, size=len(names))
     if skip is not None:
         counts[skip, skip] = 0
     return Movement(names, tuple(tuple(int(n) for n in row) for row in counts))
