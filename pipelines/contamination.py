@@ -1,6 +1,5 @@
 """Contacts to customers who were to be left alone, by another tool or by mistake."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
@@ -51,15 +50,6 @@ def find_contamination(
         connection.register("ghosts", ghosts)
         found = connection.execute(_COUNT).fetchall()
     return tuple(Contamination(*row) for row in found)
-
-
-def contamination_texts(found: Sequence[Contamination]) -> list[str]:
-    """Channel by channel, as "12 push (9 to the holdout, 3 to ghosts)"."""
-    return [
-        f"{one.holdout + one.ghost:,} {one.channel} ({one.holdout:,} to the holdout, "
-        f"{one.ghost:,} to ghosts)"
-        for one in found
-    ]
 
 
 _COUNT = """

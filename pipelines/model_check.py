@@ -1,5 +1,8 @@
 """Whether a model serves this configuration: the night's gate, and training's reason to replace."""
 
+from dataclasses import dataclass
+from typing import Literal
+
 from features.errors import ArtifactError, describe
 from features.spec import FeatureSpec
 from models.bundle import AnyBundle, EffectBundle, stages_digest
@@ -17,6 +20,29 @@ _PLACES = {
     "channels": "channels",
     "attributes": "sources.customers.attributes",
 }
+
+
+class UnfitModelError(ArtifactError):
+    """A model was trained for another configuration."""
+
+
+@dataclass(frozen=True, slots=True)
+class Absence:
+    """Why a model that a night can do without does not serve.
+
+    Attributes
+    ----------
+    cause : there is none that could be read, or it was trained for another configuration.
+    fault : the fault's own text, in English as all faults are.
+    """
+
+    cause: Literal["missing", "unfit"]
+    fault: str
+
+
+def absence_of(error: ArtifactError) -> Absence:
+    """What a fault of reading or checking a model comes to."""
+    return Absence("unfit" if isinstance(error, UnfitModelError) else "missing", str(error))
 
 
 def configuration_differences(config: Config, bundle: AnyBundle) -> tuple[str, ...]:
@@ -46,11 +72,11 @@ def check_bundle(config: Config, bundle: AnyBundle, *, place: str) -> None:
 
     Raises
     ------
-    ArtifactError : names what differs: feature inputs, the ladder, or the label window.
+    UnfitModelError : names what differs: feature inputs, the ladder, or the label window.
     """
     different = configuration_differences(config, bundle)
     if different:
-        raise ArtifactError(
+        raise UnfitModelError(
             describe(
                 place,
                 f"trained for another configuration; different: {', '.join(different)}",

@@ -156,6 +156,7 @@ def run_nightly(
             policy,
             background=Background(
                 models=uses,
+                language=config.business.language,
                 currency=config.business.currency,
                 has_records=warehouse.table_stats("customers").rows > 0,
                 maps_zones=config.sources.customers.timezone is not None,

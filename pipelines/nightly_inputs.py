@@ -13,7 +13,7 @@ from features.warehouse import Warehouse
 from models.bundle import CONTACT_EFFECT, RETURN_TIME, Bundle, EffectBundle, ReturnTimeBundle
 from models.effect_design import NO_OFFER
 from pipelines.config import Config
-from pipelines.model_check import check_bundle
+from pipelines.model_check import Absence, absence_of, check_bundle
 from pipelines.registry import Source, champion
 from scoring.effects import NightEffects, assumed_effects
 from scoring.eligibility import asked_flags
@@ -50,17 +50,17 @@ class Champions:
     ----------
     risk, natural : the two that decide it.
     return_time : says when customers would be back; None if there is none that serves.
-    absence : why there is none, in a sentence.
+    absence : why there is none.
     effects : says what contacts change; None if the configuration's assumptions serve.
-    assumption : why they do, in a sentence.
+    assumption : why they do.
     """
 
     risk: ChampionModel[Bundle]
     natural: ChampionModel[Bundle]
     return_time: ChampionModel[ReturnTimeBundle] | None = None
-    absence: str | None = None
+    absence: Absence | None = None
     effects: ChampionModel[EffectBundle] | None = None
-    assumption: str | None = None
+    assumption: Absence | None = None
 
     @property
     def in_use(
@@ -196,13 +196,13 @@ def load_champions(config: Config) -> Champions:
         check_bundle(config, when, place="champion of return_time")
         champions = replace(champions, return_time=ChampionModel(when, version, source))
     except ArtifactError as error:
-        champions = replace(champions, absence=str(error))
+        champions = replace(champions, absence=absence_of(error))
     try:
         effects, version, source = champion(config, CONTACT_EFFECT)
         check_bundle(config, effects, place="champion of contact_effect")
         champions = replace(champions, effects=ChampionModel(effects, version, source))
     except ArtifactError as error:
-        champions = replace(champions, assumption=str(error))
+        champions = replace(champions, assumption=absence_of(error))
     return champions
 
 

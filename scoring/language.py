@@ -94,3 +94,8 @@ def list_texts(parts: Sequence[str], *, language: Language) -> str:
 def join_clauses(clauses: Sequence[str], *, language: Language) -> str:
     """Clauses of one sentence: `silent for 94 days, usually orders every 21`."""
     return ("，" if language == "zh" else ", ").join(clauses)
+
+
+def list_clauses(clauses: Sequence[str], *, language: Language) -> str:
+    """One after the other, where they hold commas themselves."""
+    return ("；" if language == "zh" else "; ").join(clauses)

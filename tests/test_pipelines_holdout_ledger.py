@@ -150,7 +150,9 @@ def test_contacts_to_controls_are_counted_by_channel_and_told(shop: Config) -> N
     assert contamination(shop) == (Contamination("email", 0, 1), Contamination("push", 2, 0))
     notes = night(shop).summary.notes
     (note,) = [one for one in notes if one.startswith("Controls were contacted")]
-    assert "1 email (0 to the holdout, 1 to ghosts); 2 push (2 to the holdout, 0 to ghosts)" in note
+    assert (
+        "e-mail: 1 (0 to the holdout, 1 to ghosts); push message: 2 (2 to the holdout, 0 to ghosts)"
+    ) in note
     document = json.loads(json.dumps(warehouse_status(shop).to_json()))
     assert document["contamination"][0] == {"channel": "email", "holdout": 0, "ghost": 1}
     assert document["holdout"][0]["since"] == BEFORE.isoformat()

@@ -36,7 +36,7 @@ def test_a_model_that_saw_later_data_is_noted_not_refused(
     )
     report = night(shop)
     note = report.summary.notes[0]
-    assert "saw data after this as-of (dormancy_risk, trained until 2025-11-21)" in note
+    assert "saw data after this as-of (dormancy risk, trained until 2025-11-21)" in note
     assert "figures are optimistic" in (report.folder / "report.html").read_text()
     assert note in json.loads((report.folder / "manifest.json").read_text())["notes"]
 
@@ -63,7 +63,7 @@ def test_a_lost_store_is_not_told_as_an_unreachable_one(
     monkeypatch.setattr(nightly_inputs, "champion", serving(champions, source=source))
     note = night(shop, dry_run=True).summary.notes[0]
     assert note.startswith("MLflow has lost its registered models (train again): the last local")
-    assert "dormancy_risk version 3 and natural_return version 3" in note
+    assert "dormancy risk version 3 and natural return version 3" in note
 
 
 @pytest.mark.parametrize(

@@ -6,12 +6,31 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from pipelines.contamination import LOOK_BACK_DAYS, Contamination, contamination_texts
+from pipelines.contamination import LOOK_BACK_DAYS, Contamination
+from pipelines.model_check import Absence
+from pipelines.report.note_words import (
+    ACTIONS,
+    CAUSES_IN_CHINESE,
+    CONTACT_NOTES,
+    DATE_NOTES,
+    DAYS,
+    EFFECT_NOTES,
+    LIST_NOTES,
+    LISTED,
+    MODEL_NOTES,
+    NOBODY_NOTES,
+    OR,
+    QUOTED,
+    RANKS,
+    ROWS,
+)
 from pipelines.report.summary import ModelUse, exploring_cost
 from scoring.arms import EXPLORE
+from scoring.code_words import MODEL_WORDS, RUNG_WORDS
+from scoring.exclusion_words import explain_code
+from scoring.language import Language, join_texts, list_clauses, list_texts, number_text
 from scoring.list_sheets import MAX_WORKBOOK_ROWS
 from scoring.night import EXCLUSIONS, Night, NightPolicy, count_unknown_zones
-from scoring.phrases import number_text
 from scoring.pressure import DAY_US
 from scoring.scored import ScoredCustomers
 
@@ -25,6 +44,7 @@ class Background:
 
     Attributes
     ----------
+    language : that of the notes.
     currency : ISO 4217 code.
     has_records : customer records were ingested.
     maps_zones : the configuration says where customers' time zones are.
@@ -36,12 +56,13 @@ class Background:
     """
 
     models: tuple[ModelUse, ...]
+    language: Language
     currency: str
     has_records: bool
     maps_zones: bool
     unreported: date | None
-    no_return_time: str | None
-    no_effects: str | None
+    no_return_time: Absence | None
+    no_effects: Absence | None
     contamination: tuple[Contamination, ...]
     now: datetime
 
@@ -50,100 +71,135 @@ def night_notes(
     scored: ScoredCustomers, night: Night, policy: NightPolicy, *, background: Background
 ) -> tuple[str, ...]:
     """The notes of a night, the most important first."""
-    notes = _model_notes(background.models, policy)
-    notes += _date_notes(scored, policy, background.now)
-    if background.unreported is not None:
-        notes.append(
-            f"No contact of the list of {background.unreported} or since had arrived before the "
-            "as-of: its rows count as sent for caps and pauses until contacts of their channel "
-            "that were sent after they expired arrive."
-        )
-    if background.contamination:
-        told = "; ".join(contamination_texts(background.contamination))
-        notes.append(
-            f"Controls were contacted in the last {LOOK_BACK_DAYS} days: {told}. What the "
-            "controls would prove is weakened by that: keep the tool that did it off them."
-        )
+    language = background.language
+    notes = _model_notes(background.models, policy, language)
+    notes += _date_notes(scored, policy, background.now, language)
+    notes += _contact_notes(policy, background)
     if background.no_return_time is not None:
-        notes.append(f"The next_order columns are empty: {background.no_return_time}")
+        cause = _cause_text(background.no_return_time, language)
+        notes.append(LIST_NOTES["no_return_time"].say(language, cause=cause))
     if policy.channels:
         notes.append(_effect_note(night, background))
-    if not policy.channels:
-        notes.append("No channel is configured: the list is empty.")
-    notes += _channel_notes(night, policy)
+    else:
+        notes.append(LIST_NOTES["no_channel"].say(language))
+    notes += _channel_notes(night, policy, language)
     if night.eligible.size and not night.order_value.any():
-        notes.append("No customer has ordered: order values, and so all gains, are zero.")
+        notes.append(LIST_NOTES["no_order"].say(language))
     if not len(night.listed):
         return (*notes, _nobody_note(night, policy, background))
     unknown = count_unknown_zones(scored, night.eligible[night.listed])
     if unknown and background.maps_zones:
+        customers = LISTED.count(unknown, language)
         notes.append(
-            f"{number_text(unknown)} listed customers have no known time zone; their times are "
-            f"those of {policy.zone}."
+            LIST_NOTES["unknown_zone"].say(language, customers=customers, zone=policy.zone)
         )
     if len(night.listed) > MAX_WORKBOOK_ROWS:
-        notes.append(f"The workbook holds the first {number_text(MAX_WORKBOOK_ROWS)} ranks only.")
-    return (*notes, *_exploring_notes(night, background.currency))
+        ranks = RANKS.count(MAX_WORKBOOK_ROWS, language)
+        notes.append(LIST_NOTES["workbook_cut"].say(language, ranks=ranks))
+    return (*notes, *_exploring_notes(night, background.currency, language))
+
+
+def _contact_notes(policy: NightPolicy, background: Background) -> list[str]:
+    language, notes = background.language, []
+    if background.unreported is not None:
+        day = background.unreported.isoformat()
+        notes.append(CONTACT_NOTES["unreported"].say(language, day=day))
+    if background.contamination:
+        told = [
+            CONTACT_NOTES["contaminated_channel"].say(
+                language,
+                channel=_channel_labels([one.channel], policy, language),
+                number=number_text(one.holdout + one.ghost, language=language),
+                holdout=number_text(one.holdout, language=language),
+                ghost=number_text(one.ghost, language=language),
+            )
+            for one in background.contamination
+        ]
+        notes.append(
+            CONTACT_NOTES["contaminated"].say(
+                language,
+                days=DAYS.count(LOOK_BACK_DAYS, language),
+                told=list_clauses(told, language=language),
+            )
+        )
+    return notes
+
+
+def _channel_labels(names: list[str], policy: NightPolicy, language: Language) -> str:
+    """How operators call channels; a name of a channel that is configured no longer."""
+    labels = [policy.channels[name].label if name in policy.channels else name for name in names]
+    return list_texts(labels, language=language)
+
+
+def _cause_text(absence: Absence, language: Language) -> str:
+    return CAUSES_IN_CHINESE[absence.cause] if language == "zh" else absence.fault
 
 
 def _nobody_note(night: Night, policy: NightPolicy, background: Background) -> str:
     is_closed = EXCLUSIONS.index("no_eligible_channel") in night.exclusion
     needs_consent = all(channel.requires for channel in policy.channels.values())
     if is_closed and needs_consent and not background.has_records:
-        return (
-            "Nobody is listed: no customer records were ingested, so no channel has consent. Fix: "
-            "`winback ingest customers FILE`, mapped in [sources.customers]; or empty `requires`."
-        )
-    return f"Nobody is listed. {_main_reasons(night)}"
+        return NOBODY_NOTES["no_records"].say(background.language)
+    return _main_reasons(night, background.language)
 
 
-def _exploring_notes(night: Night, currency: str) -> list[str]:
+def _exploring_notes(night: Night, currency: str, language: Language) -> list[str]:
     cost = exploring_cost(night)
     if cost <= 0:
         return []
     rows = int((night.draws.arm[night.listed] == EXPLORE).sum())
     return [
-        f"Exploring costs {number_text(cost, decimals=2)} {currency} of expected gain tonight: "
-        f"{number_text(rows)} {'row has' if rows == 1 else 'rows have'} an action drawn at "
-        "random in place of the best one."
+        LIST_NOTES["exploring"].say(
+            language,
+            cost=number_text(cost, language=language, decimals=2),
+            currency=currency,
+            rows=ROWS.count(rows, language),
+        )
     ]
 
 
-def _model_notes(models: tuple[ModelUse, ...], policy: NightPolicy) -> list[str]:
+def _model_notes(
+    models: tuple[ModelUse, ...], policy: NightPolicy, language: Language
+) -> list[str]:
     notes = []
     later = [model for model in models if model.trained_until.timestamp() * 1e6 > policy.as_of_us]
     if later:
-        kinds = " and ".join(model.kind for model in later)
         notes.append(
-            f"The model saw data after this as-of ({kinds}, trained until "
-            f"{_local_date(later[0].trained_until, policy.zone)}); figures are optimistic."
+            MODEL_NOTES["saw_later_data"].say(
+                language,
+                models=join_texts(
+                    [MODEL_WORDS[model.kind].say(language) for model in later], language=language
+                ),
+                day=_local_date(later[0].trained_until, policy.zone).isoformat(),
+            )
         )
-    causes = {
-        "local copy": "MLflow was unreachable",
-        "local copy, store lost": "MLflow has lost its registered models (train again)",
-    }
-    for source, cause in causes.items():
-        copies = [model for model in models if model.source == source]
+    for source, note in (("local copy", "unreachable"), ("local copy, store lost", "store_lost")):
+        copies = [
+            MODEL_NOTES["version"].say(
+                language, model=MODEL_WORDS[model.kind].say(language), version=model.version
+            )
+            for model in models
+            if model.source == source
+        ]
         if copies:
-            kinds = " and ".join(f"{model.kind} version {model.version}" for model in copies)
-            notes.append(f"{cause}: the last local champion was used for {kinds}.")
+            told = join_texts(copies, language=language)
+            notes.append(MODEL_NOTES[note].say(language, models=told))
     return notes
 
 
-def _date_notes(scored: ScoredCustomers, policy: NightPolicy, now: datetime) -> list[str]:
+def _date_notes(
+    scored: ScoredCustomers, policy: NightPolicy, now: datetime, language: Language
+) -> list[str]:
     notes = []
     if policy.as_of_us > now.timestamp() * 1e6:
-        notes.append("The as-of lies in the future: events until then are missing.")
+        notes.append(DATE_NOTES["future"].say(language))
     days_old = (policy.as_of_us - scored.last_event_us) // DAY_US
     if days_old >= _STALE_DAYS:
-        notes.append(
-            f"The latest known event is {number_text(days_old)} days older than the as-of: newer "
-            "ones may be missing, and customers may look more silent than they are."
-        )
+        notes.append(DATE_NOTES["stale"].say(language, days=DAYS.count(days_old, language)))
     return notes
 
 
-def _channel_notes(night: Night, policy: NightPolicy) -> list[str]:
+def _channel_notes(night: Night, policy: NightPolicy, language: Language) -> list[str]:
     closed = [
         name
         for name in policy.channels
@@ -151,20 +207,30 @@ def _channel_notes(night: Night, policy: NightPolicy) -> list[str]:
     ]
     notes = []
     if closed and night.slots:
-        notes.append(
-            f"Quiet hours leave no send window of {', '.join(closed)}: check channels.*.windows."
-        )
+        channels = _channel_labels(closed, policy, language)
+        notes.append(LIST_NOTES["quiet"].say(language, channels=channels))
     empty = [name for name, channel in policy.channels.items() if channel.capacity == 0]
     if empty:
-        notes.append(f"Capacity is 0 on {', '.join(empty)}.")
+        channels = _channel_labels(empty, policy, language)
+        notes.append(LIST_NOTES["no_capacity"].say(language, channels=channels))
     return notes
 
 
-def _main_reasons(night: Night) -> str:
+def _main_reasons(night: Night, language: Language) -> str:
     counts = np.bincount(night.exclusion, minlength=len(EXCLUSIONS))
     top = sorted(range(1, len(EXCLUSIONS)), key=lambda code: -counts[code])[:3]
-    parts = [f"{EXCLUSIONS[code]}: {number_text(counts[code])}" for code in top if counts[code]]
-    return f"Reasons: {', '.join(parts)}." if parts else "No customer was scored."
+    parts = [
+        NOBODY_NOTES["reason"].say(
+            language,
+            words=explain_code(EXCLUSIONS[code], language=language),
+            number=number_text(counts[code], language=language),
+        )
+        for code in top
+        if counts[code]
+    ]
+    if not parts:
+        return NOBODY_NOTES["not_scored"].say(language)
+    return NOBODY_NOTES["reasons"].say(language, reasons=list_texts(parts, language=language))
 
 
 def _local_date(moment: datetime, zone: str) -> date:
@@ -173,22 +239,22 @@ def _local_date(moment: datetime, zone: str) -> date:
 
 def _effect_note(night: Night, background: Background) -> str:
     """What the effects on the list rest on, and whether they are proven."""
-    effect = night.effects.effect
+    effect, language = night.effects.effect, background.language
     if background.no_effects is not None:
-        return (
-            "Effects of contact are the configuration's assumptions, not proven yet (evidence "
-            f'"rules"). {background.no_effects}'
-        )
+        cause = _cause_text(background.no_effects, language)
+        return EFFECT_NOTES["assumed"].say(language, cause=cause)
     measured = effect.evidence.count("uplift")
     if not measured:
-        words = " or ".join(f'"{word}"' for word in sorted(set(effect.evidence), reverse=True))
-        return (
-            f"Effects of contact are assumptions, not proven yet (evidence {words}): no action is "
-            "measured against its control so far. The lists' controls are what will prove them."
-        )
+        first, *others = [
+            QUOTED.say(language, code=code) for code in sorted(set(effect.evidence), reverse=True)
+        ]
+        evidence = OR.say(language, one=first, other=others[0]) if others else first
+        return EFFECT_NOTES["unmeasured"].say(language, evidence=evidence)
     left = len(effect.actions) - measured
-    rest = f"; of the other {left} they are assumed, not proven yet" if left else ""
-    return (
-        f"Effects of contact are measured for {measured} of {len(effect.actions)} actions "
-        f"(estimator: {effect.rung.replace('_', ' ')}){rest}."
+    return EFFECT_NOTES["partly_measured" if left else "measured"].say(
+        language,
+        measured=str(measured),
+        actions=ACTIONS.count(len(effect.actions), language),
+        estimator=RUNG_WORDS[effect.rung].say(language),
+        left=str(left),
     )
