@@ -42,7 +42,8 @@ def tier_codes(yearly_spend: AnyFloats, yearly_orders: NDArray[Any], cuts: TierC
     """Each customer's place in `VALUE_TIERS`; shape (n,). A missing figure counts as 0."""
     high_value = np.nan_to_num(yearly_spend) > cuts.spend
     high_frequency = np.nan_to_num(yearly_orders) > cuts.orders
-    return (2 * high_value + high_frequency).astype(np.int8)
+    codes: Int8Array = (2 * high_value + high_frequency).astype(np.int8)
+    return codes
 
 
 def tier_names(

@@ -43,6 +43,7 @@ from scoring.policy import (
 )
 from scoring.reachability import NO_ZONE
 from scoring.scored import ScoredCustomers, select_pressure, select_reach
+from scoring.segments import Segments, apply_promotion, segment_customers
 from scoring.send_times import SendTimes
 from scoring.send_windows import (
     SendWindows,
@@ -111,6 +112,7 @@ class Night:
     times : when each of the eligible who are contacted is to be reached.
     slots : allowed times by (zone, channel name); null where quiet hours leave none.
     experiment : in force that night, its explore share by what effects rest on.
+    segments : of all n customers.
     """
 
     exclusion: Int8Array
@@ -127,6 +129,7 @@ class Night:
     times: SendTimes
     slots: SendWindows
     experiment: Experiment
+    segments: Segments
 
     @property
     def listed(self) -> Int64Array:
@@ -144,6 +147,7 @@ def decide_night(
     effects: NightEffects | None = None,
     order_values: Float64Array | None = None,
     is_holdout: BoolArray | None = None,
+    segments: Segments | None = None,
 ) -> Night:
     """Apply the rules in order: state, contact rules, channels, gain, capacity.
 
@@ -155,6 +159,7 @@ def decide_night(
     order_values : shape (n,), what a return is worth before margin; null means
         `expected_order_values` of these customers.
     is_holdout : shape (n,), see `scoring.holdout`; null means by the salted hash alone.
+    segments : of the customers; null means as `segment_customers` places them.
     """
     exclusion = exclude_by_state(
         scored.stage,
@@ -192,7 +197,19 @@ def decide_night(
     )
     gains = weighed.gains(order_value=order_value, terms=actions.terms(policy.gross_margin))
     stage = scored.stage[eligible]
-    allowed = allowed_actions(blocks.is_open[reachable], stage, policy)
+    if segments is None:
+        segments = segment_customers(
+            scored, stages=policy.stages, tier_quantile=policy.rules.tier_quantile
+        )
+    segments, promoted = apply_promotion(
+        segments,
+        eligible,
+        weighed,
+        order_value=order_value,
+        actions=actions,
+        gross_margin=policy.gross_margin,
+    )
+    allowed = allowed_actions(blocks.is_open[reachable], stage, policy) & promoted
     experiment = experiment_in_force(policy.experiment, evidence=believed.effect.evidence)
     draws = draw_arms(
         scored.ids(eligible),
@@ -249,6 +266,7 @@ def decide_night(
         times=booked.times,
         slots=slots,
         experiment=experiment,
+        segments=segments,
     )
 
 

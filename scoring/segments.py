@@ -1,6 +1,6 @@
 """Segments of customers: life cycle, value tier and promotion sensitivity, and who moved."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,8 +13,18 @@ from features.stage_gaps import GapTotals
 from features.value_tier import VALUE_TIERS, count_moves, tier_codes, tier_cuts
 from models.personal_silence import fit_rhythm, personal_limits
 from models.silence_survival import lost_day, return_rate, supported_days, survival
+from scoring.effects import ActionEffects
+from scoring.gain import Actions
 from scoring.policy import SegmentLimit
-from scoring.promotion import BASES, PROMOTIONS, Promotion, promotion_by_history
+from scoring.promotion import (
+    BASES,
+    PROMOTIONS,
+    Promotion,
+    actions_by_promotion,
+    offers_by_promotion,
+    promotion_by_effects,
+    promotion_by_history,
+)
 from scoring.scored import ScoredCustomers
 
 BoolArray = NDArray[np.bool_]
@@ -94,7 +104,41 @@ def segment_customers(
     )
 
 
-def recorded_segments(decision: dict[str, Any]) -> Segments:
+def apply_promotion(
+    segments: Segments,
+    rows: Int64Array,
+    effects: ActionEffects,
+    *,
+    order_value: Float64Array,
+    actions: Actions,
+    gross_margin: float,
+) -> tuple[Segments, BoolArray]:
+    """Take measured effects into account, and say which actions sensitivity leaves open.
+
+    Parameters
+    ----------
+    segments : of all customers.
+    rows : positions of the m eligible ones.
+    effects, order_value : theirs.
+    actions, gross_margin : of the configuration.
+
+    Returns
+    -------
+    The segments, and who may be made which offers, shape (m, n_actions).
+    """
+    promotion = promotion_by_effects(
+        segments.promotion.select(rows),
+        effects,
+        order_value=order_value,
+        actions=actions,
+        terms=actions.terms(gross_margin),
+    )
+    offers = offers_by_promotion(promotion.code, segments.life_cycle[rows], offers=actions.offers)
+    mask = actions_by_promotion(offers, effects.effect.evidence, actions)
+    return segments.with_promotion(rows, promotion), mask
+
+
+def recorded_segments(decision: Mapping[str, Any]) -> Segments:
     """The segments of one customer as the `decisions` table holds them."""
 
     def code(name: str, names: Sequence[str]) -> Int8Array:
