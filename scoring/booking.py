@@ -11,6 +11,7 @@ from scoring.choice import CAPACITY_FULL, LISTED, NO_ACTION, Choices
 from scoring.policy import Channel, Experiment
 from scoring.scored import ScoredCustomers
 from scoring.send_times import (
+    Audience,
     DueContacts,
     SendTimes,
     TimingRules,
@@ -79,7 +80,14 @@ def book_contacts(
         minute=draws.minute[sent],
         arm=draws.arm[sent],
     )
-    found = choose_send_times(scored, due, windows=windows, rules=rules)
+    audience = Audience(
+        customer_id=scored.customer_id,
+        reach=scored.reach,
+        stage=scored.stage,
+        orders=scored.orders,
+        active=scored.active,
+    )
+    found = choose_send_times(audience, due, windows=windows, rules=rules)
     times = no_send_times(len(eligible))
     for name in SendTimes.__slots__:
         getattr(times, name)[sent] = getattr(found, name)
