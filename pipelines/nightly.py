@@ -29,6 +29,7 @@ from pipelines.nightly_inputs import (
 from pipelines.report.manifest import build_manifest
 from pipelines.report.notes import Background, night_notes
 from pipelines.report.page import build_page
+from pipelines.report.page_parts import Labels
 from pipelines.report.summary import ModelUse, NightSummary, Setting, instant, summarise_night
 from pipelines.step_seconds import StepSeconds
 from pipelines.wording import wording_of
@@ -278,9 +279,11 @@ def _render(
         build_page(
             summary,
             table,
-            channel_labels={name: item.label for name, item in config.channels.items()},
-            offer_labels={name: item.label for name, item in config.offers.items()},
-            stage_labels={stage.name: stage.label for stage in config.stages},
+            labels=Labels(
+                channels={name: item.label for name, item in config.channels.items()},
+                offers={name: item.label for name, item in config.offers.items()},
+                stages={stage.name: stage.label for stage in config.stages},
+            ),
         )
     )
     return [*files, build_manifest(summary, files, tables=tables)]
@@ -295,6 +298,7 @@ def _setting(config: Config, policy: NightPolicy, models: tuple[ModelUse, ...]) 
         currency=config.business.currency,
         language=config.business.language,
         gross_margin=policy.gross_margin,
+        seats={name: item.capacity for name, item in policy.channels.items()},
         acquisition_cost=config.business.acquisition_cost,
         config_digest=config.digest,
         models=models,

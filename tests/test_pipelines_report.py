@@ -1,16 +1,21 @@
 """The report page, its charts, and the notes."""
 
+import re
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from html.parser import HTMLParser
 
+import pyarrow as pa
 from test_scoring_recall_list import control, row, table_of
 
 from pipelines.report.charts import stack_bars
 from pipelines.report.limit_prices import Certificate, LimitPrice
+from pipelines.report.limit_words import reached_text
 from pipelines.report.manifest import build_manifest
 from pipelines.report.outlook import Interval, Outlook
 from pipelines.report.page import build_page
+from pipelines.report.page_parts import Labels
+from pipelines.report.page_words import PAGE_WORDS
 from pipelines.report.summary import ModelUse, NightSummary
 from scoring.arms import ARMS
 from scoring.list_files import ListFile
@@ -36,6 +41,7 @@ SUMMARY = NightSummary(
     },
     by_stage={"buyer": 3},
     by_hour={"email": {"11": 1, "19": 1}, "sms": {}},
+    seats={"email": None, "sms": 0},
     by_evidence={"rules": 2, "response": 0, "uplift": 0},
     follow_ups=1,
     exclusions={"not_dormant": 11445, "no_eligible_channel": 597},
@@ -73,21 +79,23 @@ SUMMARY = NightSummary(
     notes=('Evidence is "rules"',),
 )
 TABLE = table_of(row(1, customer_id="<script>alert(1)</script>"), control(2), row(3))
-LABELS = {
-    "channel_labels": {"email": "e-mail", "sms": "text message"},
-    "offer_labels": {"none": "no offer"},
-    "stage_labels": {"buyer": "has bought"},
-}
+LABELS = Labels(
+    channels={"email": "e-mail", "sms": "text message"},
+    offers={"none": "no offer"},
+    stages={"buyer": "has bought"},
+)
 
 
 def test_the_page_measures_an_extra_return_by_the_cost_of_a_new_customer() -> None:
-    assert "<b>4.25</b><span>cost per extra return (a new customer: 28 EUR)" in page()
+    text = page()
+    assert "<b>4.25 EUR</b><span>per extra return</span>" in text
+    assert "a new customer: 28 EUR" in text
     assert "per extra return" not in page(replace(SUMMARY, cost_per_return=None))
 
 
 def page(summary: NightSummary = SUMMARY) -> str:
     """The rendered page."""
-    return build_page(summary, TABLE, **LABELS).content.decode("utf-8")
+    return build_page(summary, TABLE, labels=LABELS).content.decode("utf-8")
 
 
 class _Tags(HTMLParser):
@@ -119,7 +127,9 @@ def test_the_page_is_whole_and_refers_to_nothing_outside() -> None:
     tags = _Tags()
     tags.feed(page())
     assert tags.open == []
-    assert tags.references == []
+    sections = {one for one in tags.references if one.startswith("#")}
+    assert set(tags.references) - sections == {"data:,"}
+    assert all(f'id="{one[1:]}"' in page() for one in sections)
     assert "script" not in tags.seen
     assert "prefers-color-scheme: dark" in page()
 
@@ -140,9 +150,10 @@ def test_the_page_says_what_a_reader_must_know() -> None:
         "local copy",
         "as of 2025-11-20 00:00 Europe/Berlin",
         "2025-11-19 23:46 Europe/Berlin",
-        "2025-11-01 01:00 Europe/Berlin",
-        "control, not contacted",
-        "17.50",
+        "2025-11-01",
+        "control: do not contact",
+        "expected gain",
+        "-3.00 EUR to 41 EUR",
     ):
         assert words in text, words
 
@@ -169,12 +180,65 @@ def test_no_bars() -> None:
     assert stack_bars([("a", {"contact": 0})])[0].segments == ()
 
 
-def test_rows_are_cards_on_small_screens_and_wrap_on_wide_ones() -> None:
+def test_a_price_is_told_in_words_and_the_bound_is_never_rounded_up() -> None:
     text = page()
-    assert "@media (max-width: 1000px)" in text
-    assert "min-width: 22rem" not in text
-    assert "overflow-x" not in text
-    assert '<th class="n">Returns<br>alone, when</th>' in text
+    assert "One more text message seat tonight is worth 1.13 EUR." in text
+    assert "budget: not a limit tonight" in text
+    assert "could expect more than 18 EUR; this plan reaches 99.98 % of that" in text
+    assert reached_text(0.000004, language="en") == "99.9996 %"
+    assert reached_text(0.31, language="en") == "69.00 %"
+    assert reached_text(0.0, language="en") == "100.00 %"
+
+
+def test_without_prices_the_page_says_so() -> None:
+    assert "No price was worked out" in page(replace(SUMMARY, certificate=Certificate()))
+    free = Certificate(prices=(LimitPrice("rows", "", price=0.0, used=3, limit=10),))
+    assert "Nothing limits tonight" in page(replace(SUMMARY, certificate=free))
+
+
+def test_effects_that_are_assumptions_are_called_not_proven_yet() -> None:
+    assert "assumption, not proven yet" in page()
+
+
+def test_a_chinese_page_holds_no_english_sentence() -> None:
+    labels = Labels(
+        channels={"email": "邮件", "sms": "短信"}, offers={"none": "无"}, stages={"buyer": "已购"}
+    )
+    table = table_of(row(1, reason_1="已沉默94天"), control(2, reason_1="已沉默94天"))
+    summary = replace(SUMMARY, language="zh", business="商店", notes=())
+    text = build_page(summary, table, labels=labels).content.decode("utf-8")
+    assert 'lang="zh-CN"' in text
+    body = re.sub(r"<style>.*?</style>|<code>.*?</code>|<[^>]+>", " ", text, flags=re.DOTALL)
+    known = {"EUR", "Europe", "Berlin", "recall_list", "xlsx", "email_consent"}
+    assert set(re.findall(r"[A-Za-z_]{3,}", body)) <= known
+
+
+def test_every_text_has_the_same_places_to_fill_in() -> None:
+    for section, texts in PAGE_WORDS.items():
+        for key, text in texts.items():
+            places = [sorted(re.findall(r"{(\w+)}", one)) for one in (text.en, text.zh)]
+            assert places[0] == places[1], (section, key)
+
+
+def test_a_night_of_nobody_has_a_page() -> None:
+    nobody = replace(
+        SUMMARY,
+        listed=0,
+        list_id=None,
+        by_arm=dict.fromkeys(ARMS, 0),
+        by_channel={name: dict.fromkeys(ARMS, 0) for name in SUMMARY.by_channel},
+        by_hour={name: {} for name in SUMMARY.by_channel},
+        by_evidence=dict.fromkeys(SUMMARY.by_evidence, 0),
+        last_event=None,
+    )
+    text = build_page(nobody, TABLE.slice(0, 0), labels=LABELS).content.decode("utf-8")
+    assert "Nobody is listed tonight." in text
+    assert "No event is known." in text
+
+
+def test_the_page_does_not_grow_with_the_list() -> None:
+    long = pa.concat_tables([TABLE] * 5_000)
+    assert len(build_page(SUMMARY, long, labels=LABELS).content) < 60_000
 
 
 def test_the_manifest_is_json_with_digests() -> None:

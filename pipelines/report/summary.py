@@ -45,6 +45,7 @@ class NightSummary:
     by_channel : listed customers per channel and arm.
     by_stage : listed customers per stage.
     by_hour : contacts to be made per channel and hour ("09") of the customers' local day.
+    seats : most contacts per channel; null means no limit.
     by_evidence : contacts to be made by what their effect rests on.
     follow_ups : contacts to be made that follow up an earlier one without a return.
     exclusions : scored customers by why they are not listed.
@@ -78,6 +79,7 @@ class NightSummary:
     by_channel: Mapping[str, Mapping[str, int]]
     by_stage: Mapping[str, int]
     by_hour: Mapping[str, Mapping[str, int]]
+    seats: Mapping[str, int | None]
     by_evidence: Mapping[str, int]
     follow_ups: int
     exclusions: Mapping[str, int]
@@ -132,6 +134,7 @@ class Setting:
     currency: str
     language: Language
     gross_margin: float
+    seats: Mapping[str, int | None]
     acquisition_cost: float
     config_digest: str
     models: tuple[ModelUse, ...]
@@ -176,6 +179,7 @@ def summarise_night(
             channel: _hours(sent.filter(pc.equal(sent["channel"], channel)))
             for channel in night.actions.channels
         },
+        seats=setting.seats,
         by_evidence=_counts(sent["evidence"], EVIDENCE),
         follow_ups=sent.num_rows - sent["follow_up_of"].null_count,
         exclusions=count_exclusions(night),

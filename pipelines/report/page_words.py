@@ -1,0 +1,230 @@
+"""What report.html says in its own words, in every language; see docs/adr/0010-languages.md."""
+
+from scoring.language import Noun, Text
+
+WEEKDAYS = (
+    Text("Monday", "星期一"),
+    Text("Tuesday", "星期二"),
+    Text("Wednesday", "星期三"),
+    Text("Thursday", "星期四"),
+    Text("Friday", "星期五"),
+    Text("Saturday", "星期六"),
+    Text("Sunday", "星期日"),
+)
+"""From Monday on, as `date.weekday` counts."""
+
+CONTACTS = Noun("contact", "contacts", "次触达")
+CUSTOMERS = Noun("customer", "customers", "位客户")
+DAYS = Noun("day", "days", "天")
+HOURS = Noun("hour", "hours", "小时")
+
+HEAD_WORDS = {
+    "title": Text("Recall list {day} · {business}", "召回名单 {day} · {business}"),
+    "heading": Text("Recall list for {day}", "{day} 召回名单"),
+    "day": Text("{weekday}, {day}", "{day} {weekday}"),
+    "as_of": Text("as of {moment}", "数据截至 {moment}"),
+    "list": Text("list", "名单编号"),
+    "menu": Text("Sections", "目录"),
+    "tonight": Text("What to do tonight", "今晚要做什么"),
+    "customers": Text("Who, and why", "联系谁，为什么"),
+    "limits": Text("What limits us", "受什么限制"),
+    "learning": Text("What we pay to learn", "学习的代价"),
+    "left_out": Text("Who is left out, and why", "谁不在名单内，为什么"),
+    "segments": Text("Segments and movement", "客户分群与变化"),
+    "warnings": Text("Early warnings", "预警客户"),
+    "trust": Text("How far to trust this", "可信程度"),
+    "notes": Text("Know this first", "请先了解"),
+}
+
+TONIGHT_WORDS = {
+    "nobody": Text("Nobody is listed tonight.", "今晚没有客户进入名单。"),
+    "nobody_sent": Text(
+        "Nobody is contacted tonight: everybody on the list is a control.",
+        "今晚不触达任何客户：名单上都是对照客户。",
+    ),
+    "lead": Text(
+        "Make {contacts} ({channels}). They should bring back about {returns} customers who "
+        "would not return by themselves, and {gain} of profit.",
+        "完成{contacts}（{channels}），预计额外带回约 {returns} 位不联系就不会回来的客户，"
+        "增加利润 {gain}。",
+    ),
+    "contacts": Text("contacts to make", "要完成的触达"),
+    "follow_ups": Text("follow-ups among them: {number}", "其中跟进：{number}"),
+    "extra_returns": Text("extra returns expected", "预计额外回流"),
+    "gain": Text("expected gain", "预期收益"),
+    "range": Text("{low} to {high}", "{low} 至 {high}"),
+    "spend": Text("expected spend", "预计支出"),
+    "spend_parts": Text("contacts {cost}, offers {given}", "触达 {cost}，优惠 {given}"),
+    "per_return": Text("per extra return", "每次额外回流的成本"),
+    "new_customer": Text("a new customer: {cost}", "获取一位新客：{cost}"),
+    "interval": Text(
+        "The ranges say how unsure the effects of contact are: the truth lies inside with a "
+        "chance of {level}. Luck comes on top.",
+        "区间表示触达效果有多不确定：真实值有 {level} 的可能落在其中；偶然波动另计。",
+    ),
+    "per_channel": Text("Send per channel", "各渠道发送量"),
+    "channel": Text("Channel", "渠道"),
+    "number": Text("Contacts", "触达数"),
+    "seats": Text("of seats", "名额"),
+    "no_limit": Text("no limit", "不限"),
+    "hours": Text("Local hours", "当地时间"),
+    "cost": Text("Cost", "成本"),
+    "file": Text("File to send from", "发送文件"),
+    "per_hour": Text("Contacts per local hour", "每小时触达数（当地时间）"),
+    "bar": Text("{label}: {total}", "{label}：{total}"),
+    "bar_part": Text("{label}, {name}: {number}", "{label}，{name}：{number}"),
+}
+
+CUSTOMER_WORDS = {
+    "top": Text(
+        "The first {shown} of {listed} rows, the largest expected gain first. All of them are in "
+        "recall_list.xlsx.",
+        "名单共 {listed} 行，以下为前 {shown} 行，按预期收益从高到低排列；"
+        "全部内容见 recall_list.xlsx。",
+    ),
+    "customer": Text("Customer", "客户"),
+    "do": Text("What to do", "做什么"),
+    "when": Text("When (local)", "当地时间"),
+    "returns": Text("Returns alone → contacted", "回流概率：不联系 → 联系"),
+    "expected": Text("alone around {day}", "不联系约在 {day}"),
+    "expected_later": Text("alone around {day} or later", "不联系约在 {day} 或更晚"),
+    "gain": Text("Gain, {currency}", "收益（{currency}）"),
+    "why": Text("Why", "理由"),
+    "control": Text("control: do not contact", "对照：不要联系"),
+    "trial": Text("trial: drawn by chance", "试验：随机方案"),
+    "follow_up": Text("follow-up", "跟进"),
+    "not_sent": Text("not sent", "不发送"),
+}
+
+LIMIT_WORDS = {
+    "none": Text("No price was worked out for tonight's limits.", "今晚没有计算各项限制的价格。"),
+    "free": Text(
+        "Nothing limits tonight's list: every contact that pays is on it.",
+        "今晚没有任何限制：值得做的触达都在名单内。",
+    ),
+    "seats": Text(
+        "One more {name} seat tonight is worth {price}.", "今晚{name}多一个名额，可多得 {price}。"
+    ),
+    "budget": Text(
+        "One {unit} more of tonight's budget is worth {price} of gain.",
+        "今晚预算每增加 1 {unit}，收益可增加 {price}。",
+    ),
+    "rows": Text("One more row on the list is worth {price}.", "名单多一行，可多得 {price}。"),
+    "segment_most": Text(
+        "One more contact allowed for “{name}” is worth {price}.",
+        "“{name}”的上限多一次触达，可多得 {price}。",
+    ),
+    "segment_least": Text(
+        "The least number of contacts promised to “{name}” costs {price} for the last of them.",
+        "“{name}”的保底触达，最后一次的代价为 {price}。",
+    ),
+    "used": Text("{used} of {limit}", "已用 {used}，上限 {limit}"),
+    "used_least": Text("{used}, at least {limit}", "已有 {used}，下限 {limit}"),
+    "slack": Text("{name}: not a limit tonight", "{name}：今晚没有形成限制"),
+    "name_seats": Text("{name} seats", "{name}名额"),
+    "name_budget": Text("budget", "预算"),
+    "name_rows": Text("rows on the list", "名单行数"),
+    "bound": Text(
+        "No list within these limits could expect more than {bound}; this plan reaches "
+        "{reached} of that. Both count all customers on the list, before controls and trials "
+        "are drawn.",
+        "在这些限制之内，任何名单的预期收益都不会超过 {bound}；本方案达到其 {reached}。"
+        "两者都按名单全部客户计算，尚未划出对照与试验。",
+    ),
+}
+
+LEARNING_WORDS = {
+    "explore": Text(
+        "Trials cost {cost} of expected gain tonight: {contacts} have an action drawn by chance "
+        "in place of the best one, so that we find out what works.",
+        "今晚的试验使预期收益减少 {cost}：{contacts}采用随机方案而非当前最佳方案，"
+        "以便了解什么有效。",
+    ),
+    "no_explore": Text("Trials cost nothing tonight.", "今晚的试验没有代价。"),
+    "controls": Text(
+        "{ghosts} on the list ({ghost_share} of each night's list, drawn by chance) and "
+        "{holdouts} ({holdout_share} of all customers, for good) are deliberately left alone: "
+        "only against them can be shown what the contacts earned.",
+        "名单上有{ghosts}（每晚名单随机抽取的 {ghost_share}）和{holdouts}（全体客户的 "
+        "{holdout_share}，长期保留）特意不联系：只有与他们相比，才能证明触达带来了多少。",
+    ),
+}
+
+LEFT_OUT_WORDS = {
+    "funnel": Text(
+        "Of {scored} known customers {dormant} are dormant, {eligible} may be contacted and "
+        "{listed} are on the list.",
+        "共有客户 {scored} 位，其中沉睡 {dormant} 位，可触达 {eligible} 位，进入名单 {listed} 位。",
+    ),
+    "everybody": Text("Every scored customer is listed.", "所有评分客户都在名单内。"),
+    "first_rule": Text("The first rule that holds is counted.", "按最先符合的规则计数。"),
+    "number": Text("Customers", "客户数"),
+    "reason": Text("Reason", "原因"),
+    "closed": Text("Why channels were closed", "各渠道不可用的原因"),
+    "closed_of": Text(
+        "Of the customers who may be contacted at all; the first rule that holds is counted.",
+        "仅统计可触达的客户；按最先符合的规则计数。",
+    ),
+    "open": Text("open to everybody", "对所有人可用"),
+}
+
+SEGMENT_WORDS = {
+    "none": Text("Segments were not worked out for this night.", "今晚没有计算客户分群。"),
+    "life_cycle": Text("Where customers stand", "客户所处阶段"),
+    "movement": Text("Movement since {day}", "自 {day} 以来的变化"),
+    "movement_told": Text(
+        "Rows: where customers were. Columns: where they are now. {up} moved up, {down} slid down.",
+        "行为原来的分群，列为现在的分群。上升 {up} 位，下滑 {down} 位。",
+    ),
+    "no_movement": Text("There is no earlier month to compare with yet.", "尚无可比较的上月数据。"),
+    "from": Text("from", "原来"),
+    "to": Text("to", "现在"),
+}
+
+WARNING_WORDS = {
+    "none": Text("No frequent customer is sliding away.", "没有高频客户正在下滑。"),
+    "told": Text(
+        "{number} who used to buy often are sliding down; the first {shown}, the most valuable "
+        "first. All are on the workbook's own sheet.",
+        "{number}原本购买频繁，现在正在下滑。以下为前 {shown} 位，按价值从高到低；"
+        "全部见工作簿中的单独工作表。",
+    ),
+}
+
+TRUST_WORDS = {
+    "evidence": Text("What the effects rest on", "效果的依据"),
+    "fresh": Text("Data", "数据"),
+    "latest": Text(
+        "The latest event known at the as-of happened at {moment}, {age} before it.",
+        "截止时点已知的最新事件发生于 {moment}，早于截止时点 {age}。",
+    ),
+    "no_event": Text("No event is known.", "没有任何事件。"),
+    "models": Text("Models", "模型"),
+    "model": Text("Model", "模型"),
+    "version": Text("Version", "版本"),
+    "trained": Text("Trained on data before", "训练数据截至"),
+    "age": Text("Age", "距今"),
+    "source": Text("Read from", "来源"),
+    "config": Text("configuration", "配置"),
+}
+
+SOURCE_WORDS = {
+    "registry": Text("model registry", "模型库"),
+    "local copy": Text("local copy: registry unreachable", "本地副本：模型库无法连接"),
+    "local copy, store lost": Text("local copy: registry lost", "本地副本：模型库已丢失"),
+}
+"""By `pipelines.registry.Source`."""
+
+PAGE_WORDS = {
+    "head": HEAD_WORDS,
+    "tonight": TONIGHT_WORDS,
+    "customers": CUSTOMER_WORDS,
+    "limits": LIMIT_WORDS,
+    "learning": LEARNING_WORDS,
+    "left_out": LEFT_OUT_WORDS,
+    "segments": SEGMENT_WORDS,
+    "warnings": WARNING_WORDS,
+    "trust": TRUST_WORDS,
+    "source": SOURCE_WORDS,
+}
+"""By section of the page."""
