@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from features.bucket import bucket_of
 from pipelines.config import Config
 from pipelines.earlier_lists import hold_to_earlier_lists, read_earlier_lists
+from pipelines.explain_follow_up import view_follow_up
 from pipelines.explain_lookup import decided_day, explain_unscored, read_decision, row_of
 from pipelines.explanation import ActionView, ChannelView, Explanation, FeatureView
 from pipelines.nightly_inputs import (
@@ -38,6 +39,7 @@ from scoring.policy import Channel, Offer
 from scoring.return_days import NO_RETURN_DAYS, ReturnDays
 from scoring.scored import ScoredCustomers, select_scored
 from scoring.scorer import Scorer
+from scoring.segments import apply_promotion, recorded_segments
 
 _TOP_FEATURES = 8
 
@@ -109,7 +111,10 @@ def _weigh(
 ) -> _Case:
     order_values = np.array([decision["order_value"]])
     believed = models.believed(policy)
-    night = decide_night(one, policy, effects=believed, order_values=order_values)
+    segments = recorded_segments(decision)
+    night = decide_night(
+        one, policy, effects=believed, order_values=order_values, segments=segments
+    )
     first = np.array([0])
     blocks: tuple[str | None, ...] = ()
     gains, contacted, allowed = np.zeros(0), np.zeros(0), np.zeros(0, dtype=np.bool_)
@@ -123,6 +128,15 @@ def _weigh(
             )
             terms = night.actions.terms(policy.gross_margin)
             gains = weighed.gains(order_value=order_values, terms=terms)[0]
+            _, promoted = apply_promotion(
+                night.segments,
+                first,
+                weighed,
+                order_value=order_values,
+                actions=night.actions,
+                gross_margin=policy.gross_margin,
+            )
+            allowed &= promoted[0]
             contacted = weighed.contacted()[0]
     return _Case(
         config=config,
@@ -169,6 +183,7 @@ def _explain_case(case: _Case, scorer: Scorer, scored: ScoredCustomers, row: int
         next_order_high=high,
         order_value=_number(decision["order_value"]),
         currency=config.business.currency,
+        follow_up=view_follow_up(config, scored, row, decision=decision),
         channels=_channel_views(case),
         actions=_action_views(case, float(scored.p_natural[row])),
         reasons=reasons,
@@ -202,7 +217,7 @@ def _label(known: Mapping[str, Channel] | Mapping[str, Offer], name: str) -> str
 
 def _channel_views(case: _Case) -> tuple[ChannelView, ...]:
     views = []
-    for number in _tried_order(case):
+    for number in _ladder(case):
         code, name = case.blocks[number], case.actions.channels[number]
         best = _best_of_channel(case, number)
         views.append(
@@ -219,13 +234,13 @@ def _channel_views(case: _Case) -> tuple[ChannelView, ...]:
     return tuple(views)
 
 
-def _tried_order(case: _Case) -> list[int]:
-    """Channel codes as the stage tries them; those it does not use come last."""
+def _ladder(case: _Case) -> list[int]:
+    """Channel codes as follow-ups go on through them; those the stage does not use come last."""
     if not case.blocks:
         return []
     order = stage_channel_order(case.config.stages, case.actions.channels)[case.stage].tolist()
-    tried = [code for code in order if code >= 0]
-    return tried + [code for code in range(len(case.blocks)) if code not in tried]
+    ladder = [code for code in order if code >= 0]
+    return ladder + [code for code in range(len(case.blocks)) if code not in ladder]
 
 
 def _best_of_channel(case: _Case, channel: int) -> int | None:

@@ -4,12 +4,16 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from features.life_cycle import LIFE_CYCLES
+from features.value_tier import VALUE_TIERS
 from scoring.arms import ARMS
 from scoring.follow_up_plan import followed_steps
 from scoring.list_rows import Provenance, assigned_propensity
 from scoring.night import EXCLUSIONS, Night, NightPolicy, expected_order_values
+from scoring.promotion import BASES, PROMOTIONS
 from scoring.recall_list import PROPENSITY_DECIMALS, TIME
 from scoring.scored import ScoredCustomers
+from scoring.segments import Segments
 
 TABLE_NAME = "decisions"
 PARTITION = "as_of"
@@ -54,6 +58,10 @@ SCHEMA = pa.schema(
         pa.field("follow_up_step", pa.int32()),
         pa.field("follow_up_channel", pa.string()),
         pa.field("follow_up_at", TIME),
+        pa.field("life_cycle", pa.string()),
+        pa.field("value_tier", pa.string()),
+        pa.field("promotion", pa.string()),
+        pa.field("promotion_basis", pa.string()),
     ]
 )
 """`as_of` is the list's local date. `exclusion` is null for the listed; `channel_blocks`
@@ -67,7 +75,8 @@ holdout. `effect_rung` says what the effects rest on; `prices` is JSON of what a
 each channel was worth, null where seats were not priced. `recommended_action` is what the
 contact arm takes, as "sms/none", whatever the customer's own arm, and "none" for those
 listed on trial: the policy that the list is. `follow_up_step` is 0 for a first contact, 1
-for the first follow-up of one."""
+for the first follow-up of one. The last four are of everybody again (docs/segments.md);
+`life_cycle` is null on stages that nobody is recalled from."""
 
 _FROM_LIST = (
     "list_row_id",
@@ -139,10 +148,21 @@ def build_decisions(
         "config_hash": _constant(provenance.config_digest, n_rows),
         **_assignment_columns(rank.astype(np.int64) - 1, night, listed),
         "follow_up_step": pa.array(_follow_up_steps(scored, night, policy), mask=~is_listed),
+        **_segment_columns(night.segments),
     }
     return pa.Table.from_arrays(
         [columns[field.name].cast(field.type) for field in SCHEMA], schema=SCHEMA
     )
+
+
+def _segment_columns(segments: Segments) -> dict[str, pa.Array]:
+    columns = (
+        ("life_cycle", segments.life_cycle, LIFE_CYCLES),
+        ("value_tier", segments.value_tier, VALUE_TIERS),
+        ("promotion", segments.promotion.code, PROMOTIONS),
+        ("promotion_basis", segments.promotion.basis, BASES),
+    )
+    return {name: _named(codes.astype(np.int64), list(names)) for name, codes, names in columns}
 
 
 def _assignment_columns(

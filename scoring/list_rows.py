@@ -13,7 +13,6 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from features.local_day import local_midnight_us
-from features.value_tier import tier_names
 from scoring.arms import ARMS, GHOST, Propensities, assignment_propensity
 from scoring.choice import NO_ACTION
 from scoring.follow_up_plan import follow_up_columns
@@ -81,7 +80,7 @@ def build_rows(
         "rank": np.arange(1, len(rows) + 1, dtype=np.int32),
         "customer_id": scored.ids(rows),
         "stage": [policy.stages[code].name for code in scored.stage[rows]],
-        "value_tier": value_tiers(scored, quantile=policy.rules.tier_quantile)[rows],
+        **night.segments.names(rows),
         "arm": [ARMS[code] for code in night.draws.arm[places]],
         "propensity": np.round(assigned_propensity(night, places).joint, PROPENSITY_DECIMALS),
         "evidence": [evidence[code] for code in night.choices.action[places]],
@@ -137,14 +136,6 @@ def _column_bytes(column: pa.ChunkedArray, kind: pa.DataType) -> bytes:
     if pa.types.is_date(kind):
         column = column.cast(pa.int32())
     return bytes(column.cast(pa.int64()).fill_null(-1).to_numpy().astype("<i8").tobytes())
-
-
-def value_tiers(scored: ScoredCustomers, *, quantile: float) -> NDArray[np.object_]:
-    """Value (yearly spend) and frequency (yearly orders), each high or low; shape (n,).
-
-    High means above the given quantile over all scored customers.
-    """
-    return tier_names(scored.yearly_spend, scored.yearly_orders, quantile=quantile)
 
 
 def _action_columns(night: Night, places: Int64Array) -> dict[str, Any]:

@@ -9,9 +9,11 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from features.errors import ArtifactError, describe
+from features.life_cycle import LIFE_CYCLES
 from features.value_tier import VALUE_TIERS
 from models.contact_effect import EVIDENCE
 from scoring.arms import ARMS, SENT_ARMS
+from scoring.promotion import PROMOTIONS
 
 BoolArray = NDArray[np.bool_]
 
@@ -32,8 +34,8 @@ SCHEMA = pa.schema(
         pa.field("customer_id", pa.string(), nullable=False),
         pa.field("stage", pa.string(), nullable=False),
         pa.field("value_tier", pa.string(), nullable=False),
-        pa.field("life_cycle", pa.string()),
-        pa.field("promotion", pa.string()),
+        pa.field("life_cycle", pa.string(), nullable=False),
+        pa.field("promotion", pa.string(), nullable=False),
         pa.field("arm", pa.string(), nullable=False),
         pa.field("channel", pa.string(), nullable=False),
         pa.field("offer", pa.string(), nullable=False),
@@ -255,6 +257,16 @@ RULES: tuple[Rule, ...] = (
         "tier_known",
         "value_tier is one of the four tiers",
         lambda t: ~_is_in(t, "value_tier", VALUE_TIERS),
+    ),
+    Rule(
+        "life_cycle_known",
+        f"life_cycle is one of {', '.join(LIFE_CYCLES)}",
+        lambda t: ~_is_in(t, "life_cycle", LIFE_CYCLES),
+    ),
+    Rule(
+        "promotion_known",
+        f"promotion is one of {', '.join(PROMOTIONS)}",
+        lambda t: ~_is_in(t, "promotion", PROMOTIONS),
     ),
     Rule("probability_range", "probabilities lie in [0, 1]", _probability_outside),
     Rule("propensity_range", "propensity lies in (0, 1]", _propensity_outside),

@@ -138,8 +138,13 @@ def apply_promotion(
     return segments.with_promotion(rows, promotion), mask
 
 
-def recorded_segments(decision: Mapping[str, Any]) -> Segments:
-    """The segments of one customer as the `decisions` table holds them."""
+def recorded_segments(decision: Mapping[str, Any]) -> Segments | None:
+    """The segments of one customer as the `decisions` table holds them.
+
+    Null for a decision of an earlier version, which did not log them.
+    """
+    if decision.get("promotion") is None:
+        return None
 
     def code(name: str, names: Sequence[str]) -> Int8Array:
         value = decision.get(name)

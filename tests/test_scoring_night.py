@@ -30,7 +30,6 @@ from scoring.list_rows import (
     Provenance,
     build_rows,
     list_expiry_us,
-    value_tiers,
 )
 from scoring.night import EXCLUSIONS, NightPolicy, decide_night
 from scoring.policy import Caps, Channel, Experiment, ListRules, Offer
@@ -197,7 +196,9 @@ def test_joined_buckets_give_the_list_of_the_whole() -> None:
 
 def test_value_tiers_split_at_the_quantile() -> None:
     scored = literal_customers(10)
-    tiers = value_tiers(scored, quantile=0.8)
+    policy = replace(POLICY, rules=replace(POLICY.rules, tier_quantile=0.8))
+    names = decide_night(scored, policy).segments.names(np.arange(10))["value_tier"]
+    tiers = [str(name) for name in names]
     assert [tier.startswith("high value") for tier in tiers] == [False] * 8 + [True] * 2
     assert [tier.endswith("high frequency") for tier in tiers] == [n % 5 == 4 for n in range(10)]
 
