@@ -28,7 +28,7 @@ class Stage:
     silence_days : silence that means dormant; null for a stage nobody is recalled from.
     return_value : money a return is worth before margin; null means the customer's
         own expected order value.
-    channels : channels in the order they are tried; empty means the configured order.
+    channels : channels used here, in the order of follow-ups; empty means all, as configured.
     offers : offers that may be made here; empty means all.
     """
 

@@ -23,6 +23,9 @@ _DECISION_COLUMNS = (
     "arm",
     "channel",
     "offer",
+    "follow_up_of",
+    "follow_up_channel",
+    "follow_up_at",
     "model_version",
     "config_hash",
 )

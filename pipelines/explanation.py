@@ -1,8 +1,10 @@
 """What can be said about one customer and one night's list."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import date
 from typing import Any
+
+from pipelines.explain_follow_up import FollowUpView
 
 SCHEMA_VERSION = 1
 
@@ -62,7 +64,8 @@ class Explanation:
         horizon where that is earlier; null without a return-time model.
     next_order_low, next_order_high : its 80 % interval; null where later than the horizon.
     order_value : money a return is worth before margin.
-    channels : every channel; empty for a customer without a stage.
+    follow_up : which earlier contact is followed up, and what follows the day's.
+    channels : every channel, in the order of follow-ups; empty for a customer without a stage.
     actions : every action; empty for stages nobody is recalled from.
     reasons : what moved the model most, in words.
     features : the features that moved it most.
@@ -92,6 +95,7 @@ class Explanation:
     next_order_high: date | None = None
     order_value: float | None = None
     currency: str | None = None
+    follow_up: FollowUpView = field(default_factory=FollowUpView)
     channels: tuple[ChannelView, ...] = ()
     actions: tuple[ActionView, ...] = ()
     reasons: tuple[str, ...] = ()
@@ -106,8 +110,14 @@ class Explanation:
 
     def to_json(self) -> dict[str, Any]:
         """A JSON document with a schema version."""
-        document = asdict(self)
-        for name in ("day", "next_order_expected", "next_order_low", "next_order_high"):
-            moment = document[name]
-            document[name] = None if moment is None else moment.isoformat()
+        document = _plain(asdict(self))
         return {"schema_version": SCHEMA_VERSION, "listed": self.is_listed, **document}
+
+
+def _plain(value: Any) -> Any:
+    """Dates as text, however deep."""
+    if isinstance(value, dict):
+        return {name: _plain(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    return value.isoformat() if isinstance(value, date) else value

@@ -126,12 +126,14 @@ def render_explanation(explanation: "Explanation", console: Console) -> None:
     console.print(explanation.verdict, style="bold")
     if explanation.is_scored and explanation.stage_label is not None:
         console.print(_standing(explanation))
+    for sentence in explanation.follow_up.sentences(explanation.day):
+        console.print(sentence)
     for reason in explanation.reasons:
         console.print(f"  - {_plain_numbers(reason)}")
     if explanation.channels:
         console.print(
             text_table(
-                "Channels, in the order they are tried",
+                "Channels, in the order of follow-ups (a first contact takes what gains most)",
                 ["channel", "state", "best offer", "gain"],
                 [
                     [

@@ -325,3 +325,54 @@ def test_complaints_and_recent_orders_keep_customers_off_the_list(shop: Config) 
     assert all(row["silence_days"] < 60 for row in recent)
     told = explain(careful, angry)
     assert told.exclusion == "open_complaint"
+
+
+def test_explanations_tell_of_follow_ups(shop: Config) -> None:
+    planned = planning(rows_of(shop, DAY))
+    row = next(row for row in planned.values() if row["channel"] == "push")
+    name, row_id = row["customer_id"], row["list_row_id"]
+    told = explain(shop, name)
+    assert told.follow_up.sentences(DAY) == (f"Without a return by then, e-mail follows on {DUE}.",)
+    night(shop, as_of=DAY + timedelta(days=1))
+    told = explain(shop, name)
+    assert told.exclusion == "cap_1d"
+    assert told.follow_up.sentences(told.day) == (
+        f"A follow-up of list row {row_id} is running: step 1, by e-mail, is planned for {DUE}; "
+        f"it lapses after {DUE + timedelta(days=3)}.",
+    )
+    document = told.to_json()["follow_up"]
+    assert document["next_step"] is None
+    assert document["running"] == {
+        "list_row_id": row_id,
+        "step": 1,
+        "channel": "email",
+        "label": "e-mail",
+        "due_on": DUE.isoformat(),
+        "lapses_after": (DUE + timedelta(days=3)).isoformat(),
+    }
+    second = [row for row in rows_of(shop, DUE) if row["follow_up_of"]]
+    told = explain(shop, second[0]["customer_id"])
+    first = planned[second[0]["customer_id"]]
+    assert f"Follows up the contact of list row {first['list_row_id']}." in (
+        told.follow_up.sentences(DUE)
+    )
+    assert {view.code for view in told.channels if view.channel == first["channel"]} <= {
+        "follow_up_step",
+        "channel_cap_7d",
+    }
+    unlisted = replace(shop, caps=replace(shop.caps, max_per_7d=1))
+    night(unlisted, as_of=DUE, force=True)
+    told = explain(unlisted, name, as_of=DUE)
+    assert told.exclusion == "cap_7d"
+    assert f"by e-mail, is due since {DUE}" in told.follow_up.sentences(DUE)[0]
+
+
+def test_a_day_decided_before_there_were_follow_ups_is_explained(shop: Config) -> None:
+    night(shop)
+    warehouse = open_warehouse(shop)
+    table = warehouse.dataset("decisions").to_table()
+    old = table.drop_columns([name for name in table.column_names if "follow_up" in name])
+    warehouse.replace_partition("decisions", old, column="as_of", value=DAY.isoformat())
+    listed = old.filter(pc.is_valid(old["rank"]))["customer_id"][0].as_py()
+    assert explain(shop, listed).follow_up.sentences(DAY) == ()
+    assert night(shop, as_of=DUE).summary.listed
