@@ -103,10 +103,14 @@ def test_exploring_and_zones_are_noted_where_they_matter(home: Config, tmp_path:
     assert report.summary.exploring_cost > 0
     assert f"Exploring costs {report.summary.exploring_cost:.2f} EUR" in told
     assert "no known time zone" not in told
-    zoned = toml.replace(
-        "[sources.customers.flags]",
-        '[sources.customers]\ntimezone = "zone"\n[sources.customers.flags]',
-    ).replace("explore_share = 0.2", "explore_share = 0.0\ncold_explore_share = 0.0")
+    zoned = (
+        toml.replace("cost = 0.002", "cost = 0.002\nquiet_hours = []")
+        .replace(
+            "[sources.customers.flags]",
+            '[sources.customers]\ntimezone = "zone"\n[sources.customers.flags]',
+        )
+        .replace("explore_share = 0.2", "explore_share = 0.0\ncold_explore_share = 0.0")
+    )
     report = night(copy_home(home, tmp_path / "home", toml=zoned), dry_run=True)
     told = "\n".join(report.summary.notes)
     assert report.summary.exploring_cost == 0

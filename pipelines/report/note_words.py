@@ -77,8 +77,8 @@ LIST_NOTES = {
         "没有客户下过单：订单价值为零，因此所有收益都为零。",
     ),
     "unknown_zone": Text(
-        "{customers} no known time zone; their times are those of {zone}.",
-        "名单上有{customers}时区未知，其时间按 {zone} 计算。",
+        "{customers} no known time zone: their times are allowed in every zone they may live in.",
+        "名单上有{customers}时区未知：其发送时间在所有可能的时区内都符合规定。",
     ),
     "workbook_cut": Text("The workbook holds the first {ranks} only.", "工作簿只包含前{ranks}。"),
     "exploring": Text(

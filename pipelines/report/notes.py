@@ -90,9 +90,7 @@ def night_notes(
     unknown = count_unknown_zones(scored, night.eligible[night.listed])
     if unknown and background.maps_zones:
         customers = LISTED.count(unknown, language)
-        notes.append(
-            LIST_NOTES["unknown_zone"].say(language, customers=customers, zone=policy.zone)
-        )
+        notes.append(LIST_NOTES["unknown_zone"].say(language, customers=customers))
     if len(night.listed) > MAX_WORKBOOK_ROWS:
         ranks = RANKS.count(MAX_WORKBOOK_ROWS, language)
         notes.append(LIST_NOTES["workbook_cut"].say(language, ranks=ranks))
