@@ -75,7 +75,9 @@ def _fit(counts: Float64Array, k: int, smoothing: Float64Array) -> HabitFit:
     size = counts.sum(axis=1)
     likely = np.eye(k)[_first_guess(counts, k)]
     kappa = 10.0
-    habits, shares = _habits(counts, likely, kappa, smoothing), likely.mean(axis=0)
+    habits = _habits(counts, likely, kappa, smoothing)
+    # Of fewer customers than habits nobody may be left for one of them.
+    shares = (likely.sum(axis=0) + 1.0) / (len(counts) + k)
     if len(counts) == 0:
         return HabitFit(habits, np.full(k, 1.0 / k), kappa, 0.0)
     for number in range(ROUNDS):
