@@ -88,7 +88,8 @@ def plan_channels(scored: ScoredCustomers, night: Night, policy: NightPolicy) ->
     first = np.where(possible, ranks, n_channels)
     planned = np.full(len(rows), NO_CHANNEL, dtype=np.int64)
     found = np.flatnonzero(possible.any(axis=1))
-    planned[found] = first[found].argmin(axis=1)
+    if len(found):
+        planned[found] = first[found].argmin(axis=1)
     return planned
 
 
