@@ -8,6 +8,7 @@ from typing import Any
 from features.source import EventRules
 from features.stage import Stage
 from pipelines.config_faults import unknown_name
+from pipelines.config_segment_rules import segment_limit_rules
 from scoring.export_plan import WHOLE_LIST, Export, list_column_names, missing_keys
 from scoring.policy import Caps, Channel, Experiment, FollowUp, Offer, Span, span_times
 from training.plan import TrainingPlan
@@ -286,6 +287,7 @@ _RULES: tuple[Rule, ...] = (
     _training_rules,
     _rotation_rules,
     _export_rules,
+    segment_limit_rules,
 )
 
 

@@ -217,6 +217,7 @@ class ListRules:
     min_gain : smallest expected gain that earns a row.
     tier_quantile : customers above this quantile of yearly spend (order count) are
         high value (high frequency).
+    early_warning_rows : most rows of the early warnings.
     """
 
     at_risk_probability: Share | None = None
@@ -224,3 +225,4 @@ class ListRules:
     valid_days: Annotated[int, Field(ge=1, le=30)] = 1
     min_gain: float = 0.0
     tier_quantile: Annotated[float, Field(gt=0, lt=1)] = 0.8
+    early_warning_rows: Annotated[int, Field(ge=0, le=1_000_000)] = 500
