@@ -14,6 +14,7 @@ from pipelines.cli_exit import (
     end_with_system_fault,
     end_without_reader,
 )
+from pipelines.cli_list import add_list_commands
 from pipelines.cli_models import add_model_commands
 from pipelines.cli_options import (
     AsOf,
@@ -60,6 +61,7 @@ Backfill = Annotated[
     typer.Option("--backfill", help="History, not news: it arrived when it happened."),
 ]
 Preset = Annotated[str, typer.Option(help="retail or lending.")]
+LanguageName = Annotated[str, typer.Option("--language", help="Of lists and reports: en or zh.")]
 
 
 def main() -> None:
@@ -99,18 +101,19 @@ def root(
 def init(
     preset: Preset = "retail",
     folder: Annotated[Path, typer.Option(help="Where to write winback.toml.")] = Here,
+    language: LanguageName = "en",
     force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
     stdout: Annotated[bool, typer.Option("--stdout", help="Print it instead.")] = False,
     as_json: Json = False,
 ) -> None:
     """Write a commented winback.toml for a shop or a lending app."""
-    from pipelines.init import preset_text, write_config
+    from pipelines.init import preset_text, read_language, write_config
     from pipelines.terminal import print_json
 
     if stdout:
-        typer.echo(preset_text(preset), nl=False)
+        typer.echo(preset_text(preset, read_language(language)), nl=False)
         return
-    path = write_config(preset, folder, force=force)
+    path = write_config(preset, folder, language=read_language(language), force=force)
     if as_json:
         print_json({"schema_version": 1, "preset": preset, "path": str(path)})
     else:
@@ -256,6 +259,7 @@ def explain(
 
 add_model_commands(app)
 add_simulate_command(app)
+add_list_commands(app)
 
 
 if __name__ == "__main__":

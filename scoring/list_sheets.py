@@ -46,25 +46,39 @@ def render_list_workbook(
     """
     sheets: list[TableSheet | TextSheet] = [
         readme_sheet(table, setting, max_rows=MAX_WORKBOOK_ROWS, has_warnings=warnings is not None),
-        _sheet(setting.say(words.WHOLE_LIST), table, setting=setting, frozen=5),
+        _sheet(
+            setting.say(words.WHOLE_LIST),
+            table.slice(0, MAX_WORKBOOK_ROWS),
+            setting=setting,
+            frozen=5,
+        ),
         *channel_sheets(table, setting),
     ]
     if warnings is not None:
         name = setting.say(words.EARLY_WARNINGS)
-        sheets.append(_sheet(name, warnings, setting=setting, frozen=1))
+        shown = warnings.slice(0, MAX_WORKBOOK_ROWS)
+        sheets.append(_sheet(name, shown, setting=setting, frozen=1))
     title = setting.say(words.TITLE, day=setting.day.isoformat(), business=setting.business)
     return render_workbook(sheets, title=title, active=1)
 
 
-def channel_sheets(table: pa.Table, setting: ListSetting) -> list[TableSheet]:
-    """A sheet per channel with its rows to be sent, the earliest first."""
+def channel_sheets(
+    table: pa.Table, setting: ListSetting, *, max_rows: int | None = None
+) -> list[TableSheet]:
+    """A sheet per channel with its rows to be sent, the earliest first.
+
+    Parameters
+    ----------
+    max_rows : most rows of a sheet, the first ranks; null means `MAX_WORKBOOK_ROWS`.
+    """
+    most = MAX_WORKBOOK_ROWS if max_rows is None else max_rows
     plain = Export()
     sheets = []
     for name, channel in setting.channels.items():
         columns = setting.exports.get(name, plain).columns or {
             name: _header(name, setting) for name in _WORK_COLUMNS
         }
-        rows = sending_order(rows_to_send(table, name).slice(0, MAX_WORKBOOK_ROWS))
+        rows = sending_order(rows_to_send(table, name).slice(0, most))
         sheets.append(_sheet(channel.label, rows, setting=setting, columns=columns, frozen=3))
     return sheets
 
@@ -88,10 +102,9 @@ def _sheet(
     columns: Mapping[str, str] | None = None,
     frozen: int,
 ) -> TableSheet:
-    shown = table.slice(0, MAX_WORKBOOK_ROWS)
     if columns is None:
         columns = {name: _header(name, setting) for name in table.column_names}
-    return TableSheet(name, tuple(_typed_columns(shown, columns)), frozen=min(frozen, len(columns)))
+    return TableSheet(name, tuple(_typed_columns(table, columns)), frozen=min(frozen, len(columns)))
 
 
 def _typed_columns(table: pa.Table, columns: Mapping[str, str]) -> Iterable[Column]:

@@ -23,6 +23,8 @@ def row(rank: int, **changes: Any) -> dict[str, Any]:
         "customer_id": f"c{rank}",
         "stage": "buyer",
         "value_tier": "low value, low frequency",
+        "life_cycle": "dormant",
+        "promotion": "neutral",
         "arm": "contact",
         "channel": "email",
         "offer": "none",

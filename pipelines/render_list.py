@@ -1,0 +1,148 @@
+"""Rows of a list, differences of two and exports as terminal text."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+
+from pipelines.terminal import text_table
+
+if TYPE_CHECKING:
+    from pipelines.list_diff import ChangeReason, ListDiff
+    from pipelines.list_export import ExportReport
+    from pipelines.list_show import ListView
+
+_WIDE = 120
+"""Columns a terminal needs for the whole of a row."""
+
+_LONGEST_WHOLE_ID = 20
+"""Longer ids go on in a second line where the terminal is narrow."""
+
+_WIDE_COLUMNS = (
+    "rank",
+    "customer",
+    "stage",
+    "arm",
+    "channel",
+    "offer",
+    "send at (local)",
+    "returns alone",
+    "gain",
+    "why",
+)
+_NARROW_COLUMNS = ("rank", "customer", "arm", "channel", "gain", "why")
+
+
+def render_show(view: "ListView", console: Console) -> None:
+    """Rows that passed the filters, and how long the list is good for."""
+    passed = (
+        f"{view.matching:,} of {view.listed:,} rows" if view.filters else f"{view.listed:,} rows"
+    )
+    console.print(f"Recall list of {view.day}: {passed}.")
+    if view.rows:
+        is_wide = console.width >= _WIDE
+        rows = [_list_row(row, reasons=3 if is_wide else 1) for row in view.rows]
+        columns = _WIDE_COLUMNS if is_wide else _NARROW_COLUMNS
+        longest = max(len(str(row["customer"])) for row in rows)
+        console.print(
+            text_table(
+                f"The first {len(rows):,} by rank (ghost and holdout are controls: never sent)",
+                columns,
+                [[row[name] for name in columns] for row in rows],
+                whole=("customer",) if longest <= _LONGEST_WHOLE_ID else (),
+            )
+        )
+    elif "customer" in view.filters:
+        console.print("Why a customer is not on it: `winback explain CUSTOMER`.")
+    if view.expires_at is not None:
+        told = "Void since" if view.is_expired else "Good until"
+        console.print(
+            f"{told} {_moment(view.expires_at)}.", style="yellow" if view.is_expired else ""
+        )
+
+
+def _list_row(row: dict[str, Any], *, reasons: int) -> dict[str, object]:
+    why = [row[f"reason_{place}"] for place in range(1, reasons + 1)]
+    send_at = row["send_at_local"]
+    return {
+        "rank": row["rank"],
+        "customer": row["customer_id"],
+        "stage": row["stage"],
+        "arm": row["arm"],
+        "channel": row["channel"],
+        "offer": row["offer"],
+        "send at (local)": str(send_at)[:16].replace("T", " ") if send_at else "not sent",
+        "returns alone": f"{row['p_return_natural']:.1%}",
+        "gain": f"{row['expected_gain']:.2f}",
+        # A narrow space between thousands breaks no line and misaligns in some terminals.
+        "why": "; ".join(reason for reason in why if reason).replace("\u202f", ","),
+    }
+
+
+def _moment(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M} UTC"
+
+
+def render_diff(diff: "ListDiff", console: Console) -> None:
+    """Counts of what changed by reason, then examples of each."""
+    came, left, changed = (
+        sum(reason.customers for reason in part) for part in (diff.came, diff.left, diff.changed)
+    )
+    console.print(
+        f"Recall list of {diff.day} against that of {diff.since}: {diff.listed:,} rows, before "
+        f"{diff.listed_before:,}. {came:,} came on, {left:,} left, {changed:,} changed, "
+        f"{diff.same:,} are the same."
+    )
+    for what, (before, after) in diff.made_with.items():
+        console.print(f"Another {what[:-1] if what == 'models' else what}: {before} -> {after}")
+    parts = (("Came on", diff.came), ("Left", diff.left), ("Changed", diff.changed))
+    for title, reasons in parts:
+        if reasons:
+            console.print(
+                text_table(
+                    f"{title}, by reason",
+                    ["customers", "reason", "meaning"],
+                    [[f"{item.customers:,}", item.code, item.meaning] for item in reasons],
+                )
+            )
+    for title, reasons in parts:
+        examples = [row for reason in reasons for row in _example_rows(reason)]
+        if examples:
+            columns = ["customer", "rank", "arm", "channel", "offer", "gain", "reason", "was"]
+            console.print(text_table(f"{title}: examples", columns, examples))
+
+
+def _example_rows(reason: "ChangeReason") -> list[list[object]]:
+    return [
+        [
+            row["customer_id"],
+            row["rank"],
+            row["arm"],
+            row["channel"],
+            row["offer"],
+            f"{row['expected_gain']:.2f}",
+            reason.code,
+            ", ".join(f"{name} {was}" for name, (was, _) in row.get("changes", {}).items()),
+        ]
+        for row in reason.examples
+    ]
+
+
+def render_export(report: "ExportReport", console: Console) -> None:
+    """What was written, and what was left out."""
+    console.print(
+        text_table(
+            f"Recall list of {report.day}: rows to be sent",
+            ["channel", "rows"],
+            [[channel, f"{rows:,}"] for channel, rows in report.rows.items()],
+            numeric=1,
+        )
+    )
+    for rows, what in ((report.expired, "void by now"), (report.late, "past their send window")):
+        if rows:
+            told = "written all the same" if report.forced else "left out"
+            console.print(f"{rows:,} rows are {what}: {told}.", style="yellow")
+    console.print(f"{report.controls:,} rows of the list are controls: never exported.")
+    verb = "Written to" if report.status == "written" else "Would be written to"
+    for path in report.files:
+        console.print(f"{verb} {path}", soft_wrap=True)
