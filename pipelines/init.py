@@ -1,16 +1,25 @@
 """Presets: a commented winback.toml to start from."""
 
+import re
 from importlib import resources
 from pathlib import Path
 
 from features.errors import UsageError, describe
 from pipelines.config import CONFIG_NAME, Config, parse_config
+from pipelines.presets.preset_words import PRESET_WORDS
+from scoring.language import LANGUAGES, Language
 
 PRESETS = ("retail", "lending")
+_WORDS_READ = re.compile(r'^(name|label|order_name) = "([^"]*)"', re.MULTILINE)
 
 
-def preset_text(preset: str) -> str:
+def preset_text(preset: str, language: Language = "en") -> str:
     """The preset's winback.toml as text.
+
+    Parameters
+    ----------
+    language : of what operators and customers' reasons read: names, labels, the noun for an
+        order. Keys and comments are English in all of them.
 
     Raises
     ------
@@ -25,7 +34,34 @@ def preset_text(preset: str) -> str:
                 fix=f"for example --preset {PRESETS[0]}",
             )
         )
-    return (resources.files("pipelines.presets") / f"{preset}.toml").read_text(encoding="utf-8")
+    text = (resources.files("pipelines.presets") / f"{preset}.toml").read_text(encoding="utf-8")
+    return text if language == "en" else _translate(text, language)
+
+
+def _translate(text: str, language: Language) -> str:
+    words = {word.en: word.say(language) for word in PRESET_WORDS}
+    told = _WORDS_READ.sub(lambda found: f'{found[1]} = "{words.get(found[2], found[2])}"', text)
+    return told.replace('language = "en"', f'language = "{language}"', 1)
+
+
+def read_language(text: str) -> Language:
+    """The language that an option names.
+
+    Raises
+    ------
+    UsageError : there is no such language; the text names those there are.
+    """
+    for language in LANGUAGES:
+        if text == language:
+            return language
+    raise UsageError(
+        describe(
+            f"--language {text}",
+            "no such language",
+            expected=f"one of {', '.join(LANGUAGES)}",
+            fix=f"for example --language {LANGUAGES[-1]}",
+        )
+    )
 
 
 def preset_config(preset: str, *, home: Path | None = None) -> Config:
@@ -34,14 +70,16 @@ def preset_config(preset: str, *, home: Path | None = None) -> Config:
     return parse_config(text.encode(), place=f"preset {preset}", home=home or Path())
 
 
-def write_config(preset: str, folder: Path, *, force: bool = False) -> Path:
+def write_config(
+    preset: str, folder: Path, *, language: Language = "en", force: bool = False
+) -> Path:
     """Write the preset's winback.toml into a folder, which is made if need be.
 
     Raises
     ------
     UsageError : unknown preset, or the file is there and `force` is not set.
     """
-    text = preset_text(preset)
+    text = preset_text(preset, language)
     file = folder / CONFIG_NAME
     if file.exists() and not force:
         raise UsageError(

@@ -5,10 +5,11 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from catalogues import latin_left
 
 from features.errors import UsageError
-from pipelines.config import parse_config
-from pipelines.init import PRESETS, preset_config, preset_text, write_config
+from pipelines.config import Config, parse_config
+from pipelines.init import PRESETS, preset_config, preset_text, read_language, write_config
 from pipelines.simulate.business import BUSINESSES, reach_of
 
 
@@ -84,6 +85,45 @@ def test_examples_of_sql_in_comments_are_valid_when_uncommented(preset: str) -> 
     sources = parse_config(text.encode(), place=preset, home=Path()).sources
     assert sources.events.amount == "replace(amount, ',', '.')"
     assert sources.customers.flags["email_consent"] == "\"E-Mail allowed\" = 'yes'"
+
+
+def labels_of(config: Config) -> list[str]:
+    """What the configuration writes for readers."""
+    labelled = (*config.stages, *config.channels.values(), *config.offers.values())
+    return [
+        config.business.name,
+        config.business.order_name,
+        *(one.label for one in labelled),
+        *(segment.name for segment in config.limits.segments),
+    ]
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_a_chinese_preset_differs_in_words_only(preset: str) -> None:
+    text = preset_text(preset, "zh")
+    config = parse_config(text.encode(), place=preset, home=Path())
+    assert config.business.language == "zh"
+    assert [label for label in labels_of(config) if latin_left(label) or label.isascii()] == []
+    english = preset_config(preset)
+    assert english.business.language == "en"
+    assert all(label.isascii() for label in labels_of(english))
+    assert [stage.name for stage in config.stages] == [stage.name for stage in english.stages]
+    assert list(config.channels) == list(english.channels)
+    assert config.feature_spec() == english.feature_spec()
+    assert [line.partition("#")[2] for line in text.splitlines()] == [
+        line.partition("#")[2] for line in preset_text(preset).splitlines()
+    ]
+
+
+def test_an_unknown_language_lists_the_known() -> None:
+    assert read_language("zh") == "zh"
+    with pytest.raises(UsageError, match="one of en, zh"):
+        read_language("de")
+
+
+def test_a_chinese_configuration_is_written_as_utf_8(tmp_path: Path) -> None:
+    file = write_config("lending", tmp_path, language="zh")
+    assert 'order_name = "贷款"' in file.read_text(encoding="utf-8")
 
 
 def test_unknown_preset_lists_the_known() -> None:
