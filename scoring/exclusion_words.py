@@ -46,6 +46,20 @@ EXCLUSION_WORDS = {
         "the channels were full when the customer's turn came", "轮到该客户时渠道容量已满"
     ),
     "list_full": Text("the list had reached list.max_rows", "名单已达 list.max_rows 行"),
+    "outbid": Text(
+        "would gain, but others bring more for tonight's places and money",
+        "有收益，但今晚的名额与预算留给了收益更高的客户",
+    ),
+    "budget_spent": Text(
+        "tonight's budget was spent when the customer's turn came", "轮到该客户时今晚预算已用完"
+    ),
+    "segment_full": Text(
+        "a limit of the customer's segment was reached", "所属客群已达到配置的上限"
+    ),
+    "not_yet": Text(
+        "is worth more within days: held back for a better night",
+        "几天内触达收益更高：暂缓，留待更合适的一晚",
+    ),
     "not_in_stage": Text("the channel is not used on this stage", "该阶段不使用此渠道"),
     "unsubscribed": Text("the customer has unsubscribed from the channel", "客户已退订此渠道"),
     "channel_cap_1d": Text(
