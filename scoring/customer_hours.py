@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from features.active_hours import DAYS, HOURS, ActiveHours
+from features.active_hours import ActiveHours
+from features.kernels.hours import DAYS, HOURS
 from models.timing_profile import (
     TimingProfile,
     fit_timing_profile,
