@@ -26,6 +26,7 @@ from pipelines.nightly_inputs import (
     open_warehouse,
     provenance_of,
 )
+from pipelines.report.limit_prices import Allowance
 from pipelines.report.manifest import build_manifest
 from pipelines.report.notes import Background, night_notes
 from pipelines.report.page import build_page
@@ -34,9 +35,11 @@ from pipelines.report.summary import ModelUse, NightSummary, Setting, instant, s
 from pipelines.step_seconds import StepSeconds
 from pipelines.wording import wording_of
 from scoring.decisions import PARTITION, TABLE_NAME, build_decisions
+from scoring.early_warning import early_warnings, who_is_left_alone
 from scoring.list_files import ListFile, render_list_files
 from scoring.list_rows import build_rows
-from scoring.night import Night, NightPolicy, decide_night
+from scoring.night import Night, decide_night
+from scoring.night_policy import NightPolicy
 from scoring.publishing import Published, check_publishable, list_folder, publish_list
 from scoring.return_days import ReturnDays
 from scoring.scored import ScoredCustomers, join_scored
@@ -169,8 +172,15 @@ def run_nightly(
             ),
         ),
     )
+    warnings = early_warnings(
+        scored,
+        night.segments,
+        stages=policy.stages,
+        left_alone=who_is_left_alone(scored, as_of_us=policy.as_of_us, is_holdout=members),
+        max_rows=policy.rules.early_warning_rows,
+    )
     steps.end("summing up")
-    files = _render(config, summary, table, tables=scorer.versions)
+    files = _render(config, summary, table, warnings=warnings, tables=scorer.versions)
     steps.end("making files")
     status: Status = "dry run"
     if not dry_run:
@@ -272,9 +282,14 @@ def _tell_listed(
 
 
 def _render(
-    config: Config, summary: NightSummary, table: pa.Table, *, tables: dict[str, int]
+    config: Config,
+    summary: NightSummary,
+    table: pa.Table,
+    *,
+    warnings: pa.Table,
+    tables: dict[str, int],
 ) -> list[ListFile]:
-    files = render_list_files(table, list_setting(config, summary.day))
+    files = render_list_files(table, list_setting(config, summary.day), warnings=warnings)
     files.append(
         build_page(
             summary,
@@ -298,7 +313,11 @@ def _setting(config: Config, policy: NightPolicy, models: tuple[ModelUse, ...]) 
         currency=config.business.currency,
         language=config.business.language,
         gross_margin=policy.gross_margin,
-        seats={name: item.capacity for name, item in policy.channels.items()},
+        allowance=Allowance(
+            seats={name: item.capacity for name, item in policy.channels.items()},
+            rows=policy.rules.max_rows,
+            limits=policy.limits,
+        ),
         acquisition_cost=config.business.acquisition_cost,
         config_digest=config.digest,
         models=models,
