@@ -5,9 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.allocate.core import choose_whole, total_value, usage_of
+from scoring.allocate.core import choose_whole
 from scoring.allocate.problem import Prices, Problem
 from scoring.allocate.search import find_prices
+from scoring.allocate.usage import total_value, usage_of
 
 Float64Array = NDArray[np.float64]
 Int16Array = NDArray[np.int16]
