@@ -30,6 +30,7 @@ _WIDE_COLUMNS = (
     "gain",
     "why",
 )
+_OTHER = {"models": "Other models", "configuration": "Another configuration"}
 _NARROW_COLUMNS = ("rank", "customer", "arm", "channel", "gain", "why")
 
 
@@ -91,10 +92,10 @@ def render_diff(diff: "ListDiff", console: Console) -> None:
     console.print(
         f"Recall list of {diff.day} against that of {diff.since}: {diff.listed:,} rows, before "
         f"{diff.listed_before:,}. {came:,} came on, {left:,} left, {changed:,} changed, "
-        f"{diff.same:,} are the same."
+        f"{diff.same:,} {'is' if diff.same == 1 else 'are'} the same."
     )
     for what, (before, after) in diff.made_with.items():
-        console.print(f"Another {what[:-1] if what == 'models' else what}: {before} -> {after}")
+        console.print(f"{_OTHER[what]}: {before} -> {after}")
     parts = (("Came on", diff.came), ("Left", diff.left), ("Changed", diff.changed))
     for title, reasons in parts:
         if reasons:

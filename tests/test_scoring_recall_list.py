@@ -40,6 +40,7 @@ def row(rank: int, **changes: Any) -> dict[str, Any]:
         "uplift_high": 0.09,
         "expected_gain": 10.0 - rank,
         "contact_cost": 0.01,
+        "expected_cost": 0.02,
         "propensity": 0.8,
         "evidence": "rules",
         "reason_1": "silent for 94 days",
@@ -52,7 +53,9 @@ def row(rank: int, **changes: Any) -> dict[str, Any]:
 def control(rank: int, **changes: Any) -> dict[str, Any]:
     """One good row of a control."""
     nothing = {"send_at_utc": None, "send_at_local": None, "send_window_end_utc": None}
-    return row(rank, **{"arm": "ghost", "contact_cost": 0.0, **nothing, **changes})
+    return row(
+        rank, **{"arm": "ghost", "contact_cost": 0.0, "expected_cost": 0.0, **nothing, **changes}
+    )
 
 
 def table_of(*rows: dict[str, Any]) -> pa.Table:
