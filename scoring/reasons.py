@@ -1,6 +1,7 @@
 """Why a model thinks so: families of features, ranked by what they contributed."""
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -46,6 +47,9 @@ PHRASES: dict[str, Phrase] = {
 }
 """How each family of features is put into words."""
 
+_FAMILIES = tuple(PHRASES)
+_SILENCE, _PRESENCE = _FAMILIES.index("silence"), _FAMILIES.index("presence")
+
 _PREFIXES = (
     ("orders_", "orders"),
     ("activity_", "presence"),
@@ -81,6 +85,7 @@ class Vocabulary:
     member : shape (n_features,), place in `members`.
     members : (family, word): the channel or attribute a column belongs to; the word is
         empty for families that have no members.
+    members_of : places in `members` of the families that have any, by family.
     labels : how operators call a channel, by its word; empty for all channels together.
     values : known values of an attribute, by its word.
     """
@@ -89,6 +94,7 @@ class Vocabulary:
     family: Int64Array
     member: Int64Array
     members: tuple[tuple[str, str], ...]
+    members_of: Mapping[str, tuple[int, ...]]
     labels: Mapping[str, str]
     values: Mapping[str, tuple[str, ...]]
 
@@ -157,6 +163,13 @@ def learn_words(spec: FeatureSpec, *, channel_labels: Mapping[str, str]) -> Voca
         family=np.array([families.index(family) for family, _ in keys], dtype=np.int64),
         member=np.array([members.index(key) for key in keys], dtype=np.int64),
         members=members,
+        members_of={
+            family: tuple(
+                place for place, (name, word) in enumerate(members) if name == family and word
+            )
+            for family, word in members
+            if word
+        },
         labels={
             word: "" if name == "any" else channel_labels.get(name, name)
             for word, name in channels.items()
@@ -206,25 +219,33 @@ def give_reasons(
     """
     weight = np.abs(contributions)
     family_weight = _summed(weight, words.family, len(PHRASES))
-    member_weight = _summed(weight, words.member, len(words.members))
-    ranking = np.argsort(-family_weight, axis=1, kind="stable")
+    member_weight = _summed(weight, words.member, len(words.members)).tolist()
+    ranking = np.argsort(-family_weight, axis=1, kind="stable").tolist()
+    weighty = (family_weight > 0).sum(axis=1).tolist()
+    facts_of = _FactsOf(words, circumstances)
+    rows = zip(
+        ranking,
+        weighty,
+        member_weight,
+        circumstances.stage.tolist(),
+        circumstances.silence_days.tolist(),
+        values,
+        strict=True,
+    )
     said = []
-    for row in range(len(values)):
-        facts = _facts(row, values, words, circumstances)
-        ranked = ranking[row][family_weight[row][ranking[row]] > 0].tolist()
-        said.append(
-            _reasons_of_row(_in_order(ranked, facts), member_weight[row], facts, words, limit)
-        )
+    for ranked, n_ranked, own_weight, stage, silence_days, own_values in rows:
+        facts = facts_of.row(stage, silence_days, own_values)
+        order = _in_order(ranked[:n_ranked], facts)
+        said.append(_reasons_of_row(order, own_weight, facts, words, limit))
     return said
 
 
 def _in_order(ranked: Sequence[int], facts: Facts) -> list[int]:
     """Families by weight; silence before them where being seen does not end it."""
-    silence = tuple(PHRASES).index("silence")
-    presence = tuple(PHRASES).index("presence")
-    if not facts.silent_without_order or not {silence, presence} & set(ranked):
+    is_told = _SILENCE in ranked or _PRESENCE in ranked
+    if not facts.silent_without_order or not is_told:
         return list(ranked)
-    return [silence, *(place for place in ranked if place != silence)]
+    return [_SILENCE, *(place for place in ranked if place != _SILENCE)]
 
 
 def _summed(weight: Float64Array, group: Int64Array, n_groups: int) -> Float64Array:
@@ -234,36 +255,68 @@ def _summed(weight: Float64Array, group: Int64Array, n_groups: int) -> Float64Ar
     return summed
 
 
-def _facts(
-    row: int, values: Float32Array, words: Vocabulary, circumstances: Circumstances
-) -> Facts:
-    stage = circumstances.stages[circumstances.stage[row]]
-    return Facts(
-        values=dict(zip(words.names, values[row].tolist(), strict=True)),
-        silence_days=float(circumstances.silence_days[row]),
-        stage_label=stage.label,
-        entered_with_order=any(name in circumstances.orders for name in stage.entered_by),
-        returns_with_order=any(name in circumstances.orders for name in stage.returns_by),
-        silent_without_order=all(name in circumstances.orders for name in stage.active_on),
-        order=circumstances.wording.order_name,
-        currency=circumstances.wording.currency,
-        language=circumstances.wording.language,
-        channel_labels={word: label for word, label in words.labels.items() if word != "any"},
-        tell_unsubscribed=circumstances.tell_unsubscribed,
-    )
+class _FactsOf:
+    """Makes the facts of row after row; what a stage's rows share is worked out once."""
+
+    def __init__(self, words: Vocabulary, circumstances: Circumstances) -> None:
+        self._places = {name: place for place, name in enumerate(words.names)}
+        wording, orders = circumstances.wording, circumstances.orders
+        labels = {word: label for word, label in words.labels.items() if word != "any"}
+        self._of_stage = [
+            Facts(
+                values={},
+                silence_days=math.nan,
+                stage_label=stage.label,
+                entered_with_order=any(name in orders for name in stage.entered_by),
+                returns_with_order=any(name in orders for name in stage.returns_by),
+                silent_without_order=all(name in orders for name in stage.active_on),
+                order=wording.order_name,
+                currency=wording.currency,
+                language=wording.language,
+                channel_labels=labels,
+                tell_unsubscribed=circumstances.tell_unsubscribed,
+            )
+            for stage in circumstances.stages
+        ]
+
+    def row(self, stage: int, silence_days: float, values: Float32Array) -> Facts:
+        """Facts of one customer."""
+        return replace(
+            self._of_stage[stage],
+            values=_RowValues(self._places, values),
+            silence_days=silence_days,
+        )
+
+
+class _RowValues(Mapping[str, float]):
+    """One row of the feature matrix by name; phrases ask for a few of its many values."""
+
+    __slots__ = ("_places", "_values")
+
+    def __init__(self, places: Mapping[str, int], values: Float32Array) -> None:
+        self._places = places
+        self._values = values
+
+    def __getitem__(self, name: str) -> float:
+        return float(self._values[self._places[name]])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)
 
 
 def _reasons_of_row(
     ranking: Sequence[int],
-    member_weight: Float64Array,
+    member_weight: Sequence[float],
     facts: Facts,
     words: Vocabulary,
     limit: int,
 ) -> list[str]:
-    families = tuple(PHRASES)
     said: list[str] = []
     for place in ranking:
-        family = families[place]
+        family = _FAMILIES[place]
         phrase = PHRASES[family](_about_member(facts, family, member_weight, words))
         if phrase is not None and phrase not in said:
             said.append(phrase)
@@ -273,13 +326,13 @@ def _reasons_of_row(
 
 
 def _about_member(
-    facts: Facts, family: str, member_weight: Float64Array, words: Vocabulary
+    facts: Facts, family: str, member_weight: Sequence[float], words: Vocabulary
 ) -> Facts:
     """The facts with the family's strongest channel or attribute filled in."""
-    places = [place for place, (name, word) in enumerate(words.members) if name == family and word]
+    places = words.members_of.get(family)
     if not places:
         return facts
-    word = words.members[max(places, key=lambda place: member_weight[place])][1]
+    word = words.members[max(places, key=member_weight.__getitem__)][1]
     if family == "contacts":
         label = words.labels[word]
     else:
