@@ -55,58 +55,63 @@ ARM_WORDS = {
 LIFE_CYCLE_WORDS = {
     "new": CodeWords(
         Text("new", "新客"),
-        Text("Came only lately.", "新近加入的客户。"),
+        Text("Has not come a second time yet.", "来过一次，尚未再来。"),
     ),
     "active": CodeWords(
         Text("active", "活跃"),
-        Text("Comes as often as usual.", "活跃程度与平时一致。"),
+        Text("Silent for no longer than usual.", "沉默时间未超过平时。"),
+    ),
+    "reactivated": CodeWords(
+        Text("reactivated", "已回流"),
+        Text("Has come back after having been dormant.", "曾经沉睡，现已回流。"),
     ),
     "cooling": CodeWords(
         Text("cooling", "降温"),
-        Text("Comes less often than usual.", "活跃程度低于平时。"),
+        Text("Silent for longer than usual.", "沉默时间比平时长。"),
     ),
     "at_risk": CodeWords(
         Text("at risk", "濒临沉睡"),
-        Text("Is likely to become dormant.", "很可能即将沉睡。"),
+        Text("Silent for much longer than usual.", "沉默时间明显长于平时。"),
     ),
     "dormant": CodeWords(
         Text("dormant", "沉睡"),
         Text(
-            "Silent for longer than the stage allows.",
-            "沉默天数已超过所在阶段的界限。",
+            "Silent beyond the stage's limit, or the customer's own.",
+            "沉默天数已超过所在阶段或本人习惯的界限。",
         ),
     ),
     "lost": CodeWords(
         Text("lost", "流失"),
         Text("Dormant for so long that few return.", "沉睡已久，很少有人再回流。"),
     ),
-    "reactivated": CodeWords(
-        Text("reactivated", "已回流"),
-        Text("Has come back after having been dormant.", "曾经沉睡，近期已回流。"),
-    ),
 }
+"""By `features.life_cycle.LIFE_CYCLES`."""
 
 PROMOTION_WORDS = {
+    "neutral": CodeWords(
+        Text("neutral", "优惠中性"),
+        Text(
+            "Nothing stands out: offers are for when the customer is about to leave.",
+            "没有明显倾向：临近流失时再发优惠。",
+        ),
+    ),
     "enthusiast": CodeWords(
         Text("enthusiast", "优惠达人"),
         Text(
-            "Finds coupons alone: sending offers gives money away.",
+            "Finds discounts alone: sending offers gives money away.",
             "会自己找优惠：再发优惠等于白送。",
         ),
     ),
     "sensitive": CodeWords(
         Text("sensitive", "优惠敏感"),
-        Text("Comes when there is an offer: send regularly.", "有优惠才来：适合定期发送。"),
-    ),
-    "neutral": CodeWords(
-        Text("neutral", "优惠中性"),
-        Text("Send offers when about to leave.", "临近流失时再发优惠。"),
+        Text("Orders when there is an offer: send regularly.", "有优惠才下单：适合定期发送。"),
     ),
     "indifferent": CodeWords(
         Text("indifferent", "优惠无感"),
         Text("Offers change nothing: do not send any.", "优惠不起作用：不必发送。"),
     ),
 }
+"""By `scoring.promotion.PROMOTIONS`."""
 
 VALUE_TIER_WORDS = {
     "low value, low frequency": CodeWords(
@@ -165,6 +170,7 @@ SEND_BASIS_WORDS = {
         ),
     ),
 }
+"""By `scoring.customer_hours.SEND_BASES`."""
 
 EVIDENCE_WORDS = {
     "rules": CodeWords(

@@ -1,21 +1,29 @@
 """Texts in both languages: nothing missing, nothing left in the other one."""
 
 import re
+from typing import get_args
 
 import pytest
 from catalogues import catalogue_modules, latin_left, placeholders, texts_of
 
+from features.life_cycle import LIFE_CYCLES
 from features.value_tier import VALUE_TIERS
+from models.bundle import AnyKind
 from models.contact_effect import EVIDENCE, RUNGS
 from scoring.arms import ARMS
 from scoring.code_words import (
     ARM_WORDS,
     CODE_WORDS,
     EVIDENCE_WORDS,
+    LIFE_CYCLE_WORDS,
+    MODEL_WORDS,
+    PROMOTION_WORDS,
     RUNG_WORDS,
+    SEND_BASIS_WORDS,
     VALUE_TIER_WORDS,
 )
 from scoring.column_words import COLUMN_WORDS
+from scoring.customer_hours import SEND_BASES
 from scoring.eligibility import CHANNEL_RULES
 from scoring.exclusion_words import EXCLUSION_WORDS, explain_code
 from scoring.language import (
@@ -30,6 +38,7 @@ from scoring.language import (
     percent_text,
 )
 from scoring.night import EXCLUSIONS
+from scoring.promotion import PROMOTIONS
 from scoring.recall_list import SCHEMA
 
 TEXTS = [
@@ -102,8 +111,12 @@ def test_every_column_has_words() -> None:
 def test_every_code_of_a_column_has_words() -> None:
     assert tuple(ARM_WORDS) == ARMS
     assert tuple(VALUE_TIER_WORDS) == VALUE_TIERS
+    assert tuple(LIFE_CYCLE_WORDS) == LIFE_CYCLES
+    assert tuple(PROMOTION_WORDS) == PROMOTIONS
+    assert tuple(SEND_BASIS_WORDS) == SEND_BASES
     assert tuple(EVIDENCE_WORDS) == EVIDENCE
     assert tuple(RUNG_WORDS) == RUNGS
+    assert set(MODEL_WORDS) == set(get_args(AnyKind))
     assert set(CODE_WORDS) <= set(SCHEMA.names)
 
 
