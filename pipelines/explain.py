@@ -170,7 +170,7 @@ def _explain_case(case: _Case, scorer: Scorer, scored: ScoredCustomers, row: int
         channel=decision["channel"],
         offer=decision["offer"],
         exclusion=decision["exclusion"],
-        meaning=_code_words(case, decision["exclusion"]) if decision["exclusion"] else None,
+        meaning=_words(decision["exclusion"]) if decision["exclusion"] else None,
         stage=stage.name if stage else None,
         stage_label=stage.label if stage else None,
         silence_days=_floored(scored.silence_days[row]),
@@ -193,14 +193,15 @@ def _explain_case(case: _Case, scorer: Scorer, scored: ScoredCustomers, row: int
     )
 
 
-def _code_words(case: _Case, code: str) -> str:
-    return explain_code(code, language=case.config.business.language)
+def _words(code: str) -> str:
+    """The command speaks English whatever the list's language is."""
+    return explain_code(code, language="en")
 
 
 def _verdict(case: _Case) -> str:
     decision = case.decision
     if decision["rank"] is None:
-        return f"Not listed: {_code_words(case, decision['exclusion'])}."
+        return f"Not listed: {_words(decision['exclusion'])}."
     label = _label(case.config.channels, decision["channel"])
     offer = _label(case.config.offers, decision["offer"])
     if decision["arm"] in SENT_ARMS:
@@ -226,7 +227,7 @@ def _channel_views(case: _Case) -> tuple[ChannelView, ...]:
                 label=case.config.channels[name].label,
                 is_open=code is None,
                 code=code,
-                meaning=None if code is None else _code_words(case, code),
+                meaning=None if code is None else _words(code),
                 offer=None if best is None else _pair(case, best)[1],
                 gain=None if best is None else round(float(case.gains[best]), 4),
             )
