@@ -294,6 +294,7 @@ def _render(
         build_page(
             summary,
             table,
+            warnings=warnings,
             labels=Labels(
                 channels={name: item.label for name, item in config.channels.items()},
                 offers={name: item.label for name, item in config.offers.items()},

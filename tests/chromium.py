@@ -107,7 +107,7 @@ class Chromium:
             self._process.wait()
         self._profile.cleanup()
 
-    def open(self, file: Path, view: View) -> None:
+    def open(self, file: Path, view: View, *, medium: str = "screen") -> None:
         """Show a file; returns when it has loaded. Forgets earlier events."""
         self._call(
             "Emulation.setDeviceMetricsOverride",
@@ -117,9 +117,10 @@ class Chromium:
             mobile=view.width < 600,
         )
         scheme = {"name": "prefers-color-scheme", "value": view.scheme}
-        self._call("Emulation.setEmulatedMedia", features=[scheme])
+        self._call("Emulation.setEmulatedMedia", media=medium, features=[scheme])
         self.events.clear()
-        self._call("Page.navigate", url=file.as_uri())
+        answer = self._call("Page.navigate", url=file.as_uri())
+        assert "errorText" not in answer, answer
         self._wait_for(lambda: any(e["method"] == "Page.loadEventFired" for e in self.events))
 
     def ask(self, expression: str) -> Any:

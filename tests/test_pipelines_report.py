@@ -8,17 +8,20 @@ from html.parser import HTMLParser
 import pyarrow as pa
 from test_scoring_recall_list import control, row, table_of
 
+from features.value_tier import VALUE_TIERS
 from pipelines.report.charts import stack_bars
-from pipelines.report.limit_prices import Certificate, LimitPrice
+from pipelines.report.limit_prices import LimitPrice
 from pipelines.report.limit_words import reached_text
 from pipelines.report.manifest import build_manifest
 from pipelines.report.outlook import Interval, Outlook
 from pipelines.report.page import build_page
 from pipelines.report.page_parts import Labels
 from pipelines.report.page_words import PAGE_WORDS
-from pipelines.report.summary import ModelUse, NightSummary
+from pipelines.report.summary import ModelUse, NightSummary, SegmentCounts
+from scoring import early_warning
 from scoring.arms import ARMS
 from scoring.list_files import ListFile
+from scoring.segments import TierMovement
 
 SUMMARY = NightSummary(
     day=date(2025, 11, 20),
@@ -54,13 +57,23 @@ SUMMARY = NightSummary(
         returns_anyway=0.3,
         given_away=2.5,
     ),
-    certificate=Certificate(
-        prices=(
-            LimitPrice("seats", "sms", price=1.13, used=0, limit=0),
-            LimitPrice("budget", "", price=0.0, used=2.52, limit=50.0),
+    spend=2.52,
+    spend_high=4.1,
+    spend_level=0.9,
+    prices=(
+        LimitPrice("seats", "sms", price=1.13, used=0, limit=0),
+        LimitPrice("budget", "", price=0.0, used=4.1, limit=50.0),
+    ),
+    bound=17.6,
+    gap=0.0002,
+    segments=SegmentCounts(
+        life_cycle={"new": 100, "dormant": 900},
+        promotion={"neutral": 12345},
+        movement=TierMovement(
+            VALUE_TIERS,
+            ((9000, 40, 30, 5), (60, 500, 0, 8), (0, 0, 0, 0), (2, 7, 11, 90)),
+            (1,) * 4,
         ),
-        bound=17.6,
-        gap=0.0002,
     ),
     cost_per_return=4.25,
     acquisition_cost=28.0,
@@ -79,6 +92,7 @@ SUMMARY = NightSummary(
     notes=('Evidence is "rules"',),
 )
 TABLE = table_of(row(1, customer_id="<script>alert(1)</script>"), control(2), row(3))
+NO_WARNINGS = early_warning.SCHEMA.empty_table()
 LABELS = Labels(
     channels={"email": "e-mail", "sms": "text message"},
     offers={"none": "no offer"},
@@ -95,7 +109,7 @@ def test_the_page_measures_an_extra_return_by_the_cost_of_a_new_customer() -> No
 
 def page(summary: NightSummary = SUMMARY) -> str:
     """The rendered page."""
-    return build_page(summary, TABLE, labels=LABELS).content.decode("utf-8")
+    return build_page(summary, TABLE, warnings=NO_WARNINGS, labels=LABELS).content.decode("utf-8")
 
 
 class _Tags(HTMLParser):
@@ -184,16 +198,16 @@ def test_a_price_is_told_in_words_and_the_bound_is_never_rounded_up() -> None:
     text = page()
     assert "One more text message seat tonight is worth 1.13 EUR." in text
     assert "budget: not a limit tonight" in text
-    assert "could expect more than 18 EUR; this plan reaches 99.98 % of that" in text
+    assert "could expect more than 18 EUR; this one reaches 99.98 % of that" in text
     assert reached_text(0.000004, language="en") == "99.9996 %"
     assert reached_text(0.31, language="en") == "69.00 %"
     assert reached_text(0.0, language="en") == "100.00 %"
 
 
 def test_without_prices_the_page_says_so() -> None:
-    assert "No price was worked out" in page(replace(SUMMARY, certificate=Certificate()))
-    free = Certificate(prices=(LimitPrice("rows", "", price=0.0, used=3, limit=10),))
-    assert "Nothing limits tonight" in page(replace(SUMMARY, certificate=free))
+    assert "No limit is configured" in page(replace(SUMMARY, prices=()))
+    free = (LimitPrice("rows", "", price=0.0, used=3, limit=10),)
+    assert "Nothing limits tonight" in page(replace(SUMMARY, prices=free))
 
 
 def test_effects_that_are_assumptions_are_called_not_proven_yet() -> None:
@@ -206,7 +220,7 @@ def test_a_chinese_page_holds_no_english_sentence() -> None:
     )
     table = table_of(row(1, reason_1="已沉默94天"), control(2, reason_1="已沉默94天"))
     summary = replace(SUMMARY, language="zh", business="商店", notes=())
-    text = build_page(summary, table, labels=labels).content.decode("utf-8")
+    text = build_page(summary, table, warnings=NO_WARNINGS, labels=labels).content.decode("utf-8")
     assert 'lang="zh-CN"' in text
     body = re.sub(r"<style>.*?</style>|<code>.*?</code>|<[^>]+>", " ", text, flags=re.DOTALL)
     known = {"EUR", "Europe", "Berlin", "recall_list", "xlsx", "email_consent"}
@@ -231,14 +245,16 @@ def test_a_night_of_nobody_has_a_page() -> None:
         by_evidence=dict.fromkeys(SUMMARY.by_evidence, 0),
         last_event=None,
     )
-    text = build_page(nobody, TABLE.slice(0, 0), labels=LABELS).content.decode("utf-8")
+    text = build_page(
+        nobody, TABLE.slice(0, 0), warnings=NO_WARNINGS, labels=LABELS
+    ).content.decode("utf-8")
     assert "Nobody is listed tonight." in text
     assert "No event is known." in text
 
 
 def test_the_page_does_not_grow_with_the_list() -> None:
     long = pa.concat_tables([TABLE] * 5_000)
-    assert len(build_page(SUMMARY, long, labels=LABELS).content) < 60_000
+    assert len(build_page(SUMMARY, long, warnings=NO_WARNINGS, labels=LABELS).content) < 60_000
 
 
 def test_the_manifest_is_json_with_digests() -> None:

@@ -1,7 +1,12 @@
-"""What limits a night, what one unit more of each limit is worth, and how good the list is."""
+"""What limits a night, and what one unit more of each limit is worth."""
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
+
+from scoring.night_plan import Certificate
+from scoring.policy import NightLimits, SegmentLimit
 
 LimitKind = Literal["seats", "budget", "rows", "segment_most", "segment_least"]
 
@@ -17,7 +22,8 @@ class LimitPrice:
     name : of the channel or the segment; empty for the others.
     price : expected gain by one unit more: a seat, a row, a contact, or one unit of money;
         for "segment_least" by one contact less. Zero where the limit does not bind.
-    used, limit : units taken and at most (least) allowed, controls left out.
+    used, limit : units taken and at most (least) allowed; money for the budget, rows of the
+        list with its controls, contacts really to be made for the others.
     """
 
     kind: LimitKind
@@ -33,17 +39,65 @@ class LimitPrice:
 
 
 @dataclass(frozen=True, slots=True)
-class Certificate:
-    """What the night's optimum is limited by, and what it is measured against.
+class Allowance:
+    """What the configuration allows one night.
 
     Attributes
     ----------
-    prices : of every limit there is.
-    bound : expected gain that no list within the limits can exceed, money; null if the
-        night computed none.
-    gap : share of the bound that the planned list falls short of it; null as above.
+    seats : most contacts per channel; null means no limit.
+    rows : most rows of the list; null means no limit.
+    limits : budget and segments.
     """
 
-    prices: tuple[LimitPrice, ...] = ()
-    bound: float | None = None
-    gap: float | None = None
+    seats: Mapping[str, int | None]
+    rows: int | None
+    limits: NightLimits
+
+
+def limit_prices(
+    certificate: Certificate, allowance: Allowance, *, listed: int
+) -> tuple[LimitPrice, ...]:
+    """Every limit there is: channels' seats, budget, rows, segments.
+
+    Parameters
+    ----------
+    listed : rows of the list, controls included.
+    """
+    found = [
+        LimitPrice("seats", channel, _money(price), float(used), float(seats))
+        for (channel, seats), price, used in zip(
+            allowance.seats.items(), certificate.seat_prices, certificate.seats_used, strict=True
+        )
+        if seats is not None
+    ]
+    budget = allowance.limits.budget
+    if budget is not None:
+        price = _money(certificate.budget_price)
+        found.append(LimitPrice("budget", "", price, round(certificate.spent_high, 2), budget))
+    if allowance.rows is not None:
+        price = _money(certificate.row_price)
+        found.append(LimitPrice("rows", "", price, float(listed), float(allowance.rows)))
+    for limit, price, used in zip(
+        allowance.limits.segments,
+        certificate.segment_prices,
+        certificate.segment_used,
+        strict=True,
+    ):
+        found.append(_segment_price(limit, float(price), int(used), certificate.contacts))
+    return tuple(found)
+
+
+def _segment_price(limit: SegmentLimit, price: float, used: int, contacts: int) -> LimitPrice:
+    """The segment's limit that is nearer to what is used."""
+    least = max(limit.min_contacts or 0, math.ceil((limit.min_share or 0.0) * contacts - 1e-9))
+    most = min(
+        math.inf if limit.max_contacts is None else limit.max_contacts,
+        math.inf if limit.max_share is None else math.floor(limit.max_share * contacts + 1e-9),
+    )
+    if most - used <= used - least:
+        return LimitPrice("segment_most", limit.name, _money(price), float(used), float(most))
+    return LimitPrice("segment_least", limit.name, _money(price), float(used), float(least))
+
+
+def _money(price: float) -> float:
+    return round(max(float(price), 0.0), 4)

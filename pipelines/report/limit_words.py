@@ -23,15 +23,15 @@ class LimitWords:
 
 def limit_words(night: NightSummary, labels: Labels) -> LimitWords:
     """Prices as sentences, the dearest first."""
-    language, certificate = night.language, night.certificate
-    binding = sorted((one for one in certificate.prices if one.binds), key=lambda one: -one.price)
+    language = night.language
+    binding = sorted((one for one in night.prices if one.binds), key=lambda one: -one.price)
     bound = None
-    if certificate.bound is not None and certificate.gap is not None:
+    if night.bound > 0:
         bound = say(
             "limits.bound",
             language=language,
-            bound=money_text(certificate.bound, night.currency, language=language),
-            reached=reached_text(certificate.gap, language=language),
+            bound=money_text(night.bound, night.currency, language=language),
+            reached=reached_text(night.gap, language=language),
         )
     return LimitWords(
         binding=tuple(
@@ -39,7 +39,7 @@ def limit_words(night: NightSummary, labels: Labels) -> LimitWords:
         ),
         slack=tuple(
             _meter(_slack_text(one, night, labels), one, night)
-            for one in certificate.prices
+            for one in night.prices
             if not one.binds
         ),
         bound=bound,

@@ -11,6 +11,7 @@ import pyarrow as pa
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
+from features.order_pace import RECENT_DAYS
 from pipelines.report.charts import stack_bars
 from pipelines.report.limit_words import limit_words
 from pipelines.report.page_parts import (
@@ -24,7 +25,12 @@ from pipelines.report.page_parts import (
     model_rows,
     say,
 )
-from pipelines.report.page_words import CONTACTS, PAGE_WORDS, WEEKDAYS
+from pipelines.report.page_words import CONTACTS, CUSTOMERS, DAYS, PAGE_WORDS, WEEKDAYS
+from pipelines.report.segment_words import (
+    life_cycle_meters,
+    movement_words,
+    promotion_meters,
+)
 from pipelines.report.summary import NightSummary
 from scoring.code_words import CODE_WORDS
 from scoring.language import Language, list_texts, money_text, number_text, percent_text
@@ -33,6 +39,7 @@ from scoring.list_files import ListFile
 REPORT_NAME = "report.html"
 _TEMPLATE = "report.html.j2"
 _TOP_ROWS = 12
+_TOP_WARNINGS = 8
 _TOP_COLUMNS = (
     "rank",
     "customer_id",
@@ -56,12 +63,15 @@ _COLOURS = 6
 """Classes c0 to c5 of the style; more channels share them."""
 
 
-def build_page(summary: NightSummary, table: pa.Table, *, labels: Labels) -> ListFile:
+def build_page(
+    summary: NightSummary, table: pa.Table, *, warnings: pa.Table, labels: Labels
+) -> ListFile:
     """Render the page; equal inputs give equal bytes.
 
     Parameters
     ----------
     table : the recall list; only its first rows are shown, whatever its length.
+    warnings : the early warnings, likewise.
     labels : how operators call channels, offers and stages.
     """
     language = summary.language
@@ -83,6 +93,7 @@ def build_page(summary: NightSummary, table: pa.Table, *, labels: Labels) -> Lis
             hour_chart=stack_bars(hour_rows(summary)),
             rows=table.slice(0, _TOP_ROWS).select(list(_TOP_COLUMNS)).to_pylist(),
             limits=limit_words(summary, labels),
+            has_budget=any(one.kind == "budget" for one in summary.prices),
             learning=learning_words(summary),
             left_out=code_meters(summary.exclusions, language=language),
             closed={
@@ -90,6 +101,12 @@ def build_page(summary: NightSummary, table: pa.Table, *, labels: Labels) -> Lis
                 for channel, blocks in summary.channel_blocks.items()
             },
             evidence=evidence_meters(summary),
+            life_cycle=life_cycle_meters(summary),
+            promotion=promotion_meters(summary),
+            warnings=warnings.slice(0, _TOP_WARNINGS).to_pylist(),
+            n_warnings=warnings.num_rows,
+            recent_days=RECENT_DAYS,
+            movement=movement_words(summary.segments.movement, language=language),
             freshness=freshness_text(summary, last_event),
             models=model_rows(summary),
         )
@@ -99,7 +116,7 @@ def build_page(summary: NightSummary, table: pa.Table, *, labels: Labels) -> Lis
 
 def _sections(night: NightSummary) -> tuple[str, ...]:
     listed = ("customers",) if night.listed else ()
-    return ("tonight", *listed, "limits", "learning", "left_out", "trust")
+    return ("tonight", *listed, "limits", "learning", "left_out", "segments", "warnings", "trust")
 
 
 def _environment(night: NightSummary) -> Environment:
@@ -127,6 +144,8 @@ def _environment(night: NightSummary) -> Environment:
         told=partial(_told, language=language),
         list=partial(list_texts, language=language),
         contacts=partial(CONTACTS.count, language=language),
+        customers=partial(CUSTOMERS.count, language=language),
+        days=partial(DAYS.count, language=language),
         name_of=partial(_name_of, language=language),
     )
     return environment

@@ -29,12 +29,16 @@ class Labels:
 
 @dataclass(frozen=True, slots=True)
 class Meter:
-    """A line of text with a figure and a bar; `percent` of the full width."""
+    """A line of text with a figure and a bar; `percent` of the full width.
+
+    `hint` explains the text, `code` is what machines call it.
+    """
 
     text: str
     told: str
     percent: float
     code: str = ""
+    hint: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +148,7 @@ def evidence_meters(night: NightSummary) -> tuple[Meter, ...]:
     return tuple(
         Meter(
             text=EVIDENCE_WORDS[code].name.say(night.language),
+            hint=EVIDENCE_WORDS[code].meaning.say(night.language),
             told=CONTACTS.count(number, night.language),
             percent=round(100 * number / max(night.sent, 1), 2),
             code=code,
@@ -158,11 +163,12 @@ def freshness_text(night: NightSummary, moment: str | None) -> str:
     if night.last_event is None or moment is None:
         return say("trust.no_event", language=night.language)
     hours = int((night.as_of - night.last_event).total_seconds() // 3600)
-    age = (
-        HOURS.count(hours, night.language)
-        if hours < 2 * _DAY_HOURS
-        else DAYS.count(hours // _DAY_HOURS, night.language)
-    )
+    if hours < 1:
+        age = say("trust.under_hour", language=night.language)
+    elif hours < 2 * _DAY_HOURS:
+        age = HOURS.count(hours, night.language)
+    else:
+        age = DAYS.count(hours // _DAY_HOURS, night.language)
     return say("trust.latest", language=night.language, moment=moment, age=age)
 
 

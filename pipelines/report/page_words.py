@@ -55,6 +55,7 @@ TONIGHT_WORDS = {
     "range": Text("{low} to {high}", "{low} 至 {high}"),
     "spend": Text("expected spend", "预计支出"),
     "spend_parts": Text("contacts {cost}, offers {given}", "触达 {cost}，优惠 {given}"),
+    "spend_high": Text("{level} sure to stay below {high}", "{level} 的把握不超过 {high}"),
     "per_return": Text("per extra return", "每次额外回流的成本"),
     "new_customer": Text("a new customer: {cost}", "获取一位新客：{cost}"),
     "interval": Text(
@@ -65,7 +66,7 @@ TONIGHT_WORDS = {
     "per_channel": Text("Send per channel", "各渠道发送量"),
     "channel": Text("Channel", "渠道"),
     "number": Text("Contacts", "触达数"),
-    "seats": Text("of seats", "名额"),
+    "seats": Text("Seats", "名额"),
     "no_limit": Text("no limit", "不限"),
     "hours": Text("Local hours", "当地时间"),
     "cost": Text("Cost", "成本"),
@@ -97,7 +98,10 @@ CUSTOMER_WORDS = {
 }
 
 LIMIT_WORDS = {
-    "none": Text("No price was worked out for tonight's limits.", "今晚没有计算各项限制的价格。"),
+    "none": Text(
+        "No limit is configured: channels have seats for everybody, and there is no budget.",
+        "没有配置任何限制：各渠道名额不限，也没有预算。",
+    ),
     "free": Text(
         "Nothing limits tonight's list: every contact that pays is on it.",
         "今晚没有任何限制：值得做的触达都在名单内。",
@@ -115,21 +119,20 @@ LIMIT_WORDS = {
         "“{name}”的上限多一次触达，可多得 {price}。",
     ),
     "segment_least": Text(
-        "The least number of contacts promised to “{name}” costs {price} for the last of them.",
+        "The contacts promised to “{name}” cost {price} of gain for the last of them.",
         "“{name}”的保底触达，最后一次的代价为 {price}。",
     ),
-    "used": Text("{used} of {limit}", "已用 {used}，上限 {limit}"),
-    "used_least": Text("{used}, at least {limit}", "已有 {used}，下限 {limit}"),
+    "used": Text("{used} of {limit}", "{used} / {limit}"),
+    "used_least": Text("{used}, at least {limit}", "{used}，至少 {limit}"),
     "slack": Text("{name}: not a limit tonight", "{name}：今晚没有形成限制"),
     "name_seats": Text("{name} seats", "{name}名额"),
     "name_budget": Text("budget", "预算"),
     "name_rows": Text("rows on the list", "名单行数"),
     "bound": Text(
-        "No list within these limits could expect more than {bound}; this plan reaches "
-        "{reached} of that. Both count all customers on the list, before controls and trials "
-        "are drawn.",
-        "在这些限制之内，任何名单的预期收益都不会超过 {bound}；本方案达到其 {reached}。"
-        "两者都按名单全部客户计算，尚未划出对照与试验。",
+        "No list within these limits could expect more than {bound}; this one reaches {reached} "
+        "of that. What trials and controls take is left out of both.",
+        "在这些限制之内，任何名单的预期收益都不会超过 {bound}；本名单达到其 {reached}。"
+        "试验与对照所占部分均未计入。",
     ),
 }
 
@@ -169,25 +172,46 @@ LEFT_OUT_WORDS = {
 }
 
 SEGMENT_WORDS = {
-    "none": Text("Segments were not worked out for this night.", "今晚没有计算客户分群。"),
     "life_cycle": Text("Where customers stand", "客户所处阶段"),
-    "movement": Text("Movement since {day}", "自 {day} 以来的变化"),
+    "promotion": Text("What offers do to them", "优惠对他们的作用"),
+    "movement": Text("Movement within the last month", "最近一个月的变化"),
     "movement_told": Text(
-        "Rows: where customers were. Columns: where they are now. {up} moved up, {down} slid down.",
-        "行为原来的分群，列为现在的分群。上升 {up} 位，下滑 {down} 位。",
+        "Down the side: where customers were a month ago. Across: where they are now. "
+        "{up} moved up, {down} slid down, {joined} are new.",
+        "左侧为一个月前的分群，上方为现在的分群。上升 {up} 位，下滑 {down} 位，新增 {joined} 位。",
     ),
     "no_movement": Text("There is no earlier month to compare with yet.", "尚无可比较的上月数据。"),
-    "from": Text("from", "原来"),
-    "to": Text("to", "现在"),
+    "from_to": Text("a month ago ↓ now →", "一个月前 ↓ 现在 →"),
 }
+
+TIER_WORDS = (
+    Text("low value, rare", "低价值低频"),
+    Text("low value, often", "低价值高频"),
+    Text("high value, rare", "高价值低频"),
+    Text("high value, often", "高价值高频"),
+)
+"""By place in `features.value_tier.VALUE_TIERS`, short enough for a column of a phone."""
 
 WARNING_WORDS = {
     "none": Text("No frequent customer is sliding away.", "没有高频客户正在下滑。"),
     "told": Text(
-        "{number} who used to buy often are sliding down; the first {shown}, the most valuable "
-        "first. All are on the workbook's own sheet.",
-        "{number}原本购买频繁，现在正在下滑。以下为前 {shown} 位，按价值从高到低；"
-        "全部见工作簿中的单独工作表。",
+        "{number} not dormant yet order less than they used to. Here are the first {shown}, the "
+        "largest value at stake first; all of them are in early_warnings.csv.",
+        "{number}尚未沉睡，但下单比以往减少。以下为前 {shown} 位，按可能损失的金额从高到低；"
+        "全部见 early_warnings.csv。",
+    ),
+    "customer": Text("Customer", "客户"),
+    "orders": Text("Orders in {days} days", "{days}天内下单天数"),
+    "orders_told": Text("{recent}, usually {usual}", "{recent}，平时 {usual}"),
+    "last": Text("Last order", "上次下单"),
+    "last_told": Text("{days} ago", "{days}前"),
+    "risk": Text("Risk of dormancy", "沉睡风险"),
+    "stake": Text("At stake, {currency}", "可能损失（{currency}）"),
+    "reason": Text("Why", "理由"),
+    "frequency_tier_dropped": Text("slid from high to low frequency", "由高频降为低频"),
+    "pace_dropped": Text("own pace has dropped", "下单节奏变慢"),
+    "tier_and_pace_dropped": Text(
+        "slid from high to low frequency, own pace has dropped", "由高频降为低频，下单节奏变慢"
     ),
 }
 
@@ -198,11 +222,12 @@ TRUST_WORDS = {
         "The latest event known at the as-of happened at {moment}, {age} before it.",
         "截止时点已知的最新事件发生于 {moment}，早于截止时点 {age}。",
     ),
+    "under_hour": Text("less than an hour", "不到1小时"),
     "no_event": Text("No event is known.", "没有任何事件。"),
     "models": Text("Models", "模型"),
     "model": Text("Model", "模型"),
     "version": Text("Version", "版本"),
-    "trained": Text("Trained on data before", "训练数据截至"),
+    "trained": Text("Trained until", "训练数据截至"),
     "age": Text("Age", "距今"),
     "source": Text("Read from", "来源"),
     "config": Text("configuration", "配置"),

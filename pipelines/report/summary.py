@@ -10,14 +10,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from models.contact_effect import EVIDENCE
-from pipelines.report.limit_prices import Certificate
+from pipelines.report.limit_prices import Allowance, LimitPrice, limit_prices
 from pipelines.report.outlook import Outlook, expect_totals
 from scoring.arms import ARMS, EXPLORE, GHOST, SENT_ARMS
-from scoring.choice import NO_ACTION
 from scoring.decisions import count_channel_blocks, count_exclusions
 from scoring.language import Language
 from scoring.night import Night
+from scoring.outcomes import NO_ACTION
 from scoring.scored import ScoredCustomers
+from scoring.segments import Segments, TierMovement, count_segments, tier_movement
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,15 @@ class ModelUse:
     digest: str
     trained_until: datetime
     source: str
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentCounts:
+    """All scored customers by life cycle and promotion sensitivity, and movement by tier."""
+
+    life_cycle: Mapping[str, int]
+    promotion: Mapping[str, int]
+    movement: TierMovement
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +62,13 @@ class NightSummary:
     channel_blocks : per channel, how many it is closed to, by rule.
     expected_gain, contact_cost : sums over the rows really to be sent, money.
     outlook : what these rows are expected to bring, with intervals.
-    certificate : the night's limits, their prices, and the bound.
+    spend, spend_high : expected spending on contacts and offers, and what it stays below
+        with probability `spend_level`; money.
+    prices : the night's limits, and what one unit more of each is worth.
+    bound : expected gain that no list within the limits can exceed, what trials and controls
+        take left out; zero where there is nothing to gain.
+    gap : share of the bound that the list may fall short of it.
+    segments : where customers stand, and who moved since a month ago.
     cost_per_return : contacts and what is given away on return, per return that would not
         have come by itself, money; null if none is expected.
     acquisition_cost : what a new customer costs, money: the yardstick.
@@ -87,7 +103,13 @@ class NightSummary:
     expected_gain: float
     contact_cost: float
     outlook: Outlook
-    certificate: Certificate
+    spend: float
+    spend_high: float
+    spend_level: float
+    prices: tuple[LimitPrice, ...]
+    bound: float
+    gap: float
+    segments: SegmentCounts
     cost_per_return: float | None
     acquisition_cost: float
     exploring_cost: float
@@ -102,9 +124,8 @@ class NightSummary:
         return sum(self.by_arm[arm] for arm in SENT_ARMS)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values; times as ISO 8601 in UTC; prices, bound and gap by name."""
+        """Plain JSON values; times as ISO 8601 in UTC."""
         document = asdict(self)
-        document |= document.pop("certificate")
         document["day"] = self.day.isoformat()
         document["as_of"] = utc_text(self.as_of)
         document["last_event"] = utc_text(self.last_event)
@@ -134,7 +155,7 @@ class Setting:
     currency: str
     language: Language
     gross_margin: float
-    seats: Mapping[str, int | None]
+    allowance: Allowance
     acquisition_cost: float
     config_digest: str
     models: tuple[ModelUse, ...]
@@ -179,7 +200,7 @@ def summarise_night(
             channel: _hours(sent.filter(pc.equal(sent["channel"], channel)))
             for channel in night.actions.channels
         },
-        seats=setting.seats,
+        seats=setting.allowance.seats,
         by_evidence=_counts(sent["evidence"], EVIDENCE),
         follow_ups=sent.num_rows - sent["follow_up_of"].null_count,
         exclusions=count_exclusions(night),
@@ -187,7 +208,13 @@ def summarise_night(
         expected_gain=_total(sent["expected_gain"]),
         contact_cost=_total(sent["contact_cost"]),
         outlook=expect_totals(night, gross_margin=setting.gross_margin, as_of_us=setting.as_of_us),
-        certificate=Certificate(),
+        spend=round(night.certificate.spent, 2),
+        spend_high=round(night.certificate.spent_high, 2),
+        spend_level=setting.allowance.limits.budget_quantile,
+        prices=limit_prices(night.certificate, setting.allowance, listed=table.num_rows),
+        bound=round(night.certificate.bound, 2),
+        gap=round(night.certificate.gap, 9),
+        segments=_segments(night.segments),
         cost_per_return=_cost_per_return(scored, night),
         acquisition_cost=setting.acquisition_cost,
         exploring_cost=exploring_cost(night),
@@ -195,6 +222,15 @@ def summarise_night(
         holdout_share=night.experiment.holdout_share,
         models=setting.models,
         notes=notes,
+    )
+
+
+def _segments(segments: Segments) -> SegmentCounts:
+    counts = count_segments(segments)
+    return SegmentCounts(
+        life_cycle=counts["life_cycle"],
+        promotion=counts["promotion"],
+        movement=tier_movement(segments),
     )
 
 
