@@ -110,7 +110,7 @@ def stage_gaps(
     is one of its `active_on` or `returns_by`, and ends on the next later day with such an
     event. It is still open at the as-of, and counts as open on the day before the customer
     leaves for another stage by an event that is none of these. The rules are those of
-    `winback define`, on periods of 24 hours counted back from the as-of, not local days.
+    `winback define`, on periods of 24 hours counted back from an hour before the as-of.
 
     Parameters
     ----------
@@ -173,7 +173,7 @@ def _walk(
             stays = stage != NO_STAGE and ladder.signs[stage, code]
             if not (stays or (moves and step != stage)):
                 continue
-            # Days begin an hour late: dates without a clock time keep their distance over
+            # Days begin an hour early: dates without a clock time keep their distance over
             # a change to summer time.
             day = max(as_of - time - _HOUR_US - 1, 0) // DAY_US
             length = begun - day if stage != NO_STAGE else 0
