@@ -19,12 +19,17 @@ from numba import njit
 from numpy.typing import NDArray
 
 from models.tree_splits import (
+    BLOCK_ROWS,
     MOST_NODES,
+    SMALL_NODES,
     Splits,
     Tree,
-    grown_trees,
+    is_linear,
+    n_leaves,
     numbers,
     read_splits,
+    read_trees,
+    starts_of,
     take_ways,
 )
 
@@ -33,17 +38,11 @@ Float32Array = NDArray[np.float32]
 Int64Array = NDArray[np.int64]
 UInt64Array = NDArray[np.uint64]
 
-SMALL_NODES: Final = 8
-"""Splits of a small tree: its merged table has 2 to this power lines."""
-
 MOST_FEATURES: Final = 12
 """Features on one path; a leaf's table has 2 to this power lines."""
 
 MOST_ENTRIES: Final = 20_000_000
 """Numbers in all tables of a forest: 160 MB."""
-
-BLOCK_ROWS: Final = 1024
-"""Rows that pass through the forest together: their features and parts stay in the cache."""
 
 _Step = tuple[int, int, float]
 """What a path asks of one feature: nodes that count, what they have to be, share that goes on."""
@@ -116,13 +115,11 @@ def shap_tables(text: str) -> ShapTables | None:
     None for a forest whose tables would be too large, or that has models in its leaves;
     LightGBM's own walk serves then.
     """
-    trees = grown_trees(text)
-    if any(int(tree["num_leaves"]) > MOST_NODES + 1 for tree in trees):
+    trees = [tree for tree in read_trees(text) if n_leaves(tree) > 1]
+    if any(n_leaves(tree) > MOST_NODES + 1 or is_linear(tree) for tree in trees):
         return None
-    if any(tree.get("is_linear", "0") != "0" for tree in trees):
-        return None
-    small = [tree for tree in trees if int(tree["num_leaves"]) <= SMALL_NODES + 1]
-    large = [tree for tree in trees if int(tree["num_leaves"]) > SMALL_NODES + 1]
+    small = [tree for tree in trees if n_leaves(tree) <= SMALL_NODES + 1]
+    large = [tree for tree in trees if n_leaves(tree) > SMALL_NODES + 1]
     leaves = [_leaves(tree) for tree in large]
     sizes = [len(path) for tree in leaves for path, _ in tree]
     if max(sizes, default=0) > MOST_FEATURES or sum(k << k for k in sizes) > MOST_ENTRIES:
@@ -157,13 +154,13 @@ def _tables(trees: Sequence[list[_Leaf]]) -> Tables:
     leaves = [leaf for tree in trees for leaf in tree]
     steps = [step for path, _ in leaves for step in path.values()]
     sizes = np.array([len(path) for path, _ in leaves], dtype=np.int64)
-    of_table, starts = _starts(sizes), _starts(sizes << sizes)
+    of_table, starts = starts_of(sizes), starts_of(sizes << sizes)
     parts = np.empty(int(starts[-1]), dtype=np.float64)
     cover = np.array([step[2] for step in steps], dtype=np.float64)
     values = np.array([value for _, value in leaves], dtype=np.float64)
     _fill_tables(of_table, cover, values, starts, parts)
     return Tables(
-        of_tree=_starts(np.array([len(tree) for tree in trees], dtype=np.int64)),
+        of_tree=starts_of(np.array([len(tree) for tree in trees], dtype=np.int64)),
         of_table=of_table,
         feature=np.array([name for path, _ in leaves for name in path], dtype=np.int64),
         care=np.array([step[0] for step in steps], dtype=np.uint64),
@@ -181,10 +178,10 @@ def _merge(splits: Splits, leaves: Tables) -> Tables:
         for tree in range(n_trees)
     ]
     sizes = np.array([len(one) for one in features], dtype=np.int64)
-    starts = _starts(sizes << np.diff(splits.of_tree))
+    starts = starts_of(sizes << np.diff(splits.of_tree))
     feature = np.concatenate([np.empty(0, dtype=np.int64), *features])
     parts = np.zeros(int(starts[-1]), dtype=np.float64)
-    of_table = _starts(sizes)
+    of_table = starts_of(sizes)
     _sum_leaves(
         (leaves.of_tree, leaves.of_table, leaves.feature, leaves.care, leaves.want),
         (leaves.starts, leaves.parts),
@@ -195,10 +192,6 @@ def _merge(splits: Splits, leaves: Tables) -> Tables:
     unused = np.zeros(len(feature), dtype=np.uint64)
     one_each = np.arange(n_trees + 1, dtype=np.int64)
     return Tables(one_each, of_table, feature, unused, unused, starts, parts)
-
-
-def _starts(sizes: Int64Array) -> Int64Array:
-    return np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(sizes)])
 
 
 @njit(cache=True, nogil=True)

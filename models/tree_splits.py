@@ -5,6 +5,7 @@ LightGBM's text form says all there is to know; its decisions are repeated to th
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -17,6 +18,12 @@ Int64Array = NDArray[np.int64]
 
 MOST_NODES: Final = 64
 """Splits of a tree: what a row does at each of them is one bit of a word."""
+
+SMALL_NODES: Final = 8
+"""Splits of a small tree: a table with a line for every way has 2 to this power lines."""
+
+BLOCK_ROWS: Final = 1024
+"""Rows that pass through a forest together: their features and sums stay in the cache."""
 
 Tree = Mapping[str, str]
 """One tree's keys and values, as in the text."""
@@ -56,14 +63,29 @@ class Splits:
         )  # fmt: skip
 
 
-def grown_trees(text: str) -> list[Tree]:
-    """The trees of LightGBM's text that split at all, in order."""
-    trees = [_keys(part) for part in text.partition("\nend of trees")[0].split("\nTree=")[1:]]
-    return [tree for tree in trees if int(tree["num_leaves"]) > 1]
+@lru_cache(maxsize=4)
+def read_trees(text: str) -> tuple[Tree, ...]:
+    """All trees of LightGBM's text, in order."""
+    return tuple(_keys(part) for part in text.partition("\nend of trees")[0].split("\nTree=")[1:])
+
+
+def n_leaves(tree: Tree) -> int:
+    """How many leaves a tree has; one where it never splits."""
+    return int(tree["num_leaves"])
 
 
 def _keys(part: str) -> Tree:
     return dict(line.split("=", 1) for line in part.splitlines() if "=" in line)
+
+
+def is_linear(tree: Tree) -> bool:
+    """Whether its leaves hold models instead of values."""
+    return tree.get("is_linear", "0") != "0"
+
+
+def starts_of(sizes: Int64Array) -> Int64Array:
+    """Where runs of these sizes start, one after the other; the last one's end too."""
+    return np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(sizes)])
 
 
 def numbers(tree: Tree, name: str) -> list[int]:
@@ -72,13 +94,16 @@ def numbers(tree: Tree, name: str) -> list[int]:
 
 
 def read_splits(trees: Sequence[Tree]) -> Splits:
-    """The nodes of these trees."""
+    """The nodes of these trees; those that never split have none."""
     feature: list[int] = []
     threshold: list[float] = []
     kind: list[int] = []
     words: list[int] = []
     of_tree, words_of = [0], [0]
     for tree in trees:
+        if n_leaves(tree) == 1:
+            of_tree.append(len(feature))
+            continue
         limits = [float(word) for word in tree["threshold"].split()]
         kinds = numbers(tree, "decision_type")
         has_sets = int(tree["num_cat"]) > 0

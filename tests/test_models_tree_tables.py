@@ -1,4 +1,4 @@
-"""Contributions read off tables are LightGBM's, whatever the trees split by."""
+"""Scores and contributions read off tables are LightGBM's, whatever the trees split by."""
 
 from typing import Any
 
@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 
 from models import tree_shap
 from models.forest import read_forest
-from models.tree_shap import BLOCK_ROWS, SMALL_NODES, shap_tables
+from models.tree_scores import score_tables
+from models.tree_shap import shap_tables
+from models.tree_splits import BLOCK_ROWS, SMALL_NODES
 
 Floats = NDArray[np.float32]
 
@@ -49,30 +51,71 @@ def booster(seed: int = 1, *, n: int = 3000, rounds: int = 25, **settings: Any) 
     return lgb.train(parameters, data, num_boost_round=rounds)
 
 
-def compare(fitted: Any, seed: int = 9, n: int = BLOCK_ROWS + 37) -> None:
-    """Both ways give the same contributions for rows that training never saw."""
+def strange_rows(seed: int, n: int) -> Floats:
+    """Rows with categories that were never seen, and without an end."""
     rows = rows_of(seed, n)
     rows[:5, 3] = (-3.0, 40.0, 1e9, np.nan, 2.5)
     rows[:2, 0] = (np.inf, -np.inf)
+    return rows
+
+
+def compare(fitted: Any, seed: int = 9, n: int = BLOCK_ROWS + 37) -> None:
+    """Both ways give the same contributions for rows that training never saw."""
+    rows = strange_rows(seed, n)
     tables = shap_tables(fitted.model_to_string())
     assert tables is not None
     expected = np.asarray(fitted.predict(rows, pred_contrib=True, num_threads=1))[:, :-1]
     np.testing.assert_allclose(tables.contributions(rows), expected, atol=1e-12)
 
 
+SMALL: list[dict[str, Any]] = [
+    {"num_leaves": 2},
+    {"num_leaves": 8},
+    {"num_leaves": 8, "extra_trees": True, "max_bin": 16},
+    {"num_leaves": SMALL_NODES + 1},
+    {"num_leaves": 8, "zero_as_missing": True},
+    {"num_leaves": 8, "use_missing": False},
+    {"num_leaves": 8, "min_data_in_leaf": 2900},
+]
+LARGE: list[dict[str, Any]] = [
+    {"num_leaves": SMALL_NODES + 2},
+    {"num_leaves": 24, "max_depth": 7},
+]
+
+
+@pytest.mark.parametrize("settings", SMALL)
+def test_tables_give_lightgbms_scores_to_the_bit(settings: dict[str, Any]) -> None:
+    fitted, rows = booster(**settings), strange_rows(9, BLOCK_ROWS + 37)
+    tables = score_tables(fitted.model_to_string())
+    assert tables is not None
+    expected = np.asarray(fitted.predict(rows, raw_score=True, num_threads=1))
+    np.testing.assert_array_equal(tables.raw_scores(rows), expected)
+    wide = rows.astype(np.float64)
+    expected = np.asarray(fitted.predict(wide, raw_score=True, num_threads=1))
+    np.testing.assert_array_equal(tables.raw_scores(wide), expected)  # type: ignore[arg-type]
+
+
+def test_each_tree_of_a_round_has_a_sum_of_its_own() -> None:
+    fitted = booster(objective="multiclass", num_class=2, num_leaves=8)
+    rows, tables = strange_rows(3, 60), score_tables(fitted.model_to_string())
+    assert tables is not None
+    scores = tables.raw_scores(rows)
+    assert scores.shape == (60, 2)
+    np.testing.assert_array_equal(scores, fitted.predict(rows, raw_score=True, num_threads=1))
+
+
 @pytest.mark.parametrize(
-    "settings",
-    [
-        {"num_leaves": 2},
-        {"num_leaves": 8},
-        {"num_leaves": 8, "extra_trees": True, "max_bin": 16},
-        {"num_leaves": SMALL_NODES + 1},
-        {"num_leaves": SMALL_NODES + 2},
-        {"num_leaves": 24, "max_depth": 7},
-        {"num_leaves": 8, "zero_as_missing": True},
-        {"num_leaves": 8, "use_missing": False},
-    ],
+    "settings", [*LARGE, {"boosting": "rf", "num_leaves": 8}, {"linear_tree": True}]
 )
+def test_forests_that_tables_do_not_serve_are_left_to_lightgbm(settings: dict[str, Any]) -> None:
+    fitted, rows = booster(rounds=3, **settings), rows_of(4, 30)
+    text = fitted.model_to_string()
+    assert score_tables(text) is None
+    expected = np.asarray(fitted.predict(rows, raw_score=True, num_threads=1))
+    np.testing.assert_allclose(read_forest(text).raw_scores(rows, threads=1), expected)
+
+
+@pytest.mark.parametrize("settings", [*SMALL, *LARGE])
 def test_tables_give_lightgbms_contributions(settings: dict[str, Any]) -> None:
     compare(booster(**settings))
 
