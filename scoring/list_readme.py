@@ -11,11 +11,12 @@ from features.stage import Stage
 from scoring import readme_words as words
 from scoring.arms import SENT_ARMS
 from scoring.code_words import ARM_WORDS, EVIDENCE_WORDS
-from scoring.column_words import COLUMN_WORDS
+from scoring.column_words import COLUMN_WORDS, ColumnWords
 from scoring.export_plan import Export
 from scoring.language import Language, Text, number_text
 from scoring.policy import Channel, Offer
 from scoring.sheet_rows import LONGEST_CELL
+from scoring.warning_words import WARNING_COLUMN_WORDS, WARNING_REASON_WORDS
 from scoring.workbook import Line, TextSheet
 
 _WIDTHS = (34, 34, 90)
@@ -82,7 +83,8 @@ def readme_sheet(
         *_section(say(words.STAGES), [(stage.name, stage.label) for stage in setting.stages]),
         *_section(say(words.CHANNELS), [(k, item.label) for k, item in setting.channels.items()]),
         *_section(say(words.OFFERS), [(k, item.label) for k, item in setting.offers.items()]),
-        *_columns(setting),
+        *_columns(setting, say(words.COLUMNS), COLUMN_WORDS),
+        *(_warnings(setting) if has_warnings else ()),
         *_section(
             say(words.LIMITS),
             [
@@ -160,9 +162,18 @@ def _sheets(setting: ListSetting, *, has_warnings: bool) -> list[tuple[str, ...]
     return rows
 
 
-def _columns(setting: ListSetting) -> Iterator[Line]:
+def _columns(
+    setting: ListSetting, heading: str, columns: Mapping[str, ColumnWords]
+) -> Iterator[Line]:
     yield _BLANK
-    yield Line((setting.say(words.COLUMNS),), is_heading=True)
+    yield Line((heading,), is_heading=True)
     yield Line(tuple(setting.say(head) for head in words.COLUMN_HEADS), is_heading=True)
-    for name, known in COLUMN_WORDS.items():
+    for name, known in columns.items():
         yield Line((setting.say(known.header), name, setting.say(known.meaning)))
+
+
+def _warnings(setting: ListSetting) -> Iterator[Line]:
+    heading = setting.say(words.COLUMNS_OF_WARNINGS)
+    yield from _columns(setting, heading, WARNING_COLUMN_WORDS)
+    for code, known in WARNING_REASON_WORDS.items():
+        yield Line((setting.say(known.name), code, setting.say(known.meaning)))

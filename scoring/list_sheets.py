@@ -7,10 +7,11 @@ import pyarrow.compute as pc
 
 from scoring import readme_words as words
 from scoring.arms import SENT_ARMS
-from scoring.column_words import COLUMN_WORDS
+from scoring.column_words import COLUMN_WORDS, ColumnWords
 from scoring.export_plan import CALLER_COLUMNS, Export
 from scoring.list_csv import column_or_null
 from scoring.list_readme import ListSetting, readme_sheet
+from scoring.warning_words import WARNING_COLUMN_WORDS
 from scoring.workbook import Column, Kind, TableSheet, TextSheet, render_workbook
 
 MAX_WORKBOOK_ROWS = 20_000
@@ -28,8 +29,8 @@ _WORK_COLUMNS = (
 )
 _IDS = ("list_id", "list_row_id", "customer_id", "follow_up_of")
 _LOCAL_TIMES = ("send_at_local",)
-_MONEY = ("expected_gain", "contact_cost", "expected_cost")
-_SHARES = ("p_", "uplift", "propensity")
+_MONEY = ("expected_gain", "contact_cost", "expected_cost", "yearly_spend", "value_at_stake")
+_SHARES = ("p_", "uplift", "propensity", "chance_")
 _WALL_CLOCK = "%Y-%m-%dT%H:%M:%S"
 _WALL_CLOCK_SIGNS = 19
 
@@ -49,15 +50,16 @@ def render_list_workbook(
         _sheet(
             setting.say(words.WHOLE_LIST),
             table.slice(0, MAX_WORKBOOK_ROWS),
-            setting=setting,
+            columns=_headers(table.column_names, COLUMN_WORDS, setting),
             frozen=5,
         ),
         *channel_sheets(table, setting),
     ]
     if warnings is not None:
         name = setting.say(words.EARLY_WARNINGS)
+        headers = _headers(warnings.column_names, WARNING_COLUMN_WORDS, setting)
         shown = warnings.slice(0, MAX_WORKBOOK_ROWS)
-        sheets.append(_sheet(name, shown, setting=setting, frozen=1))
+        sheets.append(_sheet(name, shown, columns=headers, frozen=2))
     title = setting.say(words.TITLE, day=setting.day.isoformat(), business=setting.business)
     return render_workbook(sheets, title=title, active=1)
 
@@ -75,11 +77,11 @@ def channel_sheets(
     plain = Export()
     sheets = []
     for name, channel in setting.channels.items():
-        columns = setting.exports.get(name, plain).columns or {
-            name: _header(name, setting) for name in _WORK_COLUMNS
-        }
+        columns = setting.exports.get(name, plain).columns or _headers(
+            _WORK_COLUMNS, COLUMN_WORDS, setting
+        )
         rows = sending_order(rows_to_send(table, name).slice(0, most))
-        sheets.append(_sheet(channel.label, rows, setting=setting, columns=columns, frozen=3))
+        sheets.append(_sheet(channel.label, rows, columns=columns, frozen=3))
     return sheets
 
 
@@ -94,16 +96,7 @@ def sending_order(table: pa.Table) -> pa.Table:
     return table.sort_by([("send_at_utc", "ascending"), ("rank", "ascending")])
 
 
-def _sheet(
-    name: str,
-    table: pa.Table,
-    *,
-    setting: ListSetting,
-    columns: Mapping[str, str] | None = None,
-    frozen: int,
-) -> TableSheet:
-    if columns is None:
-        columns = {name: _header(name, setting) for name in table.column_names}
+def _sheet(name: str, table: pa.Table, *, columns: Mapping[str, str], frozen: int) -> TableSheet:
     return TableSheet(name, tuple(_typed_columns(table, columns)), frozen=min(frozen, len(columns)))
 
 
@@ -115,8 +108,12 @@ def _typed_columns(table: pa.Table, columns: Mapping[str, str]) -> Iterable[Colu
         yield Column(title, values, _kind(name, values.type))
 
 
-def _header(name: str, setting: ListSetting) -> str:
-    return setting.say(COLUMN_WORDS[name].header) if name in COLUMN_WORDS else name
+def _headers(
+    names: Iterable[str], words_of: Mapping[str, ColumnWords], setting: ListSetting
+) -> dict[str, str]:
+    return {
+        name: setting.say(words_of[name].header) if name in words_of else name for name in names
+    }
 
 
 def _wall_clock(column: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -135,5 +132,5 @@ def _kind(name: str, kind: pa.DataType) -> Kind:
     if pa.types.is_floating(kind):
         if name in _MONEY:
             return "money"
-        return "share" if name.startswith(_SHARES) else "number"
+        return "share" if name.startswith(_SHARES) else "decimal"
     return "id" if name in _IDS else "text"

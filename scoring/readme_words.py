@@ -68,13 +68,15 @@ SHEET_OF_CHANNEL = Text(
     "Rows to be sent by {channel}, the earliest first.", "经{channel}发送的行，按发送时间排序。"
 )
 SHEET_OF_WARNINGS = Text(
-    "Customers who used to come often and are sliding. They are not on the list for that.",
-    "过去高频、近期下滑的客户，不因此列入名单。",
+    "Customers who are not dormant yet but order less than they used to, the largest value at "
+    "stake first. They are not on the list for that.",
+    "尚未沉睡但下单比以往减少的客户，按可能损失的金额排序，不因此列入名单。",
 )
 STAGES = Text("Stages", "阶段")
 CHANNELS = Text("Channels", "渠道")
 OFFERS = Text("Offers", "优惠")
 COLUMNS = Text("Columns", "各列含义")
+COLUMNS_OF_WARNINGS = Text("Columns of the early warnings", "预警名单各列含义")
 COLUMN_HEADS = (
     Text("Header", "表头"),
     Text("Name in CSV and Parquet", "CSV 与 Parquet 中的列名"),

@@ -15,7 +15,7 @@ import xlsxwriter
 from scoring.safe_text import neutralise_text
 from scoring.sheet_rows import column_letters, render_rows
 
-Kind = Literal["id", "text", "time", "date", "share", "money", "integer", "number"]
+Kind = Literal["id", "text", "time", "date", "share", "money", "integer", "decimal"]
 
 _FORMATS: dict[Kind, dict[str, object]] = {
     "id": {"num_format": "@"},
@@ -25,7 +25,7 @@ _FORMATS: dict[Kind, dict[str, object]] = {
     "share": {"num_format": "0.0%"},
     "money": {"num_format": "#,##0.00"},
     "integer": {"num_format": "#,##0"},
-    "number": {"num_format": "0.000"},
+    "decimal": {"num_format": "#,##0.0"},
 }
 _HEAD = {"bold": True, "bg_color": "#E8EEF4", "bottom": 1, "text_wrap": True, "valign": "top"}
 _WIDTHS: dict[Kind, int] = {
@@ -36,7 +36,7 @@ _WIDTHS: dict[Kind, int] = {
     "share": 9,
     "money": 11,
     "integer": 8,
-    "number": 9,
+    "decimal": 9,
 }
 _WIDEST = 60
 _WIDEST_HEAD = 24

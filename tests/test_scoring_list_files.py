@@ -11,11 +11,13 @@ import pytest
 from list_setting import CHANNELS, small_setting
 from test_scoring_recall_list import AS_OF, HOUR, control, row, table_of
 
+from scoring import early_warning
 from scoring.column_words import COLUMN_WORDS
 from scoring.export_plan import CALLER_COLUMNS, SENDER_COLUMNS, Export
 from scoring.list_files import channel_csv_name, render_list_files
 from scoring.policy import Channel, Offer
 from scoring.recall_list import SCHEMA
+from scoring.warning_words import WARNING_COLUMN_WORDS, WARNING_REASON_WORDS
 
 ROWS = (
     row(1, customer_id="=1+1", reason_1='@risk, said "x"', p_dormant=0.25),
@@ -25,12 +27,12 @@ ROWS = (
     row(5, customer_id="007"),
 )
 WARNINGS = pa.table(
-    {"customer_id": ["=w1", "w2"], "orders_before": [9.5, None], "since": [AS_OF, AS_OF]}
+    {"customer_id": ["=w1", "w2"], "orders_usual": [9.5, None], "since": [AS_OF, AS_OF]}
 ).cast(
     pa.schema(
         [
             pa.field("customer_id", pa.string()),
-            pa.field("orders_before", pa.float64()),
+            pa.field("orders_usual", pa.float64()),
             pa.field("since", pa.timestamp("us", tz="UTC")),
         ]
     )
@@ -224,9 +226,19 @@ def test_early_warnings_are_a_file_and_a_sheet(files: dict[str, bytes]) -> None:
     assert rows[0]["since"] == "2025-11-19T23:00:00Z"
     sheet = read_book(files)["Early warnings"]
     assert [cell.value for cell in sheet["A"]] == ["Customer", "'=w1", "w2"]
+    assert [cell.value for cell in sheet["B"]] == ["Order days, usual", 9.5, None]
+    assert sheet["B2"].number_format == "#,##0.0"
+    assert sheet["C2"].is_date
     without = render(*ROWS)
     assert "early_warnings.csv" not in without
     assert "Early warnings" not in read_book(without).sheetnames
+
+
+def test_early_warnings_have_words_for_every_column_and_reason(files: dict[str, bytes]) -> None:
+    assert list(WARNING_COLUMN_WORDS) == early_warning.SCHEMA.names
+    assert set(WARNING_REASON_WORDS) == set(early_warning.REASONS)
+    told = texts_of(read_book(files)["Read me"])
+    assert {*early_warning.SCHEMA.names, *early_warning.REASONS} <= {*told}
 
 
 def test_labels_of_the_configuration_run_nothing() -> None:
