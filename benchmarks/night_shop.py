@@ -62,9 +62,7 @@ def prepare(
         ran, _ = run_winback(["ingest", kind, files, "--config", str(folder), "--backfill"])
         spent[f"ingesting {kind}"] = ran.seconds
     shutil.rmtree(exports)
-    ran, _ = run_winback(
-        ["train", "--config", str(folder), "--as-of", AS_OF.isoformat(), "--json"]
-    )
+    ran, _ = run_winback(["train", "--config", str(folder), "--as-of", AS_OF.isoformat(), "--json"])
     spent["training"] = ran.seconds
     made = {
         "wanted": wanted,
