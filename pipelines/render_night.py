@@ -3,23 +3,28 @@
 import math
 import shlex
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from pipelines.render import render_ingestion, render_training
+from pipelines.report.limit_words import binding_prices, bound_text, price_text
 from pipelines.terminal import text_table
 
 if TYPE_CHECKING:
     from pipelines.demo import DemoReport
     from pipelines.explanation import Explanation
     from pipelines.nightly import NightlyReport
+    from pipelines.report.summary import NightSummary
 
 _WIDE = 120
 """Columns a terminal needs for the whole of the first rows."""
 
 _LONGEST_WHOLE_ID = 20
 """Longer ids go on in a second line where the terminal is narrow."""
+
+_SHOWN_PRICES = 3
 
 _WIDE_COLUMNS = (
     "rank",
@@ -88,14 +93,30 @@ def render_nightly(report: "NightlyReport", console: Console) -> None:
                 numeric=1,
             )
         )
-    console.print(
-        f"Expected gain of the rows to be sent: {night.expected_gain:,.2f} {night.currency} for "
-        f"{night.contact_cost:,.2f} {night.currency} of contacts."
-    )
+    _print_outlook(night, console)
     for note in night.notes:
         console.print(f"Note: {_plain_numbers(note)}", style="yellow")
     console.print(f"{_STATUS_WORDS[report.status]} {report.folder}", soft_wrap=True)
     console.print(f"  {', '.join(report.files)}")
+
+
+def _print_outlook(night: "NightSummary", console: Console) -> None:
+    """What the contacts should bring, what limits them, and how good the list is."""
+    gain, returns = night.outlook.gain, night.outlook.extra_returns
+    console.print(
+        f"Expected gain of the rows to be sent: {gain.expected:,.2f} {night.currency} "
+        f"({night.outlook.level:.0%}: {gain.low:,.2f} to {gain.high:,.2f}) for "
+        f"{night.contact_cost:,.2f} {night.currency} of contacts; {returns.expected:,.1f} extra "
+        f"returns ({returns.low:,.1f} to {returns.high:,.1f})."
+    )
+    if night.follow_ups:
+        console.print(f"Follow-ups due among them: {night.follow_ups:,}.")
+    # Commands speak English, whatever the language of the lists.
+    english = replace(night, language="en")
+    told = [price_text(one, english, {}) for one in binding_prices(night)[:_SHOWN_PRICES]]
+    for text in (*told, bound_text(english)):
+        if text is not None:
+            console.print(_plain_numbers(text))
 
 
 def _list_row(row: "dict[str, object]", *, reasons: int) -> dict[str, object]:

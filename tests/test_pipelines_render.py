@@ -1,6 +1,7 @@
 """Reports on terminals of different widths."""
 
 import io
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -119,3 +120,13 @@ def test_a_promotion_names_versions_and_reasons() -> None:
     assert "winback-dormancy-risk version 2 is champion." in text
     assert "Version 1 was champion before." in text
     assert report.to_json()["registrations"][0]["version"] == "2"
+
+
+def test_a_night_tells_its_limits_in_words_in_english() -> None:
+    report = replace(tonight(), summary=replace(SUMMARY, language="zh"))
+    text = " ".join(printed(render_nightly, report, width=160).split())
+    assert "17.50 EUR (90%: -3.00 to 41.25) for 0.02 EUR of contacts" in text
+    assert "0.8 extra returns (0.1 to 1.6)" in text
+    assert "Follow-ups due among them: 1." in text
+    assert "One more sms seat tonight is worth 1.13 EUR." in text
+    assert "could expect more than 18 EUR; this one reaches 99.98 %" in text

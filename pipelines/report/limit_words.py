@@ -23,26 +23,34 @@ class LimitWords:
 
 def limit_words(night: NightSummary, labels: Labels) -> LimitWords:
     """Prices as sentences, the dearest first."""
-    language = night.language
-    binding = sorted((one for one in night.prices if one.binds), key=lambda one: -one.price)
-    bound = None
-    if night.bound > 0:
-        bound = say(
-            "limits.bound",
-            language=language,
-            bound=money_text(night.bound, night.currency, language=language),
-            reached=reached_text(night.gap, language=language),
-        )
     return LimitWords(
         binding=tuple(
-            _meter(price_text(one, night, labels.channels), one, night) for one in binding
+            _meter(price_text(one, night, labels.channels), one, night)
+            for one in binding_prices(night)
         ),
         slack=tuple(
             _meter(_slack_text(one, night, labels), one, night)
             for one in night.prices
             if not one.binds
         ),
-        bound=bound,
+        bound=bound_text(night),
+    )
+
+
+def binding_prices(night: NightSummary) -> list[LimitPrice]:
+    """The limits that bind, the dearest first."""
+    return sorted((one for one in night.prices if one.binds), key=lambda one: -one.price)
+
+
+def bound_text(night: NightSummary) -> str | None:
+    """How near the list is to the best one; null where there is nothing to gain."""
+    if night.bound <= 0:
+        return None
+    return say(
+        "limits.bound",
+        language=night.language,
+        bound=money_text(night.bound, night.currency, language=night.language),
+        reached=reached_text(night.gap, language=night.language),
     )
 
 

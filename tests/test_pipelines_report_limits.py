@@ -1,0 +1,77 @@
+"""A night's limits: what they are worth, how full they are, which side of a segment binds."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from test_pipelines_report import LABELS, SUMMARY
+
+from pipelines.report.limit_prices import Allowance, LimitPrice, limit_prices
+from pipelines.report.limit_words import binding_prices, bound_text, limit_words
+from scoring.night_plan import Certificate
+from scoring.policy import NightLimits, SegmentLimit
+
+SEGMENTS = (
+    SegmentLimit(name="new", life_cycle=("new",), min_share=0.2),
+    SegmentLimit(name="north", stage=("buyer",), min_contacts=5, max_contacts=30),
+)
+ALLOWANCE = Allowance(
+    seats={"push": None, "phone": 40},
+    rows=500,
+    limits=NightLimits(budget=200.0, segments=SEGMENTS),
+)
+
+
+def certificate(**changes: object) -> Certificate:
+    known = Certificate(
+        value=99.0,
+        bound=100.0,
+        budget_price=0.43211,
+        seat_prices=np.array([0.0, 1.13]),
+        row_price=0.0,
+        segment_prices=np.array([0.08, 0.3]),
+        contacts=100,
+        seats_used=np.array([60, 40]),
+        segment_used=np.array([20, 30]),
+        spent=150.0,
+        spent_high=199.99,
+    )
+    return replace(known, **changes)  # type: ignore[arg-type]
+
+
+def test_every_limit_there_is_has_its_price() -> None:
+    assert limit_prices(certificate(), ALLOWANCE, listed=120) == (
+        LimitPrice("seats", "phone", 1.13, 40.0, 40.0),
+        LimitPrice("budget", "", 0.4321, 199.99, 200.0),
+        LimitPrice("rows", "", 0.0, 120.0, 500.0),
+        LimitPrice("segment_least", "new", 0.08, 20.0, 20.0),
+        LimitPrice("segment_most", "north", 0.3, 30.0, 30.0),
+    )
+
+
+@pytest.mark.parametrize(("used", "kind", "limit"), [(6, "least", 5.0), (28, "most", 30.0)])
+def test_a_segment_shows_the_limit_it_is_nearer_to(used: int, kind: str, limit: float) -> None:
+    known = certificate(segment_used=np.array([20, used]), segment_prices=np.zeros(2))
+    north = limit_prices(known, ALLOWANCE, listed=0)[-1]
+    assert (north.kind, north.limit, north.binds) == (f"segment_{kind}", limit, False)
+
+
+def test_what_is_not_limited_is_not_told() -> None:
+    free = Allowance(seats={"push": None, "phone": None}, rows=None, limits=NightLimits())
+    known = certificate(segment_prices=np.zeros(0), segment_used=np.zeros(0, dtype=np.int64))
+    assert limit_prices(known, free, listed=9) == ()
+
+
+def test_the_dearest_limit_comes_first_and_the_others_are_called_no_limit() -> None:
+    night = replace(SUMMARY, prices=limit_prices(certificate(), ALLOWANCE, listed=120))
+    assert [one.price for one in binding_prices(night)] == [1.13, 0.4321, 0.3, 0.08]
+    words = limit_words(night, LABELS)
+    assert words.binding[0].text == "One more phone seat tonight is worth 1.13 EUR."
+    assert words.binding[1].text == "One EUR more of tonight's budget is worth 0.43 EUR of gain."
+    assert words.binding[3].told == "20, at least 20"
+    assert [one.text for one in words.slack] == ["rows on the list: not a limit tonight"]
+    assert words.slack[0].percent == 24.0
+
+
+def test_where_nothing_can_be_gained_there_is_no_bound_to_tell() -> None:
+    assert bound_text(replace(SUMMARY, bound=0.0)) is None
