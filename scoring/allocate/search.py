@@ -92,10 +92,18 @@ def _highest_prices(problem: Problem, *, threads: int) -> Float64Array:
     if n_rows:
         # A least can make a contact dearer than its own value.
         by_bound[:] = np.inf
-        at_most[0] = max(2.0 * bound / problem.budget, _LEAST_PRICE * largest)
+        at_most[0] = _highest_budget_price(problem, bound=bound, largest=largest)
         at_most[1 : len(at_most) - n_rows] = 2.0 * _LEAST_PRICE * largest
     highest: Float64Array = np.minimum(at_most, by_bound)
     return np.where(np.isfinite(highest), highest, 0.0)
+
+
+def _highest_budget_price(problem: Problem, *, bound: float, largest: float) -> float:
+    if problem.budget > 0:
+        return max(2.0 * bound / problem.budget, _LEAST_PRICE * largest)
+    # Without any money the price has to keep off even the cheapest paid action.
+    smallest = float(np.min(problem.cost, where=problem.cost > 0, initial=np.inf))
+    return _LEAST_PRICE * largest / smallest
 
 
 @dataclass(frozen=True, slots=True)
