@@ -108,6 +108,7 @@ def _channel_rules(sections: Sections) -> Iterator[str]:
                     "start, or [] for no quiet hours"
                 )
         quiet = _minutes(channel.quiet_hours)
+        yield from _send_hours_faults(name, channel, quiet=quiet)
         for span in channel.windows:
             open_minutes = _minutes((span,))
             if not open_minutes:
@@ -117,6 +118,26 @@ def _channel_rules(sections: Sections) -> Iterator[str]:
                     f'channels.{name}.windows: "{span}" lies wholly in quiet_hours; '
                     "expected a time at which sending is allowed"
                 )
+
+
+def _send_hours_faults(name: str, channel: Channel, *, quiet: set[int]) -> Iterator[str]:
+    if channel.send_hours is None:
+        return
+    place = f"channels.{name}.send_hours"
+    for span in channel.send_hours:
+        if not _minutes((span,)):
+            yield f'{place}: "{span}" is empty; expected an end after the start'
+    allowed = _minutes(channel.send_hours) - quiet
+    if not allowed:
+        yield f"{place}: quiet_hours leave nothing of them; expected a time to send at"
+        return
+    for span in channel.windows:
+        wanted = _minutes((span,)) - quiet
+        if wanted and not wanted & allowed:
+            yield (
+                f'channels.{name}.windows: "{span}" lies wholly outside send_hours; '
+                "expected a time at which sending is allowed"
+            )
 
 
 def _unmapped_flags(name: str, channel: Channel, *, known: tuple[str, ...]) -> Iterator[str]:

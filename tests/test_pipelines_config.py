@@ -275,6 +275,18 @@ def test_rules_between_event_and_stage_keys(old: str, new: str, expected: str) -
         ),
         ("[channels.sms]\nlabel='x'\ncost=1\nwindows=['11:00-11:00']", "is empty"),
         (
+            "[channels.sms]\nlabel='x'\ncost=1\nsend_hours=['11:00-11:00', '10:00-20:00']",
+            "is empty",
+        ),
+        (
+            "[channels.sms]\nlabel='x'\ncost=1\nsend_hours=['21:30-08:00']",
+            "quiet_hours leave nothing of them",
+        ),
+        (
+            "[channels.sms]\nlabel='x'\ncost=1\nwindows=['11:00-12:00']\nsend_hours=['14:00-18:00']",
+            "lies wholly outside send_hours",
+        ),
+        (
             "[channels.sms]\nlabel='x'\ncost=1\nquiet_hours=['00:00-00:00']",
             "or [] for no quiet hours",
         ),
