@@ -2,6 +2,7 @@
 # make install set up only (.venv, pinned by constraints.txt)
 # make test    set up and run everything that CI runs
 # make check   ruff, mypy --strict, import-linter
+# make browser Chromium and a Chinese font for the browser tests, where missing (root, Debian)
 
 PYTHON ?= python3
 VENV := .venv
@@ -11,7 +12,7 @@ KERNELS := $(VENV)/.kernels
 PACKAGES := features models training scoring pipelines
 SOURCES := $(shell find $(PACKAGES) -name '*.py')
 
-.PHONY: install demo test check clean
+.PHONY: install demo test check browser clean
 
 install: $(STAMP) $(KERNELS)
 
@@ -35,7 +36,10 @@ check: install
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
-test: check
+browser:
+	@.ci/browser
+
+test: check browser
 	$(BIN)/python -m pytest
 
 clean:

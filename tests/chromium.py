@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-_WAIT_SECONDS = 20.0
+_WAIT_SECONDS = 60.0
 
 # Chromium reads commands from file 3 and answers on file 4.
 _LAUNCH = """
