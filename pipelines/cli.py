@@ -129,10 +129,12 @@ def demo(
     customers: Annotated[int, typer.Option(min=2_000, help="Simulated customers.")] = 20_000,
     days: Annotated[int, typer.Option(min=365, help="Simulated days.")] = 730,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the simulation.")] = 7,
+    language: LanguageName = "en",
     as_json: Json = False,
 ) -> None:
     """Simulate an app, ingest, train, score last night and write the recall list."""
     from pipelines.demo import run_demo
+    from pipelines.init import read_language
     from pipelines.terminal import progress_bars
 
     with progress_bars() as progress:
@@ -143,6 +145,7 @@ def demo(
             days=days,
             seed=seed,
             now=now(),
+            language=read_language(language),
             progress=progress,
         )
     emit(report, as_json, "pipelines.render_night:render_demo")

@@ -21,6 +21,7 @@ from pipelines.simulate import SimulationPlan, SimulationSummary, run_simulation
 from pipelines.simulate.business import BUSINESSES
 from pipelines.simulate.files import CONTACTS_NAME, CUSTOMERS_NAME, EVENTS_PATTERN
 from pipelines.train import TrainReport, run_train
+from scoring.language import Language
 
 SCHEMA_VERSION = 1
 _PLAN_NAME = "demo.json"
@@ -105,6 +106,7 @@ def run_demo(
     days: int,
     seed: int,
     now: datetime,
+    language: Language = "en",
     progress: Progress = silent,
 ) -> DemoReport:
     """Write a configuration, simulate, ingest, train, and score last midnight.
@@ -118,6 +120,7 @@ def run_demo(
     folder : where everything is written.
     customers, days, seed : the simulated business, see `simulate_app`.
     now : the present instant; the history ends at its last local midnight.
+    language : that of the preset's labels, the list's reasons and the report.
 
     Raises
     ------
@@ -126,10 +129,11 @@ def run_demo(
     zone = ZoneInfo(preset_config(preset).business.timezone)
     end = now.astimezone(zone).date()
     plan = SimulationPlan(preset=preset, customers=customers, days=days, end=end, seed=seed)
-    home, notes = choose_home(folder, plan)
+    home, notes = choose_home(folder, plan, language=language)
     if not (home / CONFIG_NAME).exists():
-        write_config(preset, home)
-    (home / _PLAN_NAME).write_text(json.dumps(plan.facts(), indent=2) + "\n")
+        write_config(preset, home, language=language)
+    facts = {**plan.facts(), "language": language}
+    (home / _PLAN_NAME).write_text(json.dumps(facts, indent=2) + "\n")
     config = load_config(home)
     raw = home / _RAW_NAME
     watch = _Stopwatch()
@@ -178,7 +182,9 @@ def _simulate(plan: SimulationPlan, raw: Path, progress: Progress) -> Simulation
     )
 
 
-def choose_home(folder: Path, plan: SimulationPlan) -> tuple[Path, list[str]]:
+def choose_home(
+    folder: Path, plan: SimulationPlan, *, language: Language = "en"
+) -> tuple[Path, list[str]]:
     """The folder itself, or one inside it if another demo lives there."""
     written = folder / _PLAN_NAME
     if not written.exists():
@@ -192,8 +198,12 @@ def choose_home(folder: Path, plan: SimulationPlan) -> tuple[Path, list[str]]:
                 )
             )
         return folder, []
-    if json.loads(written.read_text()) == plan.facts():
+    # Demos of earlier versions knew no other language.
+    if {"language": "en", **json.loads(written.read_text())} == plan.facts() | {
+        "language": language
+    }:
         return folder, ["The folder of an earlier demo with the same arguments is used again."]
     name = f"{plan.preset}-{plan.end}-{plan.customers}x{plan.days}-seed{plan.seed}"
+    name += "" if language == "en" else f"-{language}"
     note = f"{folder} holds another demo, so this one works in {folder / name}."
     return folder / name, [note]

@@ -81,6 +81,12 @@ def test_demo_of_another_day_gets_a_folder_inside(tmp_path: Path) -> None:
     assert choose_home(tmp_path, tomorrow)[0] == home
 
 
+def test_a_demo_in_another_language_gets_a_folder_inside(tmp_path: Path) -> None:
+    remember(tmp_path, PLAN)
+    home, _ = choose_home(tmp_path, PLAN, language="zh")
+    assert home == tmp_path / "retail-2026-04-01-700x250-seed3-zh"
+
+
 def test_folder_with_a_configuration_of_its_own_is_refused(tmp_path: Path) -> None:
     write_config("retail", tmp_path)
     with pytest.raises(UsageError, match="no demo wrote"):
