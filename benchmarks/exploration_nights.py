@@ -25,7 +25,8 @@ from benchmarks.uplift_world import (
 )
 from models.contact_effect import ContactEffect, EffectPriors, assumed_effect
 from scoring.arms import CONTACT, GHOST, HOLDOUT, ArmDraws, assignment_propensity, draw_arms
-from scoring.choice import LISTED, NO_ACTION, UNLIMITED, Choices, Limits, choose_actions
+from scoring.choice import Choices, seat_limits
+from scoring.contest import contest_for_seats, sent_share
 from scoring.exploration import (
     POSTERIOR_DRAWS,
     Exploration,
@@ -33,6 +34,8 @@ from scoring.exploration import (
     experiment_in_force,
     night_generator,
 )
+from scoring.night_plan import choose_within_limits, plan_contacts, turns_of
+from scoring.outcomes import LISTED, NO_ACTION
 from scoring.policy import Experiment
 from training.clustered_mean import clustered_mean
 from training.effect_rungs import fit_rung
@@ -41,9 +44,7 @@ from training.effect_sample import NO_CONTACT, EffectSample, concat_samples
 Floats = NDArray[np.float64]
 
 NIGHTS, CUSTOMERS, MATURES_AFTER = 60, 1000, 5
-LIMITS = Limits(
-    capacity=np.array([250, 100, 250, 5], dtype=np.int64), max_rows=UNLIMITED, min_gain=0.0
-)
+LIMITS = seat_limits(np.array([250, 100, 250, 5], dtype=np.int64))
 P0 = np.array([0.05, 0.10, 0.16, 0.25])
 """Natural return of the four kinds of customers."""
 
@@ -196,13 +197,19 @@ def _weights(effect: ContactEffect, world: World, experiment: Experiment, night:
 def _choose(
     gains: Floats, draws: ArmDraws, *, weights: Floats | None, experiment: Experiment
 ) -> Choices:
-    by_channel = gains.reshape(len(gains), len(CHANNELS), len(OFFERS)).max(axis=2)
-    return choose_actions(
+    contest = contest_for_seats(
         gains,
         allowed=np.ones(gains.shape, dtype=np.bool_),
-        channel_order=np.argsort(-by_channel, axis=1, kind="stable").astype(np.int16),
-        arm=draws.arm,
         tie=draws.tie,
+        limits=LIMITS,
+        sent_share=sent_share(experiment),
+    )
+    plan = plan_contacts(contest)
+    return choose_within_limits(
+        contest,
+        plan,
+        turns_of(contest, plan),
+        arm=draws.arm,
         exploration=Exploration(
             draw=draws.action,
             on_trial=draws.on_trial,
@@ -210,7 +217,6 @@ def _choose(
             share=experiment.explore_share,
             floor=experiment.propensity_floor,
         ),
-        limits=LIMITS,
     )
 
 

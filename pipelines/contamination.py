@@ -11,7 +11,7 @@ import pyarrow.dataset as pads
 from features.contract import HOLDOUT_LEDGER
 from features.local_day import local_midnight_us
 from features.warehouse import Warehouse
-from scoring.night import NightPolicy
+from scoring.night_policy import NightPolicy
 from scoring.pressure import DAY_US
 from scoring.recall_list import TIME
 

@@ -20,7 +20,7 @@ from features.warehouse import Warehouse
 from scoring.arms import SENT_ARMS
 from scoring.decisions import PARTITION, SCHEMA, TABLE_NAME
 from scoring.follow_up import LAPSE_DAYS, PlannedSteps, find_running
-from scoring.night import NightPolicy
+from scoring.night_policy import NightPolicy
 from scoring.pressure import DAY_US, WINDOW_DAYS, EarlierRows, add_earlier_rows
 from scoring.recall_list import TIME
 from scoring.scored import ScoredCustomers

@@ -28,13 +28,9 @@ from scoring.arms import SENT_ARMS
 from scoring.eligibility import stage_channel_order
 from scoring.exclusion_words import explain_code
 from scoring.gain import Actions
-from scoring.night import (
-    EXCLUSIONS,
-    NightPolicy,
-    allowed_actions,
-    decide_night,
-    look_at_channels,
-)
+from scoring.night import EXCLUSIONS, decide_night, look_at_channels
+from scoring.night_policy import NightPolicy
+from scoring.offered import allowed_actions
 from scoring.policy import Channel, Offer
 from scoring.return_days import NO_RETURN_DAYS, ReturnDays
 from scoring.scored import ScoredCustomers, select_scored

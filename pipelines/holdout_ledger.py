@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from features.contract import HOLDOUT_LEDGER, TIME
 from features.warehouse import Warehouse
 from scoring.holdout import SaltPeriod, holdout_members, salt_in_force
-from scoring.night import NightPolicy
+from scoring.night_policy import NightPolicy
 from scoring.policy import Experiment
 from scoring.scored import ScoredCustomers
 

@@ -18,7 +18,7 @@ from pipelines.registry import Source, champion
 from scoring.effects import NightEffects, assumed_effects
 from scoring.eligibility import asked_flags
 from scoring.list_rows import Provenance
-from scoring.night import NightPolicy
+from scoring.night_policy import NightPolicy
 from scoring.scorer import Scorer
 
 CONFIG_HASH_DIGITS = 16

@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scoring.arms import GHOST, ArmDraws
-from scoring.choice import CAPACITY_FULL, LISTED, NO_ACTION, Choices
+from scoring.choice import Choices
+from scoring.outcomes import CAPACITY_FULL, LISTED, NO_ACTION
 from scoring.policy import Channel, Experiment
 from scoring.scored import ScoredCustomers
 from scoring.send_times import (

@@ -1,28 +1,53 @@
-"""Who is listed, and with which action: candidates in turn, within the capacities."""
+"""Who is listed, and with which action: the plan's customers in turn, within the real limits."""
 
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-from scoring.arms import EXPLORE, GHOST
+from scoring.allocate.problem import Prices
 from scoring.exploration import Exploration
+from scoring.outcomes import GAIN_BELOW_MINIMUM, NO_ACTION, NOT_YET, OUTBID, UNLIMITED
+from scoring.turns import Asked, Given, Rules, new_room, take_turns
 
+Float32Array = NDArray[np.float32]
 Float64Array = NDArray[np.float64]
 Int8Array = NDArray[np.int8]
 Int16Array = NDArray[np.int16]
+Int32Array = NDArray[np.int32]
 Int64Array = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 
-LISTED, GAIN_BELOW_MINIMUM, CAPACITY_FULL, LIST_FULL = range(4)
-OUTCOMES = ("listed", "gain_below_minimum", "capacity_full", "list_full")
+WAITING_SHARE = 0.25
+WAITING_LEAST = 1000
+"""Customers waiting for what the plan's leave over: a share of these, at least so many."""
 
-TRIAL_CHANCE = 0.25
-"""Least probability that some action pays at which a customer may be listed on trial."""
 
-UNLIMITED = -1
-NO_ACTION = -1
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """What each of n customers may get; all of shape (n, n_actions), if not said otherwise.
+
+    Attributes
+    ----------
+    value : what the action competes with: expected gain, caution taken off; money.
+    cost, variance : expected spending and its variance; money and money squared.
+    allowed : the customer may get this action. Actions of one channel stand together.
+    group : shape (n,), the customer's combination of segments.
+    held : shape (n,), a contact is expected to be worth more within days.
+    tie : shape (n,), orders equals; see `scoring.arms.ArmDraws`.
+    """
+
+    value: Float64Array
+    cost: Float32Array
+    variance: Float32Array
+    allowed: BoolArray
+    group: Int32Array
+    held: BoolArray
+    tie: Float64Array
+
+    def competing(self, min_gain: float) -> BoolArray:
+        """Actions that gain more than the minimum, of customers not held back."""
+        return self.allowed & (self.value > min_gain) & ~self.held[:, None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +59,53 @@ class Limits:
     capacity : shape (n_channels,), contacts; `UNLIMITED` where there is no limit.
     max_rows : most listed customers, controls included; `UNLIMITED` for no limit.
     min_gain : a contact must promise more than this.
+    budget : money for contacts and what offers give away; inf for no limit.
+    sigmas : standard deviations of the spending that must fit into the budget too.
+    member : shape (n_segments, n_groups), whether a group belongs to a segment.
+    least, most : shape (n_segments,), contacts really sent; `UNLIMITED` for no most.
     """
 
     capacity: Int64Array
     max_rows: int
     min_gain: float
+    budget: float
+    sigmas: float
+    member: BoolArray
+    least: Int64Array
+    most: Int64Array
+
+
+def seat_limits(
+    capacity: Int64Array, *, max_rows: int = UNLIMITED, min_gain: float = 0.0
+) -> Limits:
+    """Seats, and no limit by money or segment."""
+    none = np.zeros(0, dtype=np.int64)
+    return Limits(
+        capacity=capacity,
+        max_rows=max_rows,
+        min_gain=min_gain,
+        budget=np.inf,
+        sigmas=0.0,
+        member=np.zeros((0, 1), dtype=np.bool_),
+        least=none,
+        most=none,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What would be best for everybody, whatever their arms.
+
+    Attributes
+    ----------
+    action : shape (n,), `NO_ACTION` for no contact.
+    prices : of the limits; group rows as in the plan's problem.
+    group_price : shape (n_groups,), what a contact of each group takes from group limits.
+    """
+
+    action: Int16Array
+    prices: Prices
+    group_price: Float64Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,242 +130,153 @@ class Choices:
     chance: Float64Array
 
 
+def worth_at_prices(candidates: Candidates, plan: Plan, *, channel_of: Int64Array) -> Float64Array:
+    """Value less tonight's prices of what an action uses; shape (n, n_actions)."""
+    prices = plan.prices
+    worth: Float64Array = (
+        candidates.value
+        - prices.budget * candidates.cost
+        - prices.seats[channel_of]
+        - plan.group_price[candidates.group][:, None]
+    )
+    return worth
+
+
+@dataclass(frozen=True, slots=True)
+class Turns:
+    """In which order customers are looked at.
+
+    Attributes
+    ----------
+    worth : shape (n, n_actions), at tonight's prices.
+    planned : rows with an action in the plan, the most profitable first.
+    waiting : rows who may take what these leave over, the best first.
+    """
+
+    worth: Float64Array
+    planned: Int64Array
+    waiting: Int64Array
+
+    def may_be_listed(self, on_trial: BoolArray) -> BoolArray:
+        """Whose probabilities exploration needs; shape (n,)."""
+        asked = on_trial.copy()
+        asked[self.planned] = True
+        asked[self.waiting] = True
+        return asked
+
+
+def order_turns(
+    candidates: Candidates, plan: Plan, *, channel_of: Int64Array, min_gain: float
+) -> Turns:
+    """Put the plan's customers by what they add at tonight's prices, and a queue behind them.
+
+    The order knows nothing of arms, so that what a customer finds when their turn comes
+    depends on the draws of others only.
+    """
+    worth = worth_at_prices(candidates, plan, channel_of=channel_of)
+    competing = candidates.competing(min_gain)
+    best = np.where(competing, worth, -np.inf).max(axis=1, initial=-np.inf)
+    order = np.lexsort((np.arange(len(best)), candidates.tie, -best))
+    planned = order[plan.action[order] != NO_ACTION]
+    waiting = order[np.isfinite(best[order])]
+    most = len(planned) + max(WAITING_LEAST, int(WAITING_SHARE * len(planned)))
+    return Turns(worth=worth, planned=planned, waiting=waiting[:most])
+
+
 def choose_actions(
-    gains: Float64Array,
+    candidates: Candidates,
     *,
-    allowed: BoolArray,
-    channel_order: Int16Array,
+    plan: Plan,
+    turns: Turns,
     arm: Int8Array,
-    tie: Float64Array,
     exploration: Exploration,
     limits: Limits,
 ) -> Choices:
-    """Give every candidate an action, the most valuable candidates first.
+    """Give every candidate an action: the plan's, while the real limits last.
 
-    Candidates are taken by their best allowed gain (ties by `tie`, then by position).
-    Each takes the first channel of its order that has capacity left and whose best
-    offer gains more than the minimum. An exploring customer then draws from the open
-    actions, whatever they gain: what an action is worth is what exploration finds out.
-    Controls use no capacity. See docs/adr/0006-exploration.md.
+    The plan's customers come first, by what they add at tonight's prices. Each takes the
+    plan's action, or where that is full the open one that adds most; who finds none that
+    adds anything waits. Then those who wait, and the next best behind them, take what is
+    left. Where a segment's least is asked for, its customers have come before all others
+    until it is reached. Controls use nothing.
 
-    A customer whom no action promises enough is listed on trial if chance has put them
-    among the explorers or their controls and the posterior gives some action at least
-    `TRIAL_CHANCE` of paying. They come last and take seats that nobody wanted.
+    An exploring customer draws from the open actions, whatever they gain: what an action is
+    worth is what exploration finds out. An action is open if it is allowed and affordable,
+    its channel has seats left, and taking one robs nobody: it is the best action's own
+    channel, or more seats are left than planned customers to come, or exploration has not
+    yet taken its share of the seats; and likewise for the budget.
 
-    An action is open if it is allowed, its channel has seats left, and taking one robs
-    nobody: it is the best action's own channel, or more seats are left than candidates
-    to come whom the channel is worth it for, or exploration has not yet taken its share
-    of the seats.
+    A customer whom no action promises enough, or who is held back, is listed on trial if
+    chance has put them among the explorers or their controls and the posterior gives some
+    action at least `TRIAL_CHANCE` of paying. They come last and take seats that nobody
+    wanted. See docs/adr/0006-exploration.md and docs/adr/0009-allocation.md.
 
     Parameters
     ----------
-    gains : shape (n, n_actions), money; actions of one channel stand together.
-    allowed : shape (n, n_actions), the customer may get this action.
-    channel_order : shape (n, n_channels), channel codes in the order they are tried,
-        -1 after the last.
-    arm, tie : shape (n,), see `scoring.arms.ArmDraws`.
+    arm : shape (n,), see `scoring.arms.ArmDraws`.
     """
-    n_candidates, n_actions = gains.shape
+    n_candidates, n_actions = candidates.value.shape
     n_channels = len(limits.capacity)
     if n_candidates == 0 or n_actions == 0:
-        return _nobody(n_candidates)
-    masked = np.where(allowed, gains, -np.inf)
-    by_channel = masked.reshape(n_candidates, n_channels, -1)
-    best = masked.max(axis=1)
-    turn = np.lexsort((np.arange(n_candidates), tie, -best)).astype(np.int64)
+        return _choices(_given(n_candidates))
+    competing = candidates.competing(limits.min_gain)
+    competes = competing.any(axis=1)
+    given = _given(n_candidates)
+    given.outcome[candidates.held & candidates.allowed.any(axis=1)] = NOT_YET
+    given.outcome[competes] = OUTBID
     weights = exploration.weights
-    outcome, action, best_action, n_open, chance = _take_turns(
-        turn,
-        by_channel.max(axis=2),
-        by_channel.argmax(axis=2),
-        allowed.reshape(by_channel.shape),
-        channel_order,
-        arm,
-        exploration.draw,
-        exploration.on_trial,
-        np.empty((0, n_actions)) if weights is None else weights,
-        exploration.floor,
-        limits.capacity.copy(),
-        _exploring_seats(limits, exploration.share),
-        limits.max_rows,
-        limits.min_gain,
+    take_turns(
+        Asked(
+            plan=plan.action,
+            worth=turns.worth,
+            competing=competing,
+            allowed=candidates.allowed,
+            cost=candidates.cost,
+            variance=candidates.variance,
+            group=candidates.group,
+            arm=arm,
+            draw=exploration.draw,
+            weights=np.empty((0, n_actions)) if weights is None else weights,
+        ),
+        Rules(
+            n_offers=n_actions // n_channels,
+            floor=exploration.floor,
+            max_rows=limits.max_rows,
+            budget=limits.budget,
+            sigmas=limits.sigmas,
+            member=limits.member,
+            most=limits.most,
+        ),
+        new_room(limits.capacity, limits.least, budget=limits.budget, share=exploration.share),
+        given,
+        turns.planned,
+        turns.waiting,
+        _trial_order(candidates, exploration.on_trial & ~competes),
     )
-    return Choices(
-        outcome=outcome,
-        action=action,
-        best_action=best_action,
-        n_actions=n_open,
-        chance=chance,
-    )
+    return _choices(given)
 
 
-def _exploring_seats(limits: Limits, share: float) -> Int64Array:
-    seats: Int64Array = np.ceil(share * np.maximum(limits.capacity, 0)).astype(np.int64)
-    return seats
+def _trial_order(candidates: Candidates, on_trial: BoolArray) -> Int64Array:
+    rows = np.flatnonzero(on_trial)
+    best = np.where(candidates.allowed[rows], candidates.value[rows], -np.inf).max(axis=1)
+    return rows[np.lexsort((rows, candidates.tie[rows], -best))]
 
 
-def _nobody(n_candidates: int) -> Choices:
-    none = np.full(n_candidates, NO_ACTION, dtype=np.int16)
-    return Choices(
+def _given(n_candidates: int) -> Given:
+    return Given(
         outcome=np.full(n_candidates, GAIN_BELOW_MINIMUM, dtype=np.int8),
-        action=none,
-        best_action=none,
-        n_actions=np.zeros(n_candidates, dtype=np.int64),
+        action=np.full(n_candidates, NO_ACTION, dtype=np.int16),
+        best_action=np.full(n_candidates, NO_ACTION, dtype=np.int16),
+        n_open=np.zeros(n_candidates, dtype=np.int64),
         chance=np.zeros(n_candidates, dtype=np.float64),
     )
 
 
-@njit(cache=True)
-def _take_turns(  # type: ignore[no-untyped-def]  # noqa: PLR0913, PLR0917
-    turn,
-    channel_gain,
-    channel_offer,
-    allowed,
-    channel_order,
-    arm,
-    explore_draw,
-    on_trial,
-    weights,
-    floor,
-    capacity,
-    exploring_seats,
-    max_rows,
-    min_gain,
-):
-    n_candidates, n_channels, n_offers = allowed.shape
-    outcome = np.full(n_candidates, GAIN_BELOW_MINIMUM, np.int8)
-    action = np.full(n_candidates, NO_ACTION, np.int16)
-    best_action = np.full(n_candidates, NO_ACTION, np.int16)
-    open_actions = np.zeros(n_candidates, np.int64)
-    chance = np.zeros(n_candidates, np.float64)
-    law = np.zeros(n_channels * n_offers, np.float64)
-    waiting = _count_waiting(channel_gain, channel_order, min_gain)
-    listed = 0
-    for position in range(n_candidates):
-        row = turn[position]
-        worth, chosen = _first_worth(
-            channel_gain[row], channel_order[row], capacity, waiting, min_gain
-        )
-        weight = weights[row] if len(weights) else law[:0]
-        if not worth and not (on_trial[row] and weight.sum() >= TRIAL_CHANCE):
-            continue
-        if max_rows != UNLIMITED and listed >= max_rows:
-            outcome[row] = LIST_FULL
-            continue
-        if worth and chosen < 0:
-            outcome[row] = CAPACITY_FULL
-            continue
-        best = chosen * n_offers + channel_offer[row, chosen] if worth else NO_ACTION
-        n_open = _open_actions(law, allowed[row], best, capacity, exploring_seats, waiting)
-        if n_open == 0 or not _fill_law(law, weight, best, n_open, floor):
-            outcome[row] = CAPACITY_FULL
-            continue
-        taken = best
-        if arm[row] == EXPLORE or best == NO_ACTION:
-            taken = _pick(law, explore_draw[row])
-        if arm[row] < GHOST:
-            used = taken // n_offers
-            # A seat that nobody to come wants is nobody's share.
-            if used != chosen and 0 < capacity[used] <= waiting[used]:
-                exploring_seats[used] -= 1
-            if capacity[used] > 0:
-                capacity[used] -= 1
-        listed += 1
-        outcome[row] = LISTED
-        action[row] = taken
-        best_action[row] = best
-        open_actions[row] = n_open
-        chance[row] = law[taken]
-    return outcome, action, best_action, open_actions, chance
-
-
-@njit(cache=True)
-def _count_waiting(channel_gain, channel_order, min_gain):  # type: ignore[no-untyped-def]
-    """Candidates by channel that the channel is worth it for."""
-    n_candidates, n_channels = channel_gain.shape
-    waiting = np.zeros(n_channels, np.int64)
-    for row in range(n_candidates):
-        for place in range(n_channels):
-            channel = channel_order[row, place]
-            if channel < 0:
-                break
-            waiting[channel] += channel_gain[row, channel] > min_gain
-    return waiting
-
-
-@njit(cache=True)
-def _first_worth(channel_gain, channel_order, capacity, waiting, min_gain):  # type: ignore[no-untyped-def]
-    """Whether any channel gains enough, and the first such with a seat; waits no longer."""
-    worth = False
-    chosen = -1
-    for place in range(len(channel_order)):
-        channel = channel_order[place]
-        if channel < 0:
-            break
-        if not channel_gain[channel] > min_gain:
-            continue
-        worth = True
-        waiting[channel] -= 1
-        if chosen < 0 and capacity[channel] != 0:
-            chosen = channel
-    return worth, chosen
-
-
-@njit(cache=True)
-def _open_actions(law, allowed, best, capacity, exploring_seats, waiting):  # type: ignore[no-untyped-def]
-    """Mark what is open to exploration by 0, the rest by -1; returns how many are open."""
-    n_channels, n_offers = allowed.shape
-    law[:] = -1.0
-    n_open = 0
-    for channel in range(n_channels):
-        seats = capacity[channel]
-        if seats == 0:
-            continue
-        own = best >= 0 and channel == best // n_offers
-        if own or seats < 0 or seats > waiting[channel] or exploring_seats[channel] > 0:
-            for offer in range(n_offers):
-                if allowed[channel, offer]:
-                    law[channel * n_offers + offer] = 0.0
-                    n_open += 1
-    return n_open
-
-
-@njit(cache=True)
-def _fill_law(law, weight, best, n_open, floor):  # type: ignore[no-untyped-def]
-    """Turn the marks into probabilities; false where no open action is ever the best one."""
-    least, to_best, total = 1.0 / n_open, 0.0, 0.0
-    if len(weight) > 0:
-        least = min(floor, least)
-        if best >= 0:
-            to_best = max(0.0, 1.0 - weight.sum())
-        total = to_best
-        for action in range(len(law)):
-            if law[action] >= 0.0:
-                total += weight[action]
-        if total <= 0.0 and best < 0:
-            return False
-        if total <= 0.0:
-            to_best = total = 1.0
-    for action in range(len(law)):
-        if law[action] < 0.0:
-            law[action] = 0.0
-        else:
-            law[action] = least
-            if total > 0.0:
-                own = weight[action] + (to_best if action == best else 0.0)
-                law[action] += (1.0 - n_open * least) * own / total
-    return True
-
-
-@njit(cache=True)
-def _pick(law, draw):  # type: ignore[no-untyped-def]
-    """The action whose stretch of the stacked probabilities the draw falls into."""
-    reached = 0.0
-    picked = -1
-    for action in range(len(law)):
-        if law[action] > 0.0:
-            picked = action
-            reached += law[action]
-            if draw < reached:
-                break
-    return picked
+def _choices(given: Given) -> Choices:
+    return Choices(
+        outcome=given.outcome,
+        action=given.action,
+        best_action=given.best_action,
+        n_actions=given.n_open,
+        chance=given.chance,
+    )

@@ -9,7 +9,9 @@ from features.value_tier import VALUE_TIERS
 from scoring.arms import ARMS
 from scoring.follow_up_plan import followed_steps
 from scoring.list_rows import Provenance, assigned_propensity
-from scoring.night import EXCLUSIONS, Night, NightPolicy, expected_order_values
+from scoring.night import EXCLUSIONS, Night
+from scoring.night_policy import NightPolicy
+from scoring.offered import expected_order_values
 from scoring.promotion import BASES, PROMOTIONS
 from scoring.recall_list import PROPENSITY_DECIMALS, TIME
 from scoring.scored import ScoredCustomers

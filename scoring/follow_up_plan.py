@@ -12,7 +12,8 @@ from features.local_day import local_midnight_us
 from scoring.arms import GHOST
 from scoring.eligibility import CHANNEL_RULES, channel_caps
 from scoring.follow_up import LAPSE_DAYS, ladder_ranks, steps_in_turn
-from scoring.night import Night, NightPolicy
+from scoring.night import Night
+from scoring.night_policy import NightPolicy
 from scoring.pressure import WINDOW_DAYS, ContactPressure
 from scoring.scored import ScoredCustomers, select_pressure
 

@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from features.local_day import local_midnight_us
 from scoring.arms import ARMS, GHOST, Propensities, assignment_propensity
-from scoring.choice import NO_ACTION
 from scoring.follow_up_plan import follow_up_columns
-from scoring.night import Night, NightPolicy
+from scoring.night import Night
+from scoring.night_policy import NightPolicy
+from scoring.outcomes import NO_ACTION
 from scoring.reasons import MAX_REASONS
 from scoring.recall_list import (
     MONEY_DECIMALS,
@@ -147,7 +148,14 @@ def _action_columns(night: Night, places: Int64Array) -> dict[str, Any]:
         "offer": [night.actions.offers[code] for code in action % max(offers, 1)],
         "expected_gain": np.round(night.gains[places, action], MONEY_DECIMALS) + 0.0,
         "contact_cost": np.where(control, 0.0, _costs(night)[action]),
+        "expected_cost": np.where(control, 0.0, _expected_costs(night, places)),
     }
+
+
+def _expected_costs(night: Night, places: Int64Array) -> Float64Array:
+    action = night.choices.action[places].astype(np.int64)
+    expected = np.asarray(night.cost[places, action], dtype=np.float64)
+    return np.round(expected, MONEY_DECIMALS)
 
 
 def _costs(night: Night) -> Float64Array:

@@ -1,17 +1,18 @@
 """One night's decisions: from scored customers to who is listed with which action."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import date
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from features.stage import Stage
-from models.order_value import return_values, shrink_order_value
 from scoring.arms import ArmDraws, draw_arms
 from scoring.booking import book_contacts, timing_rules
-from scoring.choice import LISTED, OUTCOMES, UNLIMITED, Choices, Limits, choose_actions
+from scoring.choice import Choices
+from scoring.contest import (
+    Contest,
+    night_limits,
+    sent_share,
+)
 from scoring.effects import ActionEffects, NightEffects, assumed_effects
 from scoring.eligibility import (
     CUSTOMER_CODES,
@@ -20,30 +21,38 @@ from scoring.eligibility import (
     block_channels,
     exclude_by_contact_rules,
     exclude_by_state,
-    stage_channel_order,
-    stage_offers,
 )
 from scoring.exploration import (
     Exploration,
-    best_action_shares,
     experiment_in_force,
-    night_generator,
 )
 from scoring.follow_up import keep_to_step, ladder_ranks, steps_in_turn
-from scoring.gain import Actions, gain_terms, list_actions
+from scoring.gain import Actions
+from scoring.night_plan import (
+    Certificate,
+    certify,
+    choose_within_limits,
+    plan_contacts,
+    turns_of,
+)
+from scoring.night_policy import NightPolicy
+from scoring.offered import (
+    best_shares,
+    expected_order_values,
+    make_candidates,
+    offer_actions,
+    segment_rows,
+)
+from scoring.outcomes import LISTED, OUTCOMES, UNLIMITED
 from scoring.policy import (
-    Caps,
-    Channel,
     Experiment,
-    FollowUp,
-    ListRules,
-    NightLimits,
-    Offer,
-    Waiting,
 )
 from scoring.reachability import NO_ZONE
 from scoring.scored import ScoredCustomers, select_pressure, select_reach
-from scoring.segments import Segments, apply_promotion, segment_customers
+from scoring.segments import (
+    Segments,
+    segment_customers,
+)
 from scoring.send_times import SendTimes
 from scoring.send_windows import (
     SendWindows,
@@ -51,47 +60,16 @@ from scoring.send_windows import (
     has_send_window,
     seats_tonight,
 )
-from scoring.timing import ListDay
 
 BoolArray = NDArray[np.bool_]
+Float32Array = NDArray[np.float32]
 Float64Array = NDArray[np.float64]
+Int32Array = NDArray[np.int32]
 Int64Array = NDArray[np.int64]
 Int8Array = NDArray[np.int8]
 
 EXCLUSIONS = (*CUSTOMER_CODES, *OUTCOMES[LISTED + 1 :])
 """Every reason for not being listed; the first, empty, is for those who are."""
-
-
-@dataclass(frozen=True, slots=True)
-class NightPolicy:
-    """What the configuration says about one night.
-
-    Attributes
-    ----------
-    as_of_us : the as-of, microseconds since 1970-01-01 UTC.
-    day : the list's local date.
-    zone : the business's IANA zone, used where a customer's own is unknown.
-    gross_margin : share of an order's amount that is kept.
-    """
-
-    as_of_us: int
-    day: date
-    zone: str
-    gross_margin: float
-    stages: tuple[Stage, ...]
-    channels: Mapping[str, Channel]
-    offers: Mapping[str, Offer]
-    caps: Caps
-    experiment: Experiment
-    rules: ListRules
-    limits: NightLimits = field(default_factory=NightLimits)
-    follow_up: FollowUp = field(default_factory=FollowUp)
-    waiting: Waiting = field(default_factory=Waiting)
-
-    @property
-    def list_day(self) -> ListDay:
-        """The list's date and its as-of."""
-        return ListDay(day=self.day, as_of_us=self.as_of_us)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +91,8 @@ class Night:
     slots : allowed times by (zone, channel name); null where quiet hours leave none.
     experiment : in force that night, its explore share by what effects rest on.
     segments : of all n customers.
+    cost : shape (m, n_actions), expected spending of each action; money.
+    certificate : how close the list is to the best one, and what limits it.
     """
 
     exclusion: Int8Array
@@ -130,6 +110,8 @@ class Night:
     slots: SendWindows
     experiment: Experiment
     segments: Segments
+    cost: Float32Array
+    certificate: Certificate
 
     @property
     def listed(self) -> Int64Array:
@@ -148,8 +130,9 @@ def decide_night(
     order_values: Float64Array | None = None,
     is_holdout: BoolArray | None = None,
     segments: Segments | None = None,
+    threads: int = 1,
 ) -> Night:
-    """Apply the rules in order: state, contact rules, channels, gain, capacity.
+    """Apply the rules in order: state, contact rules, channels, gain, then the optimum.
 
     Parameters
     ----------
@@ -160,8 +143,100 @@ def decide_night(
         `expected_order_values` of these customers.
     is_holdout : shape (n,), see `scoring.holdout`; null means by the salted hash alone.
     segments : of the customers; null means as `segment_customers` places them.
+    threads : for the search of the optimum; the night does not depend on them.
     """
-    exclusion = exclude_by_state(
+    exclusion = _exclude(scored, policy)
+    asked = np.flatnonzero(exclusion == OPEN).astype(np.int64)
+    blocks, slots = look_at_channels(scored, asked, policy)
+    reachable = blocks.is_open.any(axis=1)
+    exclusion[asked[~reachable]] = EXCLUSIONS.index("no_eligible_channel")
+    eligible = asked[reachable]
+    if order_values is None:
+        order_values = expected_order_values(scored, policy)
+    if segments is None:
+        segments = segment_customers(
+            scored, stages=policy.stages, tier_quantile=policy.rules.tier_quantile
+        )
+    believed = effects or assumed_effects(policy.channels, policy.offers)
+    offered = offer_actions(
+        scored,
+        eligible,
+        is_open=blocks.is_open[reachable],
+        believed=believed,
+        order_value=order_values[eligible],
+        segments=segments,
+        policy=policy,
+    )
+    experiment = experiment_in_force(policy.experiment, evidence=believed.effect.evidence)
+    draws = draw_arms(
+        scored.ids(eligible),
+        experiment=experiment,
+        as_of_us=policy.as_of_us,
+        is_holdout=None if is_holdout is None else is_holdout[eligible],
+    )
+    rows = segment_rows(offered.segments, eligible, scored, policy)
+    contest = Contest(
+        candidates=make_candidates(offered, group=rows.group, tie=draws.tie, policy=policy),
+        channel_of=offered.actions.channel_of.astype(np.int64),
+        segments=rows,
+        limits=night_limits(
+            policy.limits, policy.rules, capacity=_capacity(policy, slots), segments=rows
+        ),
+        sent_share=sent_share(experiment),
+        threads=threads,
+    )
+    plan = plan_contacts(contest)
+    turns = turns_of(contest, plan)
+    on_trial = contest.on_trial(draws.on_trial)
+    choices = choose_within_limits(
+        contest,
+        plan,
+        turns,
+        arm=draws.arm,
+        exploration=Exploration(
+            draw=draws.action,
+            on_trial=on_trial,
+            # The law of who cannot be listed is asked of nobody.
+            weights=best_shares(offered, turns.may_be_listed(on_trial), policy),
+            share=experiment.explore_share,
+            floor=experiment.propensity_floor,
+        ),
+    )
+    booked = book_contacts(
+        scored,
+        eligible,
+        choices=choices,
+        gains=offered.gains,
+        draws=draws,
+        windows=slots,
+        rules=timing_rules(policy.channels, experiment, list_day=policy.list_day),
+    )
+    refused = booked.choices.outcome != LISTED
+    exclusion[eligible[refused]] = len(CUSTOMER_CODES) - 1 + booked.choices.outcome[refused]
+    return Night(
+        exclusion=exclusion,
+        asked=asked,
+        blocks=blocks,
+        eligible=eligible,
+        order_value=offered.order_value,
+        actions=offered.actions,
+        effects=offered.effects,
+        gains=offered.gains,
+        allowed=offered.allowed,
+        draws=draws,
+        choices=booked.choices,
+        times=booked.times,
+        slots=slots,
+        experiment=experiment,
+        segments=offered.segments,
+        cost=contest.candidates.cost,
+        certificate=certify(contest, plan, booked.choices, draws.arm),
+    )
+
+
+def _exclude(scored: ScoredCustomers, policy: NightPolicy) -> Int8Array:
+    """Codes of who cannot be contacted, before any channel is looked at; shape (n,)."""
+    by_state = exclude_by_state(
         scored.stage,
         dormant=scored.dormant,
         p_dormant=scored.p_dormant,
@@ -176,142 +251,10 @@ def decide_night(
         awaits_follow_up=scored.follow_ups.awaited(as_of_us=policy.as_of_us),
         as_of_us=policy.as_of_us,
     )
-    exclusion = np.where(exclusion == OPEN, by_contacts, exclusion).astype(np.int8)
+    exclusion = np.where(by_state == OPEN, by_contacts, by_state).astype(np.int8)
     if not policy.channels:
         exclusion[exclusion == OPEN] = EXCLUSIONS.index("no_channel_configured")
-    asked = np.flatnonzero(exclusion == OPEN).astype(np.int64)
-    blocks, slots = look_at_channels(scored, asked, policy)
-    reachable = blocks.is_open.any(axis=1)
-    exclusion[asked[~reachable]] = EXCLUSIONS.index("no_eligible_channel")
-    eligible = asked[reachable]
-    if order_values is None:
-        order_values = expected_order_values(scored, policy)
-    order_value = order_values[eligible]
-    actions = list_actions(policy.channels, policy.offers)
-    believed = effects or assumed_effects(policy.channels, policy.offers)
-    weighed = believed.weigh(
-        scored.p_natural[eligible],
-        scored.effect_x[eligible],
-        names=scored.effect_names,
-        actions=actions,
-    )
-    gains = weighed.gains(order_value=order_value, terms=actions.terms(policy.gross_margin))
-    stage = scored.stage[eligible]
-    if segments is None:
-        segments = segment_customers(
-            scored, stages=policy.stages, tier_quantile=policy.rules.tier_quantile
-        )
-    segments, promoted = apply_promotion(
-        segments,
-        eligible,
-        weighed,
-        order_value=order_value,
-        actions=actions,
-        gross_margin=policy.gross_margin,
-    )
-    allowed = allowed_actions(blocks.is_open[reachable], stage, policy) & promoted
-    experiment = experiment_in_force(policy.experiment, evidence=believed.effect.evidence)
-    draws = draw_arms(
-        scored.ids(eligible),
-        experiment=experiment,
-        as_of_us=policy.as_of_us,
-        is_holdout=None if is_holdout is None else is_holdout[eligible],
-    )
-    choices = choose_actions(
-        gains,
-        allowed=allowed,
-        channel_order=stage_channel_order(policy.stages, tuple(policy.channels))[stage],
-        arm=draws.arm,
-        tie=draws.tie,
-        exploration=Exploration(
-            draw=draws.action,
-            on_trial=draws.on_trial,
-            weights=_best_shares(
-                weighed,
-                order_value=order_value,
-                actions=actions,
-                # The law of who cannot be listed is asked of nobody.
-                allowed=allowed & may_be_listed(gains, allowed, draws.on_trial, policy)[:, None],
-                policy=policy,
-            ),
-            share=experiment.explore_share,
-            floor=experiment.propensity_floor,
-        ),
-        limits=_limits(policy, slots),
-    )
-    booked = book_contacts(
-        scored,
-        eligible,
-        choices=choices,
-        gains=gains,
-        draws=draws,
-        windows=slots,
-        rules=timing_rules(policy.channels, experiment, list_day=policy.list_day),
-    )
-    choices = booked.choices
-    refused = choices.outcome != LISTED
-    exclusion[eligible[refused]] = len(CUSTOMER_CODES) - 1 + choices.outcome[refused]
-    return Night(
-        exclusion=exclusion,
-        asked=asked,
-        blocks=blocks,
-        eligible=eligible,
-        order_value=order_value,
-        actions=actions,
-        effects=weighed,
-        gains=gains,
-        allowed=allowed,
-        draws=draws,
-        choices=choices,
-        times=booked.times,
-        slots=slots,
-        experiment=experiment,
-        segments=segments,
-    )
-
-
-def _best_shares(
-    weighed: ActionEffects,
-    *,
-    order_value: Float64Array,
-    actions: Actions,
-    allowed: BoolArray,
-    policy: NightPolicy,
-) -> Float64Array | None:
-    """How often each action is the best one, where exploration asks for it."""
-    if policy.experiment.exploration == "uniform":
-        return None
-    rows = np.flatnonzero(allowed.any(axis=1))
-    asked = weighed.take(rows)
-    kept, lost = gain_terms(
-        asked.natural,
-        order_value=order_value[rows],
-        attrition_cost=asked.attrition_cost,
-        terms=actions.terms(policy.gross_margin),
-    )
-    shares = np.zeros(allowed.shape)
-    shares[rows] = best_action_shares(
-        asked.draws(night_generator(policy.experiment, as_of_us=policy.as_of_us)),
-        log_odds0=asked.log_odds0,
-        kept=kept,
-        lost=lost,
-        allowed=allowed[rows],
-        min_gain=policy.rules.min_gain,
-    )
-    return shares
-
-
-def may_be_listed(
-    gains: Float64Array, allowed: BoolArray, on_trial: BoolArray, policy: NightPolicy
-) -> BoolArray:
-    """Who has an action that gains enough, or is on trial; shape (m,).
-
-    Parameters
-    ----------
-    gains, allowed : shape (m, n_actions).
-    on_trial : shape (m,), see `scoring.arms.ArmDraws`.
-    """
-    return np.asarray(on_trial | (allowed & (gains > policy.rules.min_gain)).any(axis=1))
+    return exclusion
 
 
 def look_at_channels(
@@ -340,43 +283,15 @@ def look_at_channels(
     return keep_to_step(blocks, in_turn=in_turn, ranks=ranks), slots
 
 
-def allowed_actions(is_open: BoolArray, stage: NDArray[np.int16], policy: NightPolicy) -> BoolArray:
-    """Which actions may be taken: the channel is open, the stage makes the offer.
-
-    Parameters
-    ----------
-    is_open : shape (m, n_channels).
-    stage : shape (m,).
-
-    Returns
-    -------
-    Shape (m, n_actions).
-    """
-    offers = stage_offers(policy.stages, policy.offers)[stage]
-    by_channel = np.repeat(is_open, len(policy.offers), axis=1)
-    allowed: BoolArray = by_channel & np.tile(offers, (1, len(policy.channels)))
-    return allowed
-
-
-def expected_order_values(scored: ScoredCustomers, policy: NightPolicy) -> Float64Array:
-    """Money each customer's return is worth before margin: the stage's, else their own."""
-    own = shrink_order_value(scored.mean_order, scored.orders)
-    return return_values(own, scored.stage, policy.stages)
-
-
-def _limits(policy: NightPolicy, slots: SendWindows) -> Limits:
+def _capacity(policy: NightPolicy, slots: SendWindows) -> Int64Array:
+    """Contacts by channel; `UNLIMITED` where there is no limit."""
     seats = seats_tonight(policy.channels, slots)
     known = [
         [limit for limit in (channel.capacity, by_hour) if limit is not None]
         for channel, by_hour in zip(policy.channels.values(), seats, strict=True)
     ]
     capacity = [min(limits, default=UNLIMITED) for limits in known]
-    rows = policy.rules.max_rows
-    return Limits(
-        capacity=np.array(capacity, dtype=np.int64),
-        max_rows=UNLIMITED if rows is None else rows,
-        min_gain=policy.rules.min_gain,
-    )
+    return np.array(capacity, dtype=np.int64)
 
 
 def count_unknown_zones(scored: ScoredCustomers, rows: Int64Array) -> int:

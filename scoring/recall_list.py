@@ -52,7 +52,7 @@ SCHEMA = pa.schema(
         pa.field("uplift_high", pa.float64(), nullable=False),
         pa.field("expected_gain", pa.float64(), nullable=False),
         pa.field("contact_cost", pa.float64(), nullable=False),
-        pa.field("expected_cost", pa.float64()),
+        pa.field("expected_cost", pa.float64(), nullable=False),
         pa.field("propensity", pa.float64(), nullable=False),
         pa.field("evidence", pa.string(), nullable=False),
         pa.field("next_order_expected", pa.date32()),

@@ -29,7 +29,7 @@ from pipelines.config import Config
 from pipelines.effect_rows import action_prices, collect_effect_rows
 from pipelines.nightly_inputs import build_scorer, load_champions, night_policy
 from scoring.decisions import PARTITION, TABLE_NAME
-from scoring.night import expected_order_values
+from scoring.offered import expected_order_values
 from training.assignment_counts import AssignmentCounts
 from training.assignment_rows import EffectRows
 from training.effect_sample import EffectSample

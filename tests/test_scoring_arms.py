@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from small_contest import seats_contest
 
 from scoring.arms import (
     ARMS,
@@ -17,9 +18,11 @@ from scoring.arms import (
     assignment_propensity,
     draw_arms,
 )
-from scoring.choice import NO_ACTION, UNLIMITED, Limits, choose_actions
+from scoring.choice import seat_limits
 from scoring.draw import hash_draws
 from scoring.exploration import Exploration
+from scoring.night_plan import choose_within_limits, plan_contacts, turns_of
+from scoring.outcomes import NO_ACTION, UNLIMITED
 from scoring.policy import Experiment
 
 IDS = [f"c{number}" for number in range(4000)]
@@ -106,20 +109,21 @@ def test_simulated_salts_reproduce_the_logged_propensities(
 ) -> None:
     gains = np.array([[3.0, 2.0, 1.0, -1.0], [1.0, 2.0, 0.5, 0.1]])
     allowed = np.array([[True, True, False, True], [True, True, True, True]])
-    order = np.array([[0, 1], [1, 0]], dtype=np.int16)
-    limits = Limits(capacity=np.array([UNLIMITED, UNLIMITED]), max_rows=UNLIMITED, min_gain=0.0)
+    limits = seat_limits(np.array([UNLIMITED, UNLIMITED]))
+    contest = seats_contest(gains, allowed=allowed, limits=limits)
+    plan = plan_contacts(contest)
+    turns = turns_of(contest, plan)
     salts = 6000
     seen: list[Counter[tuple[str, int]]] = [Counter(), Counter()]
     logged: list[dict[tuple[str, int], float]] = [{}, {}]
     for number in range(salts):
         experiment = replace(EXPERIMENT, salt=f"salt-{number}")
         draws = draw_arms(["a", "b"], experiment=experiment, as_of_us=5)
-        choices = choose_actions(
-            gains,
-            allowed=allowed,
-            channel_order=order,
+        choices = choose_within_limits(
+            contest,
+            plan,
+            turns,
             arm=draws.arm,
-            tie=draws.tie,
             exploration=Exploration(
                 draw=draws.action,
                 on_trial=draws.on_trial,
@@ -127,7 +131,6 @@ def test_simulated_salts_reproduce_the_logged_propensities(
                 share=experiment.explore_share,
                 floor=0.1,
             ),
-            limits=limits,
         )
         propensity = assignment_propensity(
             draws.arm,

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.special import expit
+from small_contest import choose_in, seats_contest
 
 from scoring import exploration
 from scoring.arms import (
@@ -20,22 +21,22 @@ from scoring.arms import (
     assignment_propensity,
     draw_arms,
 )
-from scoring.choice import (
+from scoring.choice import Choices, seat_limits
+from scoring.contest import Contest
+from scoring.exploration import (
+    Exploration,
+    best_action_shares,
+    experiment_in_force,
+    night_generator,
+)
+from scoring.night_plan import choose_within_limits, plan_contacts, turns_of
+from scoring.outcomes import (
     CAPACITY_FULL,
     GAIN_BELOW_MINIMUM,
     LISTED,
     NO_ACTION,
     TRIAL_CHANCE,
     UNLIMITED,
-    Choices,
-    Limits,
-    choose_actions,
-)
-from scoring.exploration import (
-    Exploration,
-    best_action_shares,
-    experiment_in_force,
-    night_generator,
 )
 from scoring.policy import Experiment
 
@@ -51,9 +52,8 @@ def night(
     actions = 2 * len(capacity)
     weights = rng.dirichlet(np.full(actions + 1, 0.3), n)[:, 1:]
     return {
-        "gains": rng.normal(0.2, 1.0, (n, actions)),
+        "value": rng.normal(0.2, 1.0, (n, actions)),
         "allowed": rng.random((n, actions)) < 0.8,
-        "channel_order": np.argsort(rng.random((n, len(capacity))), axis=1).astype(np.int16),
         "arm": rng.integers(0, 4, n).astype(np.int8),
         "tie": rng.random(n),
         "exploration": Exploration(
@@ -63,16 +63,21 @@ def night(
             share=SHARE,
             floor=FLOOR,
         ),
-        "limits": Limits(
-            capacity=np.array(capacity, dtype=np.int64), max_rows=UNLIMITED, min_gain=0.0
-        ),
+        "limits": seat_limits(np.array(capacity, dtype=np.int64)),
     }
+
+
+def contest_of(arguments: dict[str, object]) -> Contest:
+    """The contest of `night`'s arguments."""
+    rest = {name: value for name, value in arguments.items() if name not in {"arm", "exploration"}}
+    return seats_contest(**rest)  # type: ignore[arg-type]
 
 
 def choose(arguments: dict[str, object]) -> Choices:
     """Call the choice with `night`'s arguments."""
-    rest = {name: value for name, value in arguments.items() if name != "gains"}
-    return choose_actions(arguments["gains"], **rest)  # type: ignore[arg-type]
+    return choose_in(
+        contest_of(arguments), arm=arguments["arm"], exploration=arguments["exploration"]
+    )  # type: ignore[arg-type]
 
 
 seats = st.one_of(st.just(UNLIMITED), st.integers(0, 9))
@@ -114,8 +119,9 @@ def test_no_seat_too_many_and_none_robbed_beyond_the_share(
     seed: int, n: int, capacity: tuple[int, int, int]
 ) -> None:
     arguments = night(np.random.default_rng(seed), n, capacity=capacity)
-    arm, gains = arguments["arm"], np.where(arguments["allowed"], arguments["gains"], -np.inf)  # type: ignore[call-overload]
+    arm = arguments["arm"]
     choices = choose(arguments)
+    planned = plan_contacts(contest_of(arguments)).action
     sent = (choices.outcome == LISTED) & (arm < GHOST)  # type: ignore[operator]
     channel = choices.action // 2
     for code, limit in enumerate(capacity):
@@ -123,24 +129,9 @@ def test_no_seat_too_many_and_none_robbed_beyond_the_share(
             continue
         assert (sent & (channel == code)).sum() <= limit
         elsewhere = sent & (channel == code) & (choices.best_action // 2 != code)
-        lost = (choices.outcome == CAPACITY_FULL) & (gains[:, 2 * code : 2 * code + 2] > 0).any(1)
+        lost = (choices.outcome != LISTED) & (planned >= 0) & (planned // 2 == code)
         if lost.any():
             assert elsewhere.sum() <= np.ceil(SHARE * limit)
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.integers(0, 10**6), st.integers(1, 40), st.integers(0, 8), st.integers(0, 8))
-def test_more_seats_never_list_fewer(seed: int, n: int, some: int, more: int) -> None:
-    """Exactly so without explorers: they may take a seat elsewhere when one more opens."""
-    arguments = night(np.random.default_rng(seed), n, capacity=(some, some, 3))
-    arguments["arm"] = np.where(arguments["arm"] == EXPLORE, CONTACT, arguments["arm"])  # type: ignore[call-overload]
-    explores = arguments["exploration"]
-    assert isinstance(explores, Exploration)
-    arguments["exploration"] = replace(explores, on_trial=np.zeros(n, dtype=bool))
-    few = (choose(arguments).outcome == LISTED).sum()
-    capacity = np.array([some + more, some, 3], dtype=np.int64)
-    arguments["limits"] = Limits(capacity=capacity, max_rows=UNLIMITED, min_gain=0.0)
-    assert (choose(arguments).outcome == LISTED).sum() >= few
 
 
 @settings(max_examples=30, deadline=None)
@@ -169,17 +160,10 @@ def test_the_order_of_rows_does_not_matter(seed: int, n: int, capacity: tuple[in
 
 def of_one_kind(n: int, gains: list[float], weights: list[float], **given: object) -> Choices:
     """n equal customers, one offer per channel, everything allowed, all exploring."""
-    limits = Limits(
-        capacity=np.array(given.get("capacity", [UNLIMITED] * len(gains)), dtype=np.int64),
-        max_rows=UNLIMITED,
-        min_gain=0.0,
-    )
-    return choose_actions(
-        np.tile(gains, (n, 1)),
-        allowed=np.ones((n, len(gains)), dtype=bool),
-        channel_order=np.tile(np.arange(len(gains), dtype=np.int16), (n, 1)),
+    limits = seat_limits(np.array(given.get("capacity", [UNLIMITED] * len(gains)), dtype=np.int64))
+    return choose_in(
+        seats_contest(np.tile(gains, (n, 1)), limits=limits),
         arm=np.full(n, given.get("arm", EXPLORE), dtype=np.int8),
-        tie=np.arange(n) / n,
         exploration=Exploration(
             draw=np.arange(n) / n,
             on_trial=np.full(n, given.get("on_trial", True)),
@@ -187,7 +171,6 @@ def of_one_kind(n: int, gains: list[float], weights: list[float], **given: objec
             share=0.2,
             floor=0.0,
         ),
-        limits=limits,
     )
 
 
@@ -208,9 +191,11 @@ def test_a_channel_believed_useless_is_tried_on_seats_that_nobody_wants() -> Non
 
 
 def test_wanted_seats_are_explored_up_to_the_share() -> None:
-    """All want channel 1 too, which has 10 seats: explorers take 2 until the last ones come."""
-    choices = of_one_kind(100, [2.0, 1.5], [0.1, 0.9], capacity=[95, 10])
-    assert (choices.action[:89] == 1).sum() == 2
+    """Ten are planned for channel 1's seats; of the others explorers take 2 of them at most."""
+    choices = of_one_kind(100, [2.0, 1.5], [0.1, 0.9], capacity=[90, 10])
+    assert (choices.best_action == 1).sum() >= 8
+    left = ((choices.best_action == 1) & (choices.action == 0)).sum()
+    assert ((choices.best_action == 0) & (choices.action == 1)).sum() <= 2 + left
 
 
 def test_hopeful_customers_are_listed_on_trial() -> None:
@@ -236,19 +221,20 @@ def test_propensities_of_trials_are_those_of_many_salts() -> None:
     """Given that they are listed at all: holdout, ghosts, and each action."""
     gains, weights = np.array([[-1.0, -2.0]]), np.array([[0.4, 0.1]])
     experiment = Experiment(holdout_share=0.2, ghost_share=0.2, explore_share=0.4)
+    contest = seats_contest(gains, limits=seat_limits(np.array([UNLIMITED, UNLIMITED])))
+    plan = plan_contacts(contest)
+    turns = turns_of(contest, plan)
     seen: Counter[tuple[str, int]] = Counter()
     logged: dict[tuple[str, int], float] = {}
     for number in range(8000):
         salted = replace(experiment, salt=f"salt-{number}")
         draws = draw_arms(["a"], experiment=salted, as_of_us=5)
-        choices = choose_actions(
-            gains,
-            allowed=np.ones((1, 2), dtype=bool),
-            channel_order=np.array([[0, 1]], dtype=np.int16),
+        choices = choose_within_limits(
+            contest,
+            plan,
+            turns,
             arm=draws.arm,
-            tie=draws.tie,
             exploration=Exploration(draws.action, draws.on_trial, weights, 0.4, 0.05),
-            limits=Limits(np.array([UNLIMITED, UNLIMITED]), UNLIMITED, 0.0),
         )
         if choices.outcome[0] != LISTED:
             continue

@@ -28,7 +28,8 @@ from scoring.follow_up import (
     steps_in_turn,
 )
 from scoring.follow_up_plan import NO_CHANNEL, follow_up_columns, followed_steps, plan_channels
-from scoring.night import EXCLUSIONS, Night, NightPolicy, decide_night
+from scoring.night import EXCLUSIONS, Night, decide_night
+from scoring.night_policy import NightPolicy
 from scoring.policy import Caps, Channel, Experiment, FollowUp, ListRules
 from scoring.pressure import DAY_US, NEVER
 from scoring.scored import ScoredCustomers, join_scored, select_scored

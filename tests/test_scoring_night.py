@@ -16,14 +16,13 @@ from list_setting import small_setting
 from features.local_day import local_midnight_us
 from features.stage import Stage
 from scoring.arms import GHOST
-from scoring.choice import LISTED
+from scoring.customer_past import no_past
 from scoring.decisions import (
     build_decisions,
     channel_block_text,
     count_channel_blocks,
     count_exclusions,
 )
-from scoring.customer_past import no_past
 from scoring.follow_up import no_follow_ups
 from scoring.list_files import render_list_files
 from scoring.list_rows import (
@@ -31,7 +30,9 @@ from scoring.list_rows import (
     build_rows,
     list_expiry_us,
 )
-from scoring.night import EXCLUSIONS, NightPolicy, decide_night
+from scoring.night import EXCLUSIONS, decide_night
+from scoring.night_policy import NightPolicy
+from scoring.outcomes import LISTED
 from scoring.policy import Caps, Channel, Experiment, ListRules, Offer
 from scoring.pressure import DAY_US, NEVER, ContactPressure
 from scoring.reachability import NO_ZONE, Reachability

@@ -30,7 +30,8 @@ from scoring.code_words import MODEL_WORDS, RUNG_WORDS
 from scoring.exclusion_words import explain_code
 from scoring.language import Language, join_texts, list_clauses, list_texts, number_text
 from scoring.list_sheets import MAX_WORKBOOK_ROWS
-from scoring.night import EXCLUSIONS, Night, NightPolicy, count_unknown_zones
+from scoring.night import EXCLUSIONS, Night, count_unknown_zones
+from scoring.night_policy import NightPolicy
 from scoring.pressure import DAY_US
 from scoring.scored import ScoredCustomers
 

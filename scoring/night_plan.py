@@ -1,0 +1,238 @@
+"""The night's plan: what would be best for everybody, before chance says who is a control."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scoring.allocate.allocation import allocate
+from scoring.allocate.problem import GroupLimits, Problem
+from scoring.allocate.search import find_prices
+from scoring.arms import CONTACT, GHOST
+from scoring.choice import Choices, Plan, Turns, choose_actions, order_turns
+from scoring.contest import Contest
+from scoring.exploration import Exploration
+from scoring.outcomes import LISTED, UNLIMITED
+from scoring.segment_limits import contact_counts, group_limits, segment_contacts
+
+Int8Array = NDArray[np.int8]
+Int64Array = NDArray[np.int64]
+Float64Array = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
+
+_MOST_BUDGETS = 4
+_MOST_CHOICES = 20
+
+
+def plan_contacts(contest: Contest) -> Plan:
+    """The best contacts within the limits, whatever the arms.
+
+    Limits are divided by the share of the plan that is really sent, so that the prices, and
+    with them who is listed, owe nothing to a customer's own draw: propensities stay exact.
+    Of the budget a reserve is kept for the chance that more return than expected.
+    METHODS section 4; docs/adr/0009-allocation.md.
+    """
+    limits, share = contest.limits, contest.sent_share
+    budget = limits.budget
+    for _ in range(_MOST_BUDGETS):
+        problem = _problem(contest, budget=budget / share)
+        found = allocate(problem, threads=contest.threads)
+        rows = np.flatnonzero(found.action >= 0)
+        variance = contest.candidates.variance[rows, found.action[rows].astype(np.int64)]
+        reserve = limits.sigmas * np.sqrt(share * float(variance.astype(np.float64).sum()))
+        spent = share * float(found.usage[0])
+        if not np.isfinite(budget) or spent + reserve <= limits.budget * (1.0 + 1e-6):
+            break
+        budget = max(limits.budget - reserve, 0.0)
+    return Plan(
+        action=found.action,
+        prices=found.prices,
+        group_price=found.prices.group_price(problem.groups),
+    )
+
+
+def turns_of(contest: Contest, plan: Plan) -> Turns:
+    """In which order customers are looked at."""
+    return order_turns(
+        contest.candidates,
+        plan,
+        channel_of=contest.channel_of,
+        min_gain=contest.limits.min_gain,
+    )
+
+
+def choose_within_limits(
+    contest: Contest, plan: Plan, turns: Turns, *, arm: Int8Array, exploration: Exploration
+) -> Choices:
+    """The plan's contacts within the real limits, shares of all contacts included.
+
+    How many contacts a share stands for is known only when all are chosen: the choice is
+    repeated with the number that came out until the shares hold.
+    """
+    planned = int((plan.action >= 0).sum())
+    contacts = round(planned * contest.sent_share)
+    for _ in range(_MOST_CHOICES):
+        limits = contest.limits_for(contacts)
+        choices = choose_actions(
+            contest.candidates,
+            plan=plan,
+            turns=turns,
+            arm=arm,
+            exploration=exploration,
+            limits=limits,
+        )
+        sent = (choices.outcome == LISTED) & (arm < GHOST)
+        found = int(sent.sum())
+        asked = contest.limits_for(found)
+        has = segment_contacts(contest.segments, sent)
+        too_many = (asked.most != UNLIMITED) & (has > asked.most)
+        # A least that even the plan's number could not reach is missed for want of customers.
+        too_few = (has < asked.least) & (has >= limits.least)
+        if not (too_many | too_few).any():
+            break
+        contacts = found
+    return choices
+
+
+def _problem(contest: Contest, *, budget: float) -> Problem:
+    candidates, limits = contest.candidates, contest.limits
+    competing = candidates.competing(limits.min_gain)
+    capacity = limits.capacity.astype(np.float64)
+    return Problem(
+        value=np.where(competing, candidates.value, -np.inf).astype(np.float32),
+        cost=candidates.cost,
+        channel_of=contest.channel_of,
+        budget=budget,
+        seats=np.where(limits.capacity < 0, np.inf, capacity / contest.sent_share),
+        groups=group_limits(
+            contest.segments, max_rows=limits.max_rows, sent_share=contest.sent_share
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """How good tonight's list is, and what limits it.
+
+    Attributes
+    ----------
+    value : expected gain of the contact arm's rows, caution taken off; money.
+    bound : no choice for the contact arm within what exploration left of tonight's limits
+        is expected to bring more; money.
+    budget_price : what one more unit of budget would bring; 0 without a binding budget.
+    seat_prices : what one more seat of each channel would bring, shape (n_channels,).
+    row_price : what one more row of the list would bring.
+    segment_prices : what one contact more, or one fewer asked for, of each segment would
+        bring, shape (n_segments,).
+    contacts, seats_used, segment_used : contacts really sent: in all, by channel, by segment.
+    spent, spent_high : expected spending, and what it stays below with the configured
+        probability; money.
+    """
+
+    value: float
+    bound: float
+    budget_price: float
+    seat_prices: Float64Array
+    row_price: float
+    segment_prices: Float64Array
+    contacts: int
+    seats_used: Int64Array
+    segment_used: Int64Array
+    spent: float
+    spent_high: float
+
+    @property
+    def gap(self) -> float:
+        """Share of the bound that the list may be away from the best one."""
+        return max(self.bound - self.value, 0.0) / self.bound if self.bound > 0 else 0.0
+
+
+def certify(contest: Contest, plan: Plan, choices: Choices, arm: Int8Array) -> Certificate:
+    """Bound what the contact arm could have been expected to bring tonight.
+
+    Exploration's seats and money and the rows of controls are taken as given: what they
+    cost is told apart.
+    """
+    candidates, limits = contest.candidates, contest.limits
+    listed = choices.outcome == LISTED
+    sent = listed & (arm < GHOST)
+    action = np.where(listed, choices.action, 0).astype(np.int64)
+    rows = np.arange(len(arm))
+    cost = np.where(sent, candidates.cost[rows, action], 0.0).astype(np.float64)
+    variance = np.where(sent, candidates.variance[rows, action], 0.0).astype(np.float64)
+    reserve = limits.sigmas * float(np.sqrt(variance.sum()))
+    own = sent & (arm == CONTACT)
+    value = float(candidates.value[rows[own], action[own]].sum())
+    bound = find_prices(
+        _left_to_contacts(contest, listed=listed, own=own, action=action, reserve=reserve, arm=arm),
+        threads=contest.threads,
+    ).bound
+    n_channels = len(limits.capacity)
+    seats = np.bincount(contest.channel_of[action[sent]], minlength=n_channels)
+    first, by_segment = _segment_prices(contest, plan)
+    return Certificate(
+        value=value,
+        bound=max(bound, value),
+        budget_price=plan.prices.budget,
+        seat_prices=plan.prices.seats,
+        row_price=first,
+        segment_prices=by_segment,
+        contacts=int(sent.sum()),
+        seats_used=seats.astype(np.int64),
+        segment_used=segment_contacts(contest.segments, sent),
+        spent=float(cost.sum()),
+        spent_high=float(cost.sum()) + reserve,
+    )
+
+
+def _left_to_contacts(
+    contest: Contest,
+    *,
+    listed: BoolArray,
+    own: BoolArray,
+    action: Int64Array,
+    reserve: float,
+    arm: Int8Array,
+) -> Problem:
+    """The contact arm's problem, within what exploration and controls leave."""
+    candidates, limits = contest.candidates, contest.limits
+    others = listed & ~own
+    explored = others & (arm < GHOST)
+    rows = np.flatnonzero(explored)
+    taken = np.bincount(contest.channel_of[action[rows]], minlength=len(limits.capacity))
+    spent = float(candidates.cost[rows, action[rows]].astype(np.float64).sum())
+    counts = contact_counts(contest.segments, contacts=int((own | explored).sum()))
+    used = segment_contacts(contest.segments, explored)
+    room = limits.max_rows if limits.max_rows == UNLIMITED else limits.max_rows - int(others.sum())
+    competing = candidates.competing(limits.min_gain) & (arm == CONTACT)[:, None]
+    ones = np.ones((1, contest.segments.member.shape[1]))
+    least, most = (np.maximum(count - used, 0).astype(np.float64) for count in counts)
+    return Problem(
+        value=np.where(competing, candidates.value, -np.inf).astype(np.float32),
+        cost=candidates.cost,
+        channel_of=contest.channel_of,
+        budget=max(limits.budget - spent - reserve, 0.0),
+        seats=np.where(limits.capacity < 0, np.inf, np.maximum(limits.capacity - taken, 0)),
+        groups=GroupLimits(
+            group=contest.segments.group,
+            weight=np.vstack([ones, contest.segments.member.astype(np.float64)]),
+            least=np.concatenate([[-np.inf], np.where(counts[0] > 0, least, -np.inf)]),
+            most=np.concatenate(
+                [
+                    [np.inf if room == UNLIMITED else float(room)],
+                    np.where(counts[1] == UNLIMITED, np.inf, most),
+                ]
+            ),
+        ),
+    )
+
+
+def _segment_prices(contest: Contest, plan: Plan) -> tuple[float, Float64Array]:
+    """Prices of the list's rows, and of each segment's limits: the largest of its own."""
+    prices = np.maximum(plan.prices.most, plan.prices.least)
+    by_segment, place = np.zeros(len(contest.segments.limits)), 1
+    for number, limit in enumerate(contest.segments.limits):
+        own = 1 + (limit.min_share is not None) + (limit.max_share is not None)
+        by_segment[number] = prices[place : place + own].max()
+        place += own
+    return float(prices[0]), by_segment
