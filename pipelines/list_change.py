@@ -15,7 +15,7 @@ from scoring.decisions import TABLE_NAME
 from scoring.eligibility import FLAG_RULE
 from scoring.exclusion_words import EXCLUSION_WORDS, explain_code
 
-_COLUMNS = ("customer_id", "exclusion", "channel_blocks")
+_COLUMNS = ("customer_id", "exclusion", "channel_blocks", "best_channel", "best_offer")
 _HOUR = slice(11, 13)
 """Where the hour stands in a time such as 2025-11-20T11:03:00+01:00."""
 
@@ -38,10 +38,13 @@ class Decided:
     ----------
     exclusion : why they were not listed; null for the listed.
     blocks : closed channels with the rule that closes each.
+    best : the allowed channel and offer of the largest gain, what it takes from others left
+        aside; nulls if there is none.
     """
 
     exclusion: str | None
     blocks: Mapping[str, str]
+    best: tuple[str | None, str | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +72,11 @@ def read_day_decisions(warehouse: Warehouse, day: date, customers: pa.Array) -> 
         day,
         is_recorded=True,
         of={
-            row["customer_id"]: Decided(row["exclusion"], _blocks(row["channel_blocks"]))
+            row["customer_id"]: Decided(
+                row["exclusion"],
+                _blocks(row["channel_blocks"]),
+                (row["best_channel"], row["best_offer"]),
+            )
             for row in table.to_pylist()
         },
     )
@@ -99,7 +106,7 @@ def why_came(row: Row, before: DayDecisions) -> Why:
         if row["p_dormant"] is None:
             return Why("newly_dormant", "has become dormant since")
         return Why("risk_rose", "the risk of dormancy has reached the limit since")
-    return Why(decided.exclusion, f"no longer so: {_meaning(decided.exclusion)}")
+    return Why(decided.exclusion, f"was left out then: {_meaning(decided.exclusion)}")
 
 
 def why_left(row: Row, after: DayDecisions) -> Why:
@@ -139,18 +146,22 @@ def changes_between(old: Row, new: Row) -> dict[str, tuple[str | None, str | Non
 
 def why_changed(old: Row, new: Row, after: DayDecisions) -> Why:
     """Why a customer listed twice is not given the same; at least one change is presumed."""
-    decided = after.of.get(new["customer_id"])
-    is_other_action = (old["channel"], old["offer"]) != (new["channel"], new["offer"])
-    if is_other_action and decided is not None and old["channel"] in decided.blocks:
-        rule = decided.blocks[old["channel"]]
-        return Why(rule, f"the channel is closed now: {_meaning(rule)}")
-    if is_other_action and "explore" in (old["arm"], new["arm"]):
-        return Why("by_chance", "explorers' actions are drawn by chance every night")
-    if is_other_action:
-        return Why("worth_more", "another action is worth more now, seats and budget considered")
+    if (old["channel"], old["offer"]) != (new["channel"], new["offer"]):
+        return _why_other_action(old, new, after.of.get(new["customer_id"]))
     if old["arm"] != new["arm"]:
         return Why("drawn_again", "arms are drawn anew every night")
     return Why("other_hour", "another hour of sending")
+
+
+def _why_other_action(old: Row, new: Row, decided: Decided | None) -> Why:
+    if decided is not None and old["channel"] in decided.blocks:
+        rule = decided.blocks[old["channel"]]
+        return Why(rule, f"the channel is closed now: {_meaning(rule)}")
+    if "explore" in (old["arm"], new["arm"]):
+        return Why("by_chance", "explorers' actions are drawn by chance every night")
+    if decided is not None and decided.best == (old["channel"], old["offer"]):
+        return Why("displaced", "it is still worth most, but others bring more for its places")
+    return Why("worth_more", "another action is worth more now")
 
 
 def _hour(row: Row) -> str | None:

@@ -36,9 +36,8 @@ _NARROW_COLUMNS = ("rank", "customer", "arm", "channel", "gain", "why")
 
 def render_show(view: "ListView", console: Console) -> None:
     """Rows that passed the filters, and how long the list is good for."""
-    passed = (
-        f"{view.matching:,} of {view.listed:,} rows" if view.filters else f"{view.listed:,} rows"
-    )
+    whole = "1 row" if view.listed == 1 else f"{view.listed:,} rows"
+    passed = f"{view.matching:,} of {whole}" if view.filters else whole
     console.print(f"Recall list of {view.day}: {passed}.")
     if view.rows:
         is_wide = console.width >= _WIDE
@@ -142,8 +141,12 @@ def render_export(report: "ExportReport", console: Console) -> None:
     for rows, what in ((report.expired, "void by now"), (report.late, "past their send window")):
         if rows:
             told = "written all the same" if report.forced else "left out"
-            console.print(f"{rows:,} rows are {what}: {told}.", style="yellow")
-    console.print(f"{report.controls:,} rows of the list are controls: never exported.")
+            console.print(f"{_rows_are(rows)} {what}: {told}.", style="yellow")
+    console.print(f"{_rows_are(report.controls)} controls: never exported.")
     verb = "Written to" if report.status == "written" else "Would be written to"
     for path in report.files:
         console.print(f"{verb} {path}", soft_wrap=True)
+
+
+def _rows_are(rows: int) -> str:
+    return "1 row is" if rows == 1 else f"{rows:,} rows are"

@@ -13,7 +13,7 @@ from test_scoring_recall_list import control, row
 
 from features.errors import ArtifactError, UsageError
 from pipelines.config import Config
-from pipelines.list_change import DayDecisions, changes_between, why_changed
+from pipelines.list_change import DayDecisions, Decided, changes_between, why_changed
 from pipelines.list_diff import ChangeReason, ListDiff, diff_lists
 from pipelines.render_list import render_diff
 
@@ -110,7 +110,7 @@ def test_reasons_are_ordered_by_customers_and_told_in_words(config: Config) -> N
     record_decisions(config, NOW, day=day)
     diff = diff_lists(config, since=DAY)
     assert (diff.came[0].code, diff.came[0].customers) == ("cap_7d", 3)
-    assert "no longer so: was contacted as often as the caps allow" in diff.came[0].meaning
+    assert "was left out then: was contacted as often as the caps allow" in diff.came[0].meaning
 
 
 def test_models_and_configuration_that_changed_are_named(config: Config) -> None:
@@ -127,7 +127,7 @@ def test_models_and_configuration_that_changed_are_named(config: Config) -> None
 def test_codes_of_earlier_versions_stand_for_themselves(config: Config) -> None:
     record_decisions(config, {**THEN, "rested": {"exclusion": "rule_of_old"}})
     told = {item.code: item.meaning for item in diff_lists(config).came}
-    assert told["rule_of_old"] == 'no longer so: the rule "rule_of_old" of an earlier version'
+    assert told["rule_of_old"] == 'was left out then: the rule "rule_of_old" of an earlier version'
 
 
 def test_flags_that_close_a_channel_are_named(config: Config) -> None:
@@ -227,6 +227,13 @@ def test_changes_have_their_reason(
     assert changes_between(before, after) == changes
     decided = DayDecisions(NEXT_DAY, is_recorded=True, of={})
     assert why_changed(before, after, decided).code == code
+
+
+def test_who_lost_a_place_to_others_is_told_so() -> None:
+    before, after = row(1, channel="phone"), row(1, channel="sms")
+    decided = Decided(exclusion=None, blocks={}, best=("phone", "none"))
+    why = why_changed(before, after, DayDecisions(NEXT_DAY, is_recorded=True, of={"c1": decided}))
+    assert why.code == "displaced"
 
 
 def test_another_minute_is_no_change() -> None:
