@@ -134,7 +134,13 @@ def run_nightly(
     members = holdout.members(scored, day)
     effects = models.believed(policy)
     steps.end("earlier lists and holdout")
-    night = decide_night(scored, policy, effects=effects, is_holdout=members)
+    night = decide_night(
+        scored,
+        policy,
+        effects=effects,
+        is_holdout=members,
+        threads=config.training.learner.threads,
+    )
     steps.end("deciding")
     provenance = provenance_of(config, models)
     told = _tell_listed(config, scorer, scored, night, progress=progress)

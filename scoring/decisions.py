@@ -1,5 +1,7 @@
 """What was decided for every scored customer, kept in the warehouse per as-of."""
 
+import json
+
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
@@ -13,7 +15,7 @@ from scoring.night import EXCLUSIONS, Night
 from scoring.night_policy import NightPolicy
 from scoring.offered import expected_order_values
 from scoring.promotion import BASES, PROMOTIONS
-from scoring.recall_list import PROPENSITY_DECIMALS, TIME
+from scoring.recall_list import MONEY_DECIMALS, PROPENSITY_DECIMALS, TIME
 from scoring.scored import ScoredCustomers
 from scoring.segments import Segments
 
@@ -73,9 +75,9 @@ gain, null for those not eligible; `channel` and `offer` are the listed ones. Fr
 `propensity` on everything is null for those not listed, and missing in the files of days
 that an earlier version decided. `action_propensity` is the probability of the action (for
 ghosts: of no contact) given that the customer is listed and not holdout, null for the
-holdout. `effect_rung` says what the effects rest on; `prices` is JSON of what a seat of
-each channel was worth, null where seats were not priced. `recommended_action` is what the
-contact arm takes, as "sms/none", whatever the customer's own arm, and "none" for those
+holdout. `effect_rung` says what the effects rest on; `prices` is JSON of what one more unit
+of money, row of the list and seat of each channel would have brought. `recommended_action`
+is what the contact arm takes, as "sms/none", whatever the customer's own arm, and "none" for those
 listed on trial: the policy that the list is. `follow_up_step` is 0 for a first contact, 1
 for the first follow-up of one. The last four are of everybody again (docs/segments.md);
 `life_cycle` is null on stages that nobody is recalled from."""
@@ -176,7 +178,7 @@ def _assignment_columns(
     own = {
         "action_propensity": pa.array(action, type=pa.float64(), from_pandas=True),
         "effect_rung": _constant(night.effects.effect.rung, listed.num_rows),
-        "prices": _constant(None, listed.num_rows),
+        "prices": _constant(_prices_text(night), listed.num_rows),
         "recommended_action": _named(
             night.choices.best_action[night.listed].astype(np.int64) + 1,
             ["none", *(f"{c}/{o}" for c in night.actions.channels for o in night.actions.offers)],
@@ -193,6 +195,23 @@ def _follow_up_steps(
     steps = np.zeros(len(scored), dtype=np.int64)
     steps[night.eligible[night.listed]] = followed_steps(scored, night, policy).step
     return steps
+
+
+def _prices_text(night: Night) -> str:
+    """What one more unit of each limit would have brought, as JSON."""
+    certificate = night.certificate
+    return json.dumps(
+        {
+            "budget": round(certificate.budget_price, MONEY_DECIMALS),
+            "row": round(certificate.row_price, MONEY_DECIMALS),
+            "seats": {
+                channel: round(float(price), MONEY_DECIMALS)
+                for channel, price in zip(
+                    night.actions.channels, certificate.seat_prices, strict=True
+                )
+            },
+        }
+    )
 
 
 def count_exclusions(night: Night) -> dict[str, int]:

@@ -37,6 +37,7 @@ from scoring.night_plan import (
 )
 from scoring.night_policy import NightPolicy
 from scoring.offered import (
+    Offered,
     best_shares,
     expected_order_values,
     make_candidates,
@@ -122,7 +123,29 @@ class Night:
         return places[order].astype(np.int64)
 
 
-def decide_night(
+@dataclass(frozen=True, slots=True)
+class PreparedNight:
+    """A night before anybody is chosen; see `Night` for what is not said here.
+
+    Attributes
+    ----------
+    exclusion : shape (n,), place in `EXCLUSIONS` of those who are not eligible; 0 for others.
+    offered : what the eligible could get.
+    contest : what competes, and for what.
+    """
+
+    exclusion: Int8Array
+    asked: Int64Array
+    blocks: ChannelBlocks
+    eligible: Int64Array
+    offered: Offered
+    draws: ArmDraws
+    slots: SendWindows
+    experiment: Experiment
+    contest: Contest
+
+
+def prepare_night(
     scored: ScoredCustomers,
     policy: NightPolicy,
     *,
@@ -131,8 +154,8 @@ def decide_night(
     is_holdout: BoolArray | None = None,
     segments: Segments | None = None,
     threads: int = 1,
-) -> Night:
-    """Apply the rules in order: state, contact rules, channels, gain, then the optimum.
+) -> PreparedNight:
+    """Apply the rules in order: state, contact rules, channels, offers; weigh what is left.
 
     Parameters
     ----------
@@ -185,6 +208,46 @@ def decide_night(
         sent_share=sent_share(experiment),
         threads=threads,
     )
+    return PreparedNight(
+        exclusion=exclusion,
+        asked=asked,
+        blocks=blocks,
+        eligible=eligible,
+        offered=offered,
+        draws=draws,
+        slots=slots,
+        experiment=experiment,
+        contest=contest,
+    )
+
+
+def decide_night(
+    scored: ScoredCustomers,
+    policy: NightPolicy,
+    *,
+    effects: NightEffects | None = None,
+    order_values: Float64Array | None = None,
+    is_holdout: BoolArray | None = None,
+    segments: Segments | None = None,
+    threads: int = 1,
+) -> Night:
+    """Prepare the night, find the best contacts, and give them out within the real limits.
+
+    Parameters
+    ----------
+    scored, effects, order_values, is_holdout, segments, threads : see `prepare_night`.
+    """
+    ready = prepare_night(
+        scored,
+        policy,
+        effects=effects,
+        order_values=order_values,
+        is_holdout=is_holdout,
+        segments=segments,
+        threads=threads,
+    )
+    contest, draws, offered, eligible = ready.contest, ready.draws, ready.offered, ready.eligible
+    experiment, exclusion = ready.experiment, ready.exclusion.copy()
     plan = plan_contacts(contest)
     turns = turns_of(contest, plan)
     on_trial = contest.on_trial(draws.on_trial)
@@ -208,15 +271,15 @@ def decide_night(
         choices=choices,
         gains=offered.gains,
         draws=draws,
-        windows=slots,
+        windows=ready.slots,
         rules=timing_rules(policy.channels, experiment, list_day=policy.list_day),
     )
     refused = booked.choices.outcome != LISTED
     exclusion[eligible[refused]] = len(CUSTOMER_CODES) - 1 + booked.choices.outcome[refused]
     return Night(
         exclusion=exclusion,
-        asked=asked,
-        blocks=blocks,
+        asked=ready.asked,
+        blocks=ready.blocks,
         eligible=eligible,
         order_value=offered.order_value,
         actions=offered.actions,
@@ -226,7 +289,7 @@ def decide_night(
         draws=draws,
         choices=booked.choices,
         times=booked.times,
-        slots=slots,
+        slots=ready.slots,
         experiment=experiment,
         segments=offered.segments,
         cost=contest.candidates.cost,
