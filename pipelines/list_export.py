@@ -21,6 +21,7 @@ from scoring.list_files import channel_csv_name, render_channel_csv, render_parq
 from scoring.list_readme import ListSetting
 from scoring.list_sheets import channel_sheets, rows_to_send, sending_order
 from scoring.recall_list import TIME
+from scoring.sheet_rows import MAX_SHEET_ROWS
 from scoring.workbook import render_workbook
 
 SCHEMA_VERSION = 1
@@ -256,6 +257,15 @@ def _asked_columns(columns: tuple[str, ...]) -> tuple[str, ...]:
 
 def _render(sent: pa.Table, setting: ListSetting, form: Format) -> list[bytes]:
     if form == "xlsx":
+        if sent.num_rows > MAX_SHEET_ROWS:
+            raise UsageError(
+                describe(
+                    "--format xlsx",
+                    f"{sent.num_rows} rows",
+                    expected=f"at most {MAX_SHEET_ROWS}, so that a sheet can hold them",
+                    fix="export CSV or Parquet, or fewer channels at a time",
+                )
+            )
         title = f"{setting.business} {setting.day.isoformat()}"
         return [render_workbook(channel_sheets(sent, setting, max_rows=sent.num_rows), title=title)]
     if form == "csv":

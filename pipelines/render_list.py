@@ -46,7 +46,8 @@ def render_show(view: "ListView", console: Console) -> None:
         longest = max(len(str(row["customer"])) for row in rows)
         console.print(
             text_table(
-                f"The first {len(rows):,} by rank (ghost and holdout are controls: never sent)",
+                f"The first {len(rows):,} by rank, gain in {view.currency} (ghost and holdout are "
+                "controls: never sent)",
                 columns,
                 [[row[name] for name in columns] for row in rows],
                 whole=("customer",) if longest <= _LONGEST_WHOLE_ID else (),

@@ -13,6 +13,9 @@ from scoring.safe_text import neutralise
 LONGEST_CELL = 32_767
 """UTF-16 units a cell can hold; a spreadsheet calls a file with more damaged."""
 
+MAX_SHEET_ROWS = 1_048_575
+"""Rows a sheet can hold below its header."""
+
 _CUT = "…"
 # No XML 1.0 document may hold these; spreadsheets write them as _xHHHH_.
 _FORBIDDEN = r"[\x00-\x08\x0b\x0c\x0d\x0e-\x1f\x{fffe}\x{ffff}]"

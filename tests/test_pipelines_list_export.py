@@ -127,6 +127,14 @@ def test_a_workbook_to_send_is_never_cut(
     assert book["e-mail"].max_row == 4
 
 
+def test_more_rows_than_a_sheet_holds_are_refused(
+    config: Config, inbox: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipelines.list_export.MAX_SHEET_ROWS", 3)
+    with pytest.raises(UsageError, match=r"4 rows.*at most 3"):
+        export(config, inbox, form="xlsx")
+
+
 def test_configured_columns_and_encodings_hold(tmp_path: Path, inbox: Path) -> None:
     extra = """
 [exports.sms]
