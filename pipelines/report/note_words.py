@@ -104,12 +104,12 @@ EFFECT_NOTES = {
     "assumed": Text(
         "Effects of contact are the configuration's assumptions, not proven yet (evidence "
         '"rules"). {cause}',
-        "触达效果取自配置中的假设，尚未证实（证据等级 rules）。{cause}",
+        "触达效果取自配置中的假设，尚未证实（证据等级“rules”）。{cause}",
     ),
     "unmeasured": Text(
         "Effects of contact are assumptions, not proven yet (evidence {evidence}): no action is "
         "measured against its control so far. The lists' controls are what will prove them.",
-        "触达效果为假设，尚未证实（证据等级 {evidence}）：目前没有任何方案与对照组比较测量过，"
+        "触达效果为假设，尚未证实（证据等级{evidence}）：目前没有任何方案与对照组比较测量过，"
         "要靠名单中的对照客户来证实。",
     ),
     "measured": Text(
