@@ -15,8 +15,9 @@ Float64Array = NDArray[np.float64]
 MAX_HABITS: Final = 5
 ROUNDS: Final = 25
 KAPPA_EVERY: Final = 5
-KAPPA_RANGE: Final = (1.0, 100.0)
-"""However alike customers are: one who shows another hour a hundred times is believed."""
+KAPPA_RANGE: Final = (8.0, 100.0)
+"""However unlike customers are, one late order is no habit; however alike they are, one who
+shows another hour a hundred times is believed."""
 
 _GOLDEN: Final = (5.0**0.5 - 1.0) / 2.0
 _KAPPA_STEPS: Final = 9
