@@ -27,17 +27,20 @@ CORE = 400
 CORE_MOST = 1500
 """The same, with those whose best contact did not fit."""
 
+WIDER = (1500,)
+"""Sizes of cores tried after it, before everybody who may still matter."""
+
 OPTIONS_EACH = 4
 """Actions of a core customer that it weighs: the best ones at the prices."""
 
 EXACT = 5e-7
 """A choice this close to its bound, relative, is taken as the optimum."""
 
-EXACT_OPTIONS = 20_000
+EXACT_OPTIONS = 5_000
 """If no more options than these can still be part of an optimum, all of them are weighed."""
 
 _NODES = 200
-_EXACT_NODES = 100_000
+_MORE_NODES = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +70,14 @@ def choose_whole(problem: Problem, priced: Priced, *, threads: int = 1) -> Whole
     action = _near_prices(problem, priced, choice)
     worth = total_worth(problem, action)
     found = Whole(action=action, worth=worth, bound=max(priced.bound, worth))
-    apart = found.bound - worth
-    if apart > EXACT * abs(found.bound):
-        left = _open_options(problem, priced, apart)
+    for size in (*WIDER, problem.n_customers):
+        apart = found.bound - found.worth
+        if apart <= EXACT * abs(found.bound):
+            break
+        near = _margin_of(choice, size)
+        left = _open_options(problem, priced, min(near, apart))
         if left is not None:
-            return _solve_exactly(problem, priced, choice, found, left)
+            found = _solve_open(problem, choice, found, left, proves=near >= apart)
     return found
 
 
@@ -101,6 +107,13 @@ def _closest(choice: Choice, size: int) -> Int64Array:
         return np.arange(n)
     rows = np.argpartition(choice.margin, size - 1)[:size]
     return np.sort(rows)
+
+
+def _margin_of(choice: Choice, size: int) -> float:
+    """The margin that so many customers do not exceed; inf if there are no more."""
+    if size >= len(choice.margin):
+        return np.inf
+    return float(np.partition(choice.margin, size - 1)[size - 1])
 
 
 def _worth(problem: Problem, priced: Priced, rows: Int64Array) -> Float64Array:
@@ -139,16 +152,23 @@ def _open_options(problem: Problem, priced: Priced, apart: float) -> Options | N
     return Options(np.concatenate(rows), np.concatenate(actions).astype(np.int64))
 
 
-def _solve_exactly(
-    problem: Problem, priced: Priced, choice: Choice, found: Whole, left: Options
+def _solve_open(
+    problem: Problem, choice: Choice, found: Whole, left: Options, *, proves: bool
 ) -> Whole:
-    """The optimum, by weighing all options that can still be part of it."""
+    """A better choice, if one gives some customers another of their open options.
+
+    Parameters
+    ----------
+    proves : no better choice holds other options, so that this one is the optimum.
+    """
     action = choice.action.copy()
     action[left.row] = NO_ACTION
-    program = Program(nodes=_EXACT_NODES, goal=priced.bound)
+    program = Program(nodes=_MORE_NODES, goal=found.bound)
     proven = solve_options(problem, action, left, program)
     worth = total_worth(problem, action) if fits(problem, action) else -np.inf
     if worth < found.worth:
         action, worth = found.action, found.worth
-    bound = found.bound if proven is None else min(found.bound, max(proven, worth))
+    bound = found.bound
+    if proves and proven is not None:
+        bound = min(bound, max(proven, worth))
     return Whole(action=action, worth=worth, bound=bound)
