@@ -16,7 +16,7 @@ Int64Array = NDArray[np.int64]
 LEVEL = 0.9
 """Probability that the expected total lies in its interval."""
 
-_MOST_ROWS = 20_000
+_MOST_ROWS = 10_000
 """Rows behind an interval; of longer lists every k-th, from the first rank to the last."""
 
 _BLOCK_ROWS = 1024
