@@ -137,7 +137,7 @@ def test_customers_get_their_own_hour_and_the_minute_chance_picks() -> None:
 
 def test_a_channel_noticed_later_is_sent_earlier() -> None:
     people = audience(np.concatenate((peaks(19), CROWD)))
-    assert local(sent(people, replace(PUSH, attention_hours=6)))[0] < "17:00"
+    assert local(sent(people, replace(PUSH, attention_hours=6)))[0] < "18:00"
 
 
 def test_one_without_occasions_gets_the_segment_s_hour() -> None:
