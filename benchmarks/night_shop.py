@@ -1,6 +1,7 @@
-"""The shop of the night benchmark: configured, exported, ingested, trained on, once."""
+"""The shop of the night benchmark: exported, ingested, trained on and run for some nights, once."""
 
 import json
+import os
 import re
 import shutil
 from datetime import timedelta
@@ -10,6 +11,7 @@ from typing import Any
 
 from benchmarks.night_data import DAYS, FIRST_DAY, write_exports
 from benchmarks.night_process import run_winback
+from pipelines.config import CONFIG_NAME
 from pipelines.init import write_config
 
 AS_OF = (FIRST_DAY + timedelta(days=DAYS)).date()
@@ -17,13 +19,19 @@ AS_OF = (FIRST_DAY + timedelta(days=DAYS)).date()
 
 CUSTOMERS_PER_BUCKET = 20_000
 PREPARED = "prepared.json"
+KEPT = "decisions-before"
 
 CAPACITY = {"push": 0.1, "sms": 0.04, "email": 0.2, "phone": 0.003}
 """Contacts per night and customer of the shop."""
 
 MAX_ROWS = 0.2
+MAX_ROWS_EARLIER = 0.01
 BUDGET = 0.015
-"""Rows of the list, and money per night, per customer of the shop."""
+"""Rows of the list tonight and on earlier nights, and money per night, per customer."""
+
+EARLIER_NIGHTS = (4, 3, 1)
+"""Days before the night on which there were others: their lists ask for pauses, follow-ups
+and control windows tonight."""
 
 SEED = 1
 
@@ -43,7 +51,13 @@ def prepare(
     -------
     What was made, and the seconds that each part took when it was.
     """
-    wanted = {"customers": customers, "events": events, "seed": SEED, **settings}
+    wanted = {
+        "customers": customers,
+        "events": events,
+        "seed": SEED,
+        "earlier_nights": list(EARLIER_NIGHTS),
+        **settings,
+    }
     done = folder / PREPARED
     if done.exists():
         stored: dict[str, Any] = json.loads(done.read_text())
@@ -64,14 +78,40 @@ def prepare(
     shutil.rmtree(exports)
     ran, _ = run_winback(["train", "--config", str(folder), "--as-of", AS_OF.isoformat(), "--json"])
     spent["training"] = ran.seconds
-    made = {
-        "wanted": wanted,
-        "rows": rows,
-        "preparation_seconds": spent,
-        "training_peak_gb": ran.peak_gb,
-    }
+    spent["earlier nights"] = run_earlier_nights(folder, customers=customers)
+    made = {"wanted": wanted, "rows": rows, "preparation_seconds": spent}
     done.write_text(json.dumps(made, indent=2))
     return made
+
+
+def run_earlier_nights(folder: Path, *, customers: int) -> float:
+    """Run the nights before, with short lists that leave enough for tonight; their seconds."""
+    file = folder / CONFIG_NAME
+    text = file.read_text()
+    file.write_text(set_key(text, "list", "max_rows", round(MAX_ROWS_EARLIER * customers)))
+    seconds = 0.0
+    for days in EARLIER_NIGHTS:
+        day = AS_OF - timedelta(days=days)
+        ran, _ = run_winback(["nightly", "--config", str(folder), "--as-of", day.isoformat()])
+        seconds += ran.seconds
+    file.write_text(text)
+    keep_decisions(folder)
+    return seconds
+
+
+def keep_decisions(folder: Path) -> None:
+    """Set aside what the earlier nights decided."""
+    shutil.rmtree(folder / KEPT, ignore_errors=True)
+    # Links suffice: a Delta table's files are added to and never changed.
+    shutil.copytree(folder / "warehouse" / "decisions", folder / KEPT, copy_function=os.link)
+
+
+def forget_night(folder: Path) -> None:
+    """Take the shop back to where it was before the night."""
+    shutil.rmtree(folder / "lists" / AS_OF.isoformat(), ignore_errors=True)
+    decisions = folder / "warehouse" / "decisions"
+    shutil.rmtree(decisions, ignore_errors=True)
+    shutil.copytree(folder / KEPT, decisions, copy_function=os.link)
 
 
 def configure(folder: Path, *, customers: int, settings: dict[str, int]) -> None:
