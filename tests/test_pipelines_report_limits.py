@@ -1,6 +1,7 @@
 """A night's limits: what they are worth, how full they are, which side of a segment binds."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,7 +9,10 @@ from test_pipelines_report import LABELS, SUMMARY
 
 from pipelines.report.limit_prices import Allowance, LimitPrice, limit_prices
 from pipelines.report.limit_words import binding_prices, bound_text, limit_words
+from pipelines.report.summary import exploring_cost
+from scoring.arms import CONTACT, EXPLORE
 from scoring.night_plan import Certificate
+from scoring.outcomes import NO_ACTION
 from scoring.policy import NightLimits, SegmentLimit
 
 SEGMENTS = (
@@ -75,3 +79,19 @@ def test_the_dearest_limit_comes_first_and_the_others_are_called_no_limit() -> N
 
 def test_where_nothing_can_be_gained_there_is_no_bound_to_tell() -> None:
     assert bound_text(replace(SUMMARY, bound=0.0)) is None
+
+
+def test_a_trial_that_takes_a_scarce_seat_pays_its_price() -> None:
+    night = SimpleNamespace(
+        listed=np.array([0, 1, 2]),
+        draws=SimpleNamespace(arm=np.array([EXPLORE, EXPLORE, CONTACT])),
+        choices=SimpleNamespace(
+            best_action=np.array([0, NO_ACTION, 1]), action=np.array([1, 0, 1])
+        ),
+        actions=SimpleNamespace(channel_of=np.array([0, 1])),
+        gains=np.array([[1.0, 3.0], [-0.5, -2.0], [1.0, 9.0]]),
+        cost=np.array([[0.0, 2.0], [0.0, 2.0], [0.0, 2.0]]),
+        certificate=certificate(seat_prices=np.array([0.0, 4.0]), budget_price=0.25),
+    )
+    # The first gives up 1 for 3 - 4 - 0.25 * 2, the second nothing for -0.5.
+    assert exploring_cost(night) == pytest.approx(1.0 - (3.0 - 4.0 - 0.5) + 0.5)  # type: ignore[arg-type]

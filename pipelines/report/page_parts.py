@@ -108,7 +108,7 @@ def hour_rows(night: NightSummary) -> list[tuple[str, dict[str, int]]]:
 def learning_words(night: NightSummary) -> dict[str, str]:
     """What trials cost, and why controls are left alone."""
     language, arms = night.language, night.by_arm
-    if arms["explore"]:
+    if arms["explore"] and night.exploring_cost > 0:
         trials = say(
             "learning.explore",
             language=language,

@@ -248,12 +248,17 @@ def _cost_per_return(scored: ScoredCustomers, night: Night) -> float | None:
 def exploring_cost(night: Night) -> float:
     """Expected gain that the explored customers' best actions would have added, money.
 
-    Customers on trial would not have been contacted: nothing would have been gained.
+    Both actions pay tonight's prices for the seat and the money that they take: an action may
+    gain more for its customer and yet cost more, as others then go without. Customers on
+    trial would not have been contacted: nothing would have been gained.
     """
     places = night.listed[night.draws.arm[night.listed] == EXPLORE]
+    rows = np.arange(len(places))
     best, drawn = night.choices.best_action[places], night.choices.action[places]
-    otherwise = np.where(best == NO_ACTION, 0.0, night.gains[places, best])
-    return round(float((otherwise - night.gains[places, drawn]).sum()), 2)
+    seat = night.certificate.seat_prices[night.actions.channel_of]
+    net = night.gains[places] - night.certificate.budget_price * night.cost[places] - seat
+    otherwise = np.where(best == NO_ACTION, 0.0, net[rows, best])
+    return round(float((otherwise - net[rows, drawn]).sum()), 2)
 
 
 def _counts(column: pa.ChunkedArray, names: tuple[str, ...]) -> dict[str, int]:
