@@ -1,17 +1,21 @@
 """The optimum with its proof: `allocate` is what the rest of winback calls."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scoring.allocate.core import choose_whole
+from scoring.allocate.door import check_problem
 from scoring.allocate.problem import Prices, Problem
 from scoring.allocate.search import find_prices
-from scoring.allocate.usage import total_value, usage_of
+from scoring.allocate.usage import missed_leasts, total_value, usage_of
 
 Float64Array = NDArray[np.float64]
 Int16Array = NDArray[np.int16]
+
+URGENCIES = (50.0, 2000.0)
+"""How much a least that was missed may displace, in contacts of the largest value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,21 +42,45 @@ class Allocation:
 
     @property
     def gap(self) -> float:
-        """Share of the bound that the allocation may be away from the best one."""
-        return (self.bound - self.worth) / self.bound if self.bound > 0 else 0.0
+        """How far the best allocation may be away, as a share of its value."""
+        apart = self.bound - self.worth
+        best = self.value + apart
+        return apart / best if best > 0 else 0.0
 
 
 def allocate(problem: Problem, *, threads: int = 1, seed: int = 0) -> Allocation:
     """Choose contacts of the largest total value within all limits.
 
     Prices of the limits are found by minimising the dual function, closest calls are solved
-    as a mixed-integer program. METHODS section 4; docs/allocation.md.
+    as a mixed-integer program. Where a least is missed, it is asked for again with more
+    urgency, in case contacts of more value stood in its way. METHODS section 4;
+    docs/allocation.md.
 
     Parameters
     ----------
     threads : that walk over the customers; the result does not depend on them.
     seed : draws samples that speed up the search for prices.
+
+    Raises
+    ------
+    DataError
+        If values, costs or limits are no numbers, or negative where they must not be.
     """
+    check_problem(problem, threads=threads)
+    found = _allocate(problem, threads=threads, seed=seed)
+    missed = missed_leasts(problem, found.action)
+    for urgency in URGENCIES:
+        if missed == 0.0:
+            break
+        urgent = replace(problem, groups=replace(problem.groups, urgency=urgency))
+        another = _allocate(urgent, threads=threads, seed=seed)
+        still = missed_leasts(problem, another.action)
+        if still < missed:
+            found, missed = another, still
+    return found
+
+
+def _allocate(problem: Problem, *, threads: int, seed: int) -> Allocation:
     priced = find_prices(problem, threads=threads, seed=seed)
     whole = choose_whole(problem, priced, threads=threads)
     return Allocation(

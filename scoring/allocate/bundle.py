@@ -59,22 +59,25 @@ def minimise(
     width = np.maximum(upper - lower, 1e-300)
     heights: list[float] = []
     slopes: list[Float64Array] = []
-    at, best, value, low = start, start, np.inf, -np.inf
+    at, best, value, low, unit = start, start, np.inf, -np.inf, 0.0
     for _ in range(most):
         here, slope = oracle(at)
-        # In the box's own units, where all coordinates run from 0 to 1.
-        slopes.append(slope * width)
-        heights.append(here - float(slope @ (at - lower)))
+        # In the box's own units, where all coordinates run from 0 to 1, and the value in
+        # units in which the first is 100,000: tolerances of linear programs are absolute.
+        unit = unit or 1e-5 * max(abs(here), tolerance, 1e-300)
+        here /= unit
+        slopes.append(slope * width / unit)
+        heights.append(here - float(slopes[-1] @ ((at - lower) / width)))
         if here < value:
             best, value = at, here
         model = _lowest(np.array(heights), np.array(slopes))
         low = max(low, model[0])
-        if value - low <= tolerance:
+        if value - low <= tolerance / unit:
             break
         level = low + LEVEL * (value - low)
         step = _nearest(np.array(heights), np.array(slopes), (best - lower) / width, level)
         at = lower + width * np.clip(model[1] if step is None else step, 0.0, 1.0)
-    return Minimum(point=best, value=value, low=low, evaluations=len(heights))
+    return Minimum(best, value=value * unit, low=low * unit, evaluations=len(heights))
 
 
 def _lowest(heights: Float64Array, slopes: Float64Array) -> tuple[float, Float64Array]:

@@ -1,6 +1,6 @@
 """The allocation problem: a multiple-choice knapsack with a few limits that couple everybody."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,12 +25,15 @@ class GroupLimits:
     group : shape (n,), the customer's group; customers of one group count alike in all rows.
     weight : shape (n_rows, n_groups).
     least, most : shape (n_rows,); -inf and inf where there is no such limit.
+    urgency : what missing a least by one is taken to cost, in units of the largest value of
+        a contact.
     """
 
     group: Int32Array
     weight: Float64Array
     least: Float64Array
     most: Float64Array
+    urgency: float = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +93,7 @@ def take_customers(problem: Problem, rows: Int64Array) -> Problem:
         channel_of=problem.channel_of,
         budget=problem.budget,
         seats=problem.seats,
-        groups=GroupLimits(groups.group[rows], groups.weight, groups.least, groups.most),
+        groups=replace(groups, group=groups.group[rows]),
     )
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from scoring.allocate.bundle import minimise
 from scoring.allocate.dual import best_totals, dual_value, in_blocks, split_settled
-from scoring.allocate.problem import GroupLimits, Prices, Problem, prices_of, take_customers
+from scoring.allocate.problem import Prices, Problem, prices_of, take_customers
 
 Float64Array = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
@@ -28,9 +28,6 @@ SAMPLE_TOLERANCE = 1e-6
 
 SIGMAS = 4.0
 """Half width of the box, in rough standard errors of the sample's prices."""
-
-_LEAST_PRICE = 2.0
-"""What missing a least by one contact costs, in units of the largest value of a contact."""
 
 _MOST_BOXES = 12
 
@@ -68,7 +65,7 @@ def find_prices(
 
 def least_price(problem: Problem) -> float:
     """What missing a least by one contact is taken to cost."""
-    return _LEAST_PRICE * _largest_value(problem, threads=1)
+    return problem.groups.urgency * _largest_value(problem, threads=1)
 
 
 def _largest_value(problem: Problem, *, threads: int) -> float:
@@ -79,31 +76,42 @@ def _largest_value(problem: Problem, *, threads: int) -> float:
 
 
 def _highest_prices(problem: Problem, *, threads: int) -> Float64Array:
-    """Prices above which no optimum lies: the price of all units is at most the bound."""
-    free = prices_of(np.zeros(len(problem.limits)), problem)
-    bound = dual_value(problem, free, best_totals(problem, free, threads=threads))
+    """Prices above which no optimum lies.
+
+    All units of a limit together are priced at most what can be had at all; one unit at most
+    what a contact that uses it can be worth, leasts that it helps to reach included.
+    """
+    limits, groups = problem.limits, problem.groups
+    free = prices_of(np.zeros(len(limits)), problem)
+    had = dual_value(problem, free, best_totals(problem, free, threads=threads))
     largest = _largest_value(problem, threads=threads)
-    n_rows = len(problem.groups.most)
-    at_most = np.full(len(problem.limits), largest)
-    at_most[0] = np.inf
-    at_most[len(at_most) - n_rows :] = _LEAST_PRICE * largest
-    with np.errstate(divide="ignore", invalid="ignore"):
-        by_bound = np.where(problem.limits > 0, 2.0 * bound / problem.limits, np.inf)
-    if n_rows:
-        # A least can make a contact dearer than its own value.
-        by_bound[:] = np.inf
-        at_most[0] = _highest_budget_price(problem, bound=bound, largest=largest)
-        at_most[1 : len(at_most) - n_rows] = 2.0 * _LEAST_PRICE * largest
-    highest: Float64Array = np.minimum(at_most, by_bound)
-    return np.where(np.isfinite(highest), highest, 0.0)
+    asked = groups.least[np.isfinite(groups.least)]
+    missing = groups.urgency * largest
+    had += missing * float(np.maximum(asked, 0.0).sum())
+    contact = largest
+    if len(asked):
+        contact += missing * float(np.abs(groups.weight).max(axis=1, initial=0.0).sum())
+    rows = np.where(groups.weight > 0, groups.weight, np.inf).min(axis=1, initial=np.inf)
+    at_most = np.concatenate(
+        [
+            [_highest_budget_price(problem, contact=contact)],
+            np.full(len(problem.seats), contact),
+            contact / rows,
+            np.full(len(groups.least), missing),
+        ]
+    )
+    counted = np.flatnonzero(limits[: len(limits) - len(groups.least)] > 0)
+    # Twice as much, so that the best prices lie well inside.
+    at_most[counted] = np.minimum(at_most[counted], 2.0 * had / limits[counted])
+    return np.asarray(np.where(np.isfinite(at_most), at_most, 0.0))
 
 
-def _highest_budget_price(problem: Problem, *, bound: float, largest: float) -> float:
+def _highest_budget_price(problem: Problem, *, contact: float) -> float:
     if problem.budget > 0:
-        return max(2.0 * bound / problem.budget, _LEAST_PRICE * largest)
+        return np.inf
     # Without any money the price has to keep off even the cheapest paid action.
     smallest = float(np.min(problem.cost, where=problem.cost > 0, initial=np.inf))
-    return _LEAST_PRICE * largest / smallest
+    return 2.0 * contact / smallest
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,5 +238,5 @@ def _scaled(problem: Problem, share: float) -> Problem:
         channel_of=problem.channel_of,
         budget=problem.budget * share,
         seats=problem.seats * share,
-        groups=GroupLimits(groups.group, groups.weight, groups.least * share, groups.most * share),
+        groups=replace(groups, least=groups.least * share, most=groups.most * share),
     )
