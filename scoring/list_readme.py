@@ -84,6 +84,7 @@ def readme_sheet(
         *_section(say(words.CHANNELS), [(k, item.label) for k, item in setting.channels.items()]),
         *_section(say(words.OFFERS), [(k, item.label) for k, item in setting.offers.items()]),
         *_columns(setting, say(words.COLUMNS), COLUMN_WORDS),
+        Line((say(words.SEND_BEFORE_LOCAL), "", say(words.MEANING_OF_SEND_BEFORE))),
         *(_warnings(setting) if has_warnings else ()),
         *_section(
             say(words.LIMITS),

@@ -1,6 +1,6 @@
 """The sheets of the workbook: the whole list, one per channel, early warnings, read-me."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 from scoring import readme_words as words
 from scoring.arms import SENT_ARMS
 from scoring.column_words import COLUMN_WORDS, ColumnWords
-from scoring.export_plan import CALLER_COLUMNS, Export
+from scoring.export_plan import Export
 from scoring.list_csv import column_or_null
 from scoring.list_readme import ListSetting, readme_sheet
 from scoring.warning_words import WARNING_COLUMN_WORDS
@@ -17,18 +17,38 @@ from scoring.workbook import Column, Kind, TableSheet, TextSheet, render_workboo
 MAX_WORKBOOK_ROWS = 20_000
 """A sheet of more rows is slow to open; it then holds the first ranks only."""
 
+SEND_BEFORE_LOCAL = "send_before_local"
+"""The end of the send window on the customer's clock: of the workbook alone."""
+
+_TIMES = ("send_at_local", SEND_BEFORE_LOCAL)
+_WHY = ("reason_1", "reason_2", "reason_3")
+_FIRST_COLUMNS = ("rank", "customer_id", "arm", "channel", "offer", *_TIMES, *_WHY, "expected_gain")
+_LAST_COLUMNS = ("list_row_id", "list_id", "as_of", "model_version", "config_hash")
+"""Of the whole list; the others stand between them, as in the contract."""
+
 _WORK_COLUMNS = (
     "rank",
-    *CALLER_COLUMNS,
+    "customer_id",
+    "offer",
+    *_TIMES,
+    *_WHY,
+    "stage",
+    "value_tier",
     "life_cycle",
     "promotion",
     "p_return_natural",
     "p_return_contacted",
     "expected_gain",
     "evidence",
+    "follow_up_of",
+    "follow_up_channel",
+    "follow_up_at",
+    "send_at_utc",
+    "send_window_end_utc",
+    "expires_at",
+    "list_row_id",
 )
 _IDS = ("list_id", "list_row_id", "customer_id", "follow_up_of")
-_LOCAL_TIMES = ("send_at_local",)
 _MONEY = ("expected_gain", "contact_cost", "expected_cost", "yearly_spend", "value_at_stake")
 _SHARES = ("p_", "uplift", "propensity", "chance_")
 _WALL_CLOCK = "%Y-%m-%dT%H:%M:%S"
@@ -49,9 +69,9 @@ def render_list_workbook(
         readme_sheet(table, setting, max_rows=MAX_WORKBOOK_ROWS, has_warnings=warnings is not None),
         _sheet(
             setting.say(words.WHOLE_LIST),
-            table.slice(0, MAX_WORKBOOK_ROWS),
-            columns=_headers(table.column_names, COLUMN_WORDS, setting),
-            frozen=5,
+            with_wall_clocks(table.slice(0, MAX_WORKBOOK_ROWS)),
+            columns=_headers(_reading_order(table.column_names), COLUMN_WORDS, setting),
+            frozen=2,
         ),
         *channel_sheets(table, setting),
     ]
@@ -81,7 +101,7 @@ def channel_sheets(
             _WORK_COLUMNS, COLUMN_WORDS, setting
         )
         rows = sending_order(rows_to_send(table, name).slice(0, most))
-        sheets.append(_sheet(channel.label, rows, columns=columns, frozen=3))
+        sheets.append(_sheet(channel.label, with_wall_clocks(rows), columns=columns, frozen=2))
     return sheets
 
 
@@ -100,26 +120,34 @@ def _sheet(name: str, table: pa.Table, *, columns: Mapping[str, str], frozen: in
     return TableSheet(name, tuple(_typed_columns(table, columns)), frozen=min(frozen, len(columns)))
 
 
+def _reading_order(names: Sequence[str]) -> list[str]:
+    """Columns as people read them: whom, how, when and why; what all rows share comes last."""
+    between = [name for name in names if name not in (*_FIRST_COLUMNS, *_LAST_COLUMNS)]
+    return [*_FIRST_COLUMNS, *between, *_LAST_COLUMNS]
+
+
 def _typed_columns(table: pa.Table, columns: Mapping[str, str]) -> Iterable[Column]:
     for name, title in columns.items():
         values = column_or_null(table, name)
-        if name in _LOCAL_TIMES:
-            values = _wall_clock(values)
         yield Column(title, values, _kind(name, values.type))
 
 
 def _headers(
     names: Iterable[str], words_of: Mapping[str, ColumnWords], setting: ListSetting
 ) -> dict[str, str]:
-    return {
-        name: setting.say(words_of[name].header) if name in words_of else name for name in names
-    }
+    said = {name: setting.say(known.header) for name, known in words_of.items()}
+    said[SEND_BEFORE_LOCAL] = setting.say(words.SEND_BEFORE_LOCAL)
+    return {name: said.get(name, name) for name in names}
 
 
-def _wall_clock(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Local times as a clock on the wall shows them: cells know no zone."""
-    without_offset = pc.utf8_slice_codeunits(column, 0, _WALL_CLOCK_SIGNS)
-    return pc.strptime(without_offset, format=_WALL_CLOCK, unit="us")
+def with_wall_clocks(table: pa.Table) -> pa.Table:
+    """Rows whose local times are as a clock on the wall shows them: cells know no zone."""
+    text = pc.utf8_slice_codeunits(table["send_at_local"], 0, _WALL_CLOCK_SIGNS)
+    start = pc.strptime(text, format=_WALL_CLOCK, unit="us")
+    lasts = pc.subtract(table["send_window_end_utc"], table["send_at_utc"])
+    place = table.schema.get_field_index("send_at_local")
+    table = table.set_column(place, "send_at_local", start)
+    return table.append_column(SEND_BEFORE_LOCAL, pc.add(start, lasts))
 
 
 def _kind(name: str, kind: pa.DataType) -> Kind:

@@ -75,6 +75,11 @@ SHEET_OF_WARNINGS = Text(
 STAGES = Text("Stages", "阶段")
 CHANNELS = Text("Channels", "渠道")
 OFFERS = Text("Offers", "优惠")
+SEND_BEFORE_LOCAL = Text("Send before (customer's time)", "最晚发送（客户当地）")
+MEANING_OF_SEND_BEFORE = Text(
+    "Not to be sent from here on, on the customer's clock. Of this workbook alone.",
+    "到此时刻（客户当地时间）起不得再发送。仅见于本工作簿。",
+)
 COLUMNS = Text("Columns", "各列含义")
 COLUMNS_OF_WARNINGS = Text("Columns of the early warnings", "预警名单各列含义")
 COLUMN_HEADS = (

@@ -81,5 +81,5 @@ def test_the_workbook_speaks_the_configured_language(home: Config, tmp_path: Pat
     book = openpyxl.load_workbook(report.folder / "recall_list.xlsx")
     assert book.active is not None
     header = [cell.value for cell in book.active[1]]
-    assert header == [words.header.zh for words in COLUMN_WORDS.values()]
+    assert {words.header.zh for words in COLUMN_WORDS.values()} < {*header}
     assert read_list(report).column_names == list(COLUMN_WORDS)

@@ -167,20 +167,24 @@ def test_the_workbook_opens_at_the_list_with_text_ids_and_a_frozen_header(
     sheet = book.active
     assert sheet.title == "Recall list"
     header = [cell.value for cell in sheet[1]]
-    assert header == [words.header.en for words in COLUMN_WORDS.values()]
-    place = SCHEMA.names.index("customer_id") + 1
-    cells = [sheet.cell(row=line, column=place) for line in range(2, 7)]
+    assert header[:2] == ["Rank", "Customer"]
+    words = {words.header.en: name for name, words in COLUMN_WORDS.items()}
+    assert {words.get(title) for title in header} == {*SCHEMA.names, None}
+    assert header.count("Send before (customer's time)") == 1
+    cells = [sheet.cell(row=line, column=2) for line in range(2, 7)]
     assert [cell.value for cell in cells] == ["'=1+1", "'+4912", "'-7", "'\ttab", "007"]
     assert {cell.data_type for cell in cells} == {"s"}
-    assert sheet.freeze_panes == "F2"
-    assert sheet.auto_filter.ref == f"A1:{sheet.cell(1, len(SCHEMA)).column_letter}6"
-    first = {name: sheet.cell(2, place) for place, name in enumerate(SCHEMA.names, start=1)}
+    assert sheet.freeze_panes == "C2"
+    assert sheet.auto_filter.ref == f"A1:{sheet.cell(1, len(SCHEMA) + 1).column_letter}6"
+    first = {words.get(title, title): sheet.cell(2, n) for n, title in enumerate(header, start=1)}
     assert first["send_at_utc"].is_date
     assert first["send_at_local"].value.isoformat() == "2025-11-20T11:00:00"
+    assert first["Send before (customer's time)"].value.isoformat() == "2025-11-20T12:00:00"
     assert first["p_dormant"].number_format == "0.0%"
     assert first["expected_gain"].number_format == "#,##0.00"
     assert first["rank"].number_format == "#,##0"
-    assert sheet.cell(row=4, column=SCHEMA.names.index("send_at_utc") + 1).value is None
+    assert sheet.cell(row=4, column=first["send_at_utc"].column).value is None
+    assert sheet.cell(row=4, column=first["send_at_local"].column).value is None
 
 
 def test_channel_sheets_hold_what_is_to_be_sent_in_sending_order(files: dict[str, bytes]) -> None:
@@ -188,7 +192,7 @@ def test_channel_sheets_hold_what_is_to_be_sent_in_sending_order(files: dict[str
     ranks = {name: [cell.value for cell in book[name]["A"]][1:] for name in book.sheetnames[2:5]}
     assert ranks == {"e-mail": [4, 1, 5], "text message": [2], "phone call": []}
     for name in ranks:
-        assert book[name].freeze_panes == "D2"
+        assert book[name].freeze_panes == "C2"
         assert book[name].auto_filter.ref is not None
 
 
@@ -215,7 +219,10 @@ def test_headers_and_read_me_speak_the_language() -> None:
     assert book.sheetnames[:2] == ["使用说明", "召回名单"]
     assert book.sheetnames[-1] == "预警名单"
     header = [cell.value for cell in book["召回名单"][1]]
-    assert header == [words.header.zh for words in COLUMN_WORDS.values()]
+    assert {*header} == {
+        "最晚发送（客户当地）",
+        *(item.header.zh for item in COLUMN_WORDS.values()),
+    }
     assert book["e-mail"]["A1"].value == COLUMN_WORDS["rank"].header.zh
     assert any("请勿" in text for text in texts_of(book["使用说明"]))
 
