@@ -13,6 +13,7 @@ from features.life_cycle import LIFE_CYCLES
 from features.value_tier import VALUE_TIERS
 from models.contact_effect import EVIDENCE
 from scoring.arms import ARMS, SENT_ARMS
+from scoring.customer_hours import SEND_BASES
 from scoring.promotion import PROMOTIONS
 
 BoolArray = NDArray[np.bool_]
@@ -279,6 +280,17 @@ RULES: tuple[Rule, ...] = (
     Rule("money_finite", "gains are finite, costs are not negative", _money_not_finite),
     Rule("control_not_contacted", "controls have no send time and no cost", _control_has_contact),
     Rule("sent_has_time", "contacted rows have their send times", _sent_without_time),
+    Rule(
+        "send_basis_known",
+        f"contacted rows have a send_basis, one of {', '.join(SEND_BASES)}; controls have none",
+        lambda t: (
+            ~np.where(
+                _is_in(t, "arm", SENT_ARMS),
+                _is_in(t, "send_basis", SEND_BASES),
+                _nulls(t, "send_basis"),
+            )
+        ),
+    ),
     Rule(
         "times_in_order",
         "as_of <= send_at_utc < send_window_end_utc <= expires_at",

@@ -103,7 +103,7 @@ def test_having_unsubscribed_is_no_reason_to_contact(shop: Config) -> None:
 
 
 def test_times_are_local_and_controls_have_none(shop: Config) -> None:
-    offsets = set()
+    offsets, bases = set(), set()
     for row in read_list(night(shop)).to_pylist():
         if row["arm"] not in SENT_ARMS:
             assert row["send_at_utc"] is None
@@ -111,11 +111,10 @@ def test_times_are_local_and_controls_have_none(shop: Config) -> None:
         local = datetime.fromisoformat(row["send_at_local"])
         offsets.add(row["send_at_local"][-6:])
         assert local == row["send_at_utc"]
-        if row["channel"] == "phone":
-            assert 14 <= local.hour < 16
-        else:
-            assert local.hour in (11, 19, 20)
+        assert 9 <= local.hour < 21, "quiet hours of the default"
+        bases.add(row["send_basis"])
     assert offsets == {"+01:00", "-05:00", "+09:00"}
+    assert "own" in bases
 
 
 def test_channel_files_hold_no_control(shop: Config) -> None:

@@ -31,6 +31,7 @@ def row(rank: int, **changes: Any) -> dict[str, Any]:
         "send_at_utc": AS_OF + 11 * HOUR,
         "send_at_local": "2025-11-20T11:00:00+01:00",
         "send_window_end_utc": AS_OF + 12 * HOUR,
+        "send_basis": "own",
         "expires_at": AS_OF + 24 * HOUR,
         "p_dormant": None,
         "p_return_natural": 0.1,
@@ -52,7 +53,8 @@ def row(rank: int, **changes: Any) -> dict[str, Any]:
 
 def control(rank: int, **changes: Any) -> dict[str, Any]:
     """One good row of a control."""
-    nothing = {"send_at_utc": None, "send_at_local": None, "send_window_end_utc": None}
+    times = ("send_at_utc", "send_at_local", "send_window_end_utc", "send_basis")
+    nothing = dict.fromkeys(times)
     return row(
         rank, **{"arm": "ghost", "contact_cost": 0.0, "expected_cost": 0.0, **nothing, **changes}
     )
@@ -93,6 +95,8 @@ FAULTS: dict[str, list[dict[str, Any]]] = {
     "money_finite": [row(1, contact_cost=-1.0)],
     "control_not_contacted": [control(1, contact_cost=0.5)],
     "sent_has_time": [row(1, send_at_local=None)],
+    "send_basis_known": [row(1, send_basis="luck"), row(2, send_basis=None)],
+    "follow_up_in_order": [row(1, follow_up_channel="sms")],
     "next_order_in_order": [
         row(
             1,
