@@ -3,23 +3,37 @@
 import shutil
 from dataclasses import replace
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 import small_shop
-from night_home import DAY, DAY_US, N_BUCKETS, digests, night, read_list, table_of
+from night_home import (
+    DAY,
+    DAY_US,
+    N_BUCKETS,
+    copy_home,
+    digests,
+    fit_champions,
+    night,
+    read_list,
+    serving,
+    table_of,
+)
 
 from features.local_day import local_midnight_us
 from features.warehouse import Warehouse
+from pipelines import nightly_inputs
 from pipelines.config import Config
 from pipelines.earlier_lists import EarlierLists, hold_to_earlier_lists, read_earlier_lists
 from pipelines.explain import explain
-from pipelines.nightly import score_customers
 from pipelines.nightly_inputs import build_scorer, load_champions, night_policy
+from pipelines.scored_night import score_customers
 from scoring.arms import SENT_ARMS
 from scoring.decisions import SCHEMA
 from scoring.follow_up import NO_FOLLOW_UP
@@ -39,9 +53,27 @@ def midnight(day: date) -> int:
     return local_midnight_us(day, ZoneInfo("Europe/Berlin"))
 
 
+@pytest.fixture(scope="module")
+def listed_home(home: Config, tmp_path_factory: pytest.TempPathFactory) -> Config:
+    """A shop whose list of `DAY` is written."""
+    config = copy_home(home, tmp_path_factory.mktemp("listed") / "home")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(nightly_inputs, "champion", serving(fit_champions(home)))
+        night(config)
+    return config
+
+
+@pytest.fixture
+def shop(listed_home: Config, tmp_path: Path) -> Config:
+    """The same, for one test alone."""
+    return copy_home(listed_home, tmp_path / "home")
+
+
 def rows_of(config: Config, day: date) -> list[Row]:
-    """The list of a day, made now."""
-    return list(read_list(night(config, as_of=day)).to_pylist())
+    """The list of a day, made now if it is not written yet."""
+    file = config.lists_path / day.isoformat() / "recall_list.parquet"
+    table = pq.read_table(file) if file.exists() else read_list(night(config, as_of=day))
+    return list(table.to_pylist())
 
 
 def decisions_of(config: Config, day: date) -> dict[str, Row]:
@@ -124,8 +156,9 @@ def test_a_follow_up_is_planned_and_carried_out_on_its_night(shop: Config) -> No
     assert any("push=follow_up_step" in text for text in blocks)
 
 
-def test_steps_go_on_down_the_ladder_and_count_up(shop: Config) -> None:
+def test_steps_go_on_down_the_ladder_and_count_up(home: Config, tmp_path: Path) -> None:
     """The less a channel does, the later its turn: all three are carried out in order."""
+    shop = copy_home(home, tmp_path / "home")
     effects = {"push": 1.2, "email": 0.8, "phone": 0.5}
     channels = {
         name: replace(shop.channels[name], effect_prior=effect, cost=0.001, capacity=None)
@@ -368,7 +401,6 @@ def test_explanations_tell_of_follow_ups(shop: Config) -> None:
 
 
 def test_a_day_decided_before_there_were_follow_ups_is_explained(shop: Config) -> None:
-    night(shop)
     warehouse = open_warehouse(shop)
     table = warehouse.dataset("decisions").to_table()
     old = table.drop_columns([name for name in table.column_names if "follow_up" in name])
