@@ -56,10 +56,13 @@ WARNING_COLUMN_WORDS = {
     ),
     "reason": ColumnWords(
         Text("Why", "预警原因"),
-        Text("What has dropped; see below.", "下滑的是哪一方面，见下文。"),
+        Text(
+            "What has changed; see below. Several reasons have + between them.",
+            "发生了什么变化，见下文；多个原因以 + 相连。",
+        ),
     ),
 }
-"""By column of `scoring.early_warning.SCHEMA`."""
+"""By column of `scoring.early_warning_table.SCHEMA`."""
 
 WARNING_REASON_WORDS = {
     "frequency_tier_dropped": CodeWords(
@@ -75,9 +78,12 @@ WARNING_REASON_WORDS = {
             "下单比以往少，且难以用偶然解释。",
         ),
     ),
-    "tier_and_pace_dropped": CodeWords(
-        Text("tier and pace have dropped", "分层下降且节奏变慢"),
-        Text("Both of these.", "以上两者兼有。"),
+    "silence_past_own_rhythm": CodeWords(
+        Text("silent past the own rhythm", "沉默超出自身节奏"),
+        Text(
+            "Silent for longer than the customer's own gaps between orders lets expect.",
+            "沉默时间已超过客户自己以往的下单间隔。",
+        ),
     ),
 }
-"""By `scoring.early_warning.REASONS`."""
+"""By `scoring.early_warning_table.REASONS`."""
