@@ -1,22 +1,20 @@
 """Early warnings: customers who are not dormant yet but order less than they used to."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 from scipy.special import bdtr
 
-from features.errors import ArtifactError, describe
-from features.life_cycle import LIFE_CYCLES
+from features.life_cycle import AT_RISK, DORMANT
 from features.order_pace import RECENT_DAYS, OrderPace
 from features.stage import Stage
 from features.value_tier import VALUE_TIERS
-from scoring.promotion import PROMOTIONS
-from scoring.recall_list import MONEY_DECIMALS, PROBABILITY_DECIMALS, Rule
+from scoring.early_warning_table import JOINT, REASONS, SCHEMA, check_early_warnings
+from scoring.recall_list import MONEY_DECIMALS, PROBABILITY_DECIMALS
 from scoring.scored import ScoredCustomers
 from scoring.segments import UNKNOWN, Segments
 
@@ -24,44 +22,18 @@ BoolArray = NDArray[np.bool_]
 Float64Array = NDArray[np.float64]
 Int64Array = NDArray[np.int64]
 
-SCHEMA_VERSION = 1
-
 MIN_USUAL = 3.0
 """Fewest orders that must be usual in `RECENT_DAYS`: of fewer, none at all is no surprise."""
 
 FALSE_SHARE = 0.1
 """Largest expected share of false alarms among those whose own pace has dropped."""
 
-TIER_DROP, PACE_DROP, BOTH = "frequency_tier_dropped", "pace_dropped", "tier_and_pace_dropped"
-REASONS = (TIER_DROP, PACE_DROP, BOTH)
+MIN_GAPS = 3
+"""Fewest completed gaps from which on a silence is told to be long for this customer."""
 
 _DAYS_DECIMALS = 1
 _RATE_DECIMALS = 2
 _PVALUE_DECIMALS = 9
-
-SCHEMA = pa.schema(
-    [
-        pa.field("rank", pa.int32(), nullable=False),
-        pa.field("customer_id", pa.string(), nullable=False),
-        pa.field("stage", pa.string(), nullable=False),
-        pa.field("life_cycle", pa.string(), nullable=False),
-        pa.field("tier_then", pa.string(), nullable=False),
-        pa.field("tier_now", pa.string(), nullable=False),
-        pa.field("promotion", pa.string(), nullable=False),
-        pa.field("orders_recent", pa.int32(), nullable=False),
-        pa.field("orders_usual", pa.float64(), nullable=False),
-        pa.field("chance_of_so_few", pa.float64(), nullable=False),
-        pa.field("p_dormant", pa.float64(), nullable=False),
-        pa.field("last_order_days", pa.float64(), nullable=False),
-        pa.field("yearly_spend", pa.float64(), nullable=False),
-        pa.field("value_at_stake", pa.float64(), nullable=False),
-        pa.field("reason", pa.string(), nullable=False),
-    ],
-    metadata={"winback_early_warnings": str(SCHEMA_VERSION)},
-)
-"""`orders_recent` are order days of the last 60 days, `orders_usual` those that the
-customer's own earlier pace lets expect in as many; `chance_of_so_few` is the chance of so few
-at an unchanged pace (docs/segments.md). `value_at_stake` is yearly spend x p_dormant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +115,9 @@ def early_warnings(
     """Who is not dormant yet but slides, the largest value at stake first.
 
     Warned of are those of high frequency a month ago and of low frequency now, unless their
-    recent orders keep to their pace, and those whose own pace has dropped (`pace_test`).
+    recent orders keep to their pace; those whose own pace has dropped (`pace_test`); and
+    those silent for longer than nine in ten of their own gaps, at risk or dormant by their
+    own rhythm though not yet by the stage's window.
 
     Parameters
     ----------
@@ -167,11 +141,12 @@ def early_warnings(
     test = pace_test(scored.past.pace, awake)
     slid = awake & (segments.tier_then % 2 == 1) & (segments.value_tier % 2 == 0)
     slid &= scored.past.pace.recent_days < test.usual
-    found = np.flatnonzero(slid | test.dropped).astype(np.int64)
+    past_own = np.isin(segments.life_cycle, (AT_RISK, DORMANT))
+    silent = awake & past_own & (scored.past.gaps.gaps >= MIN_GAPS)
+    found = np.flatnonzero(slid | test.dropped | silent).astype(np.int64)
     stake = np.maximum(scored.yearly_spend, 0.0) * scored.p_dormant
     rows = found[np.lexsort((found, -stake[found]))][:max_rows]
     names = segments.names(rows)
-    reason = np.where(slid & test.dropped, BOTH, np.where(slid, TIER_DROP, PACE_DROP))
     columns: dict[str, Any] = {
         "rank": np.arange(1, len(rows) + 1, dtype=np.int32),
         "customer_id": scored.ids(rows),
@@ -187,12 +162,20 @@ def early_warnings(
         "last_order_days": np.round(scored.days_since_order[rows], _DAYS_DECIMALS),
         "yearly_spend": np.round(np.maximum(scored.yearly_spend[rows], 0.0), MONEY_DECIMALS),
         "value_at_stake": np.round(stake[rows], MONEY_DECIMALS),
-        "reason": reason[rows].tolist(),
+        "reason": _reasons(slid[rows], test.dropped[rows], silent[rows]),
     }
     arrays = [pa.array(columns[field.name], type=field.type) for field in SCHEMA]
     table = pa.Table.from_arrays(arrays, schema=SCHEMA)
     check_early_warnings(table)
     return table
+
+
+def _reasons(*holds: BoolArray) -> list[str]:
+    """The reasons of each row; `holds` as in `REASONS`."""
+    return [
+        JOINT.join(name for name, true in zip(REASONS, row, strict=True) if true)
+        for row in zip(*holds, strict=True)
+    ]
 
 
 def who_is_left_alone(
@@ -209,89 +192,3 @@ def who_is_left_alone(
     """
     controls = scored.pressure.control_until_us > as_of_us
     return np.asarray(scored.reach.do_not_contact | controls | is_holdout)
-
-
-def check_early_warnings(table: pa.Table) -> None:
-    """Refuse a table that breaks a rule.
-
-    Raises
-    ------
-    ArtifactError : the columns differ from `SCHEMA`, or a rule is broken.
-    """
-    faults = [] if table.schema.equals(SCHEMA, check_metadata=True) else ["columns differ"]
-    if not faults:
-        counts = {rule.name: int(rule.broken(table).sum()) for rule in RULES}
-        faults = [f"{name}: {count} rows" for name, count in counts.items() if count]
-    if faults:
-        raise ArtifactError(
-            describe(
-                "early warnings",
-                f"{len(faults)} rules are broken",
-                examples=faults,
-                expected="a table that keeps every rule of docs/segments.md",
-                fix="this is a bug in winback: report the rule's name",
-            )
-        )
-
-
-def _values(table: pa.Table, name: str) -> Float64Array:
-    return np.asarray(table[name].cast(pa.float64()).to_numpy(), dtype=np.float64)
-
-
-def _known(name: str, values: Sequence[str]) -> Callable[[pa.Table], BoolArray]:
-    def broken(table: pa.Table) -> BoolArray:
-        found = pc.is_in(table[name], value_set=pa.array(values, type=pa.string()))
-        return ~np.asarray(found.to_numpy(), dtype=np.bool_)
-
-    return broken
-
-
-def _rank_not_sequence(table: pa.Table) -> BoolArray:
-    return np.asarray(_values(table, "rank") != np.arange(1, table.num_rows + 1))
-
-
-def _stake_rises(table: pa.Table) -> BoolArray:
-    stake = _values(table, "value_at_stake")
-    return np.concatenate(([False], np.diff(stake) > 0))[: table.num_rows]
-
-
-def _customer_repeated(table: pa.Table) -> BoolArray:
-    codes = table["customer_id"].combine_chunks().dictionary_encode().indices.to_numpy()
-    return np.asarray(np.bincount(codes, minlength=1)[codes] > 1)
-
-
-def _probability_outside(table: pa.Table) -> BoolArray:
-    values = np.stack([_values(table, name) for name in ("p_dormant", "chance_of_so_few")])
-    return np.asarray(~((values >= 0) & (values <= 1)).all(axis=0))
-
-
-def _amount_negative(table: pa.Table) -> BoolArray:
-    names = ("orders_recent", "orders_usual", "last_order_days", "yearly_spend", "value_at_stake")
-    return np.asarray(~(np.stack([_values(table, name) for name in names]) >= 0).all(axis=0))
-
-
-def _drop_without_tiers(table: pa.Table) -> BoolArray:
-    fell = ~_known("tier_then", VALUE_TIERS[1::2])(table) & ~_known("tier_now", VALUE_TIERS[::2])(
-        table
-    )
-    says = ~_known("reason", (TIER_DROP, BOTH))(table)
-    return np.asarray(fell != says)
-
-
-RULES: tuple[Rule, ...] = (
-    Rule("rank_sequence", "ranks are 1, 2, 3, ... down the table", _rank_not_sequence),
-    Rule("stake_descends", "value_at_stake never rises down the table", _stake_rises),
-    Rule("customer_once", "a customer is warned of at most once", _customer_repeated),
-    Rule("life_cycle_known", "life_cycle is a known state", _known("life_cycle", LIFE_CYCLES)),
-    Rule("tier_then_known", "tier_then is a known tier", _known("tier_then", VALUE_TIERS)),
-    Rule("tier_now_known", "tier_now is a known tier", _known("tier_now", VALUE_TIERS)),
-    Rule("promotion_known", "promotion is a known class", _known("promotion", PROMOTIONS)),
-    Rule("reason_known", f"reason is one of {', '.join(REASONS)}", _known("reason", REASONS)),
-    Rule("probability_range", "probabilities lie in [0, 1]", _probability_outside),
-    Rule("amounts_not_negative", "counts, days and money are not negative", _amount_negative),
-    Rule(
-        "reason_fits_tiers",
-        "the reason names a drop of the frequency tier where there is one",
-        _drop_without_tiers,
-    ),
-)

@@ -35,7 +35,7 @@ PRIOR_ORDERS = 3.0
 
 ALONE_SHARE = 0.5
 PROMPTED_SHARE = 1.0 / 3.0
-PLAIN_SHARE = 0.8
+PLAIN_SHARE = 0.9
 """Shares of orders, after shrinkage, from which on a habit counts as one."""
 
 CLEAR = 1.2816
@@ -65,7 +65,7 @@ def promotion_by_history(coupons: CouponHistory) -> Promotion:
 
     A share of orders is (own + k * everybody's share) / (orders + k), k = `PRIOR_ORDERS`.
     Enthusiasts find at least half of their discounts alone; the sensitive order at least a
-    third after an offer of ours; the indifferent pay the full price four times in five,
+    third after an offer of ours; the indifferent pay the full price nine times in ten,
     though they had offers. Fewer than `MIN_ORDERS` orders are thin evidence, and so is
     everybody's where no discount was ever seen: then discounts are not recorded.
 

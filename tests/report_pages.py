@@ -11,8 +11,8 @@ from pipelines.report.limit_prices import LimitPrice
 from pipelines.report.outlook import Interval, Outlook
 from pipelines.report.page import build_page
 from pipelines.report.page_parts import Labels
-from scoring import early_warning
 from scoring.arms import ARMS
+from scoring.early_warning_table import JOINT, REASONS, SCHEMA
 from scoring.language import LANGUAGES, Language
 
 __all__ = ["LANGUAGES", "rich_page"]
@@ -124,10 +124,9 @@ def _warnings() -> pa.Table:
         "yearly_spend": 12_345.0,
         "value_at_stake": 5_308.35,
     }
+    reasons = (JOINT.join(REASONS), *REASONS)
     rows = [
-        {"rank": place, "customer_id": name, "reason": reason, **one}
-        for place, (name, reason) in enumerate(
-            zip((_LONG_ID, "c2", "c3"), early_warning.REASONS, strict=True), start=1
-        )
+        {"rank": place, "customer_id": f"{_LONG_ID}{place}", "reason": reason, **one}
+        for place, reason in enumerate(reasons, start=1)
     ]
-    return pa.Table.from_pylist(rows, schema=early_warning.SCHEMA)
+    return pa.Table.from_pylist(rows, schema=SCHEMA)

@@ -18,8 +18,8 @@ from pipelines.report.page import build_page
 from pipelines.report.page_parts import Labels
 from pipelines.report.page_words import PAGE_WORDS
 from pipelines.report.summary import ModelUse, NightSummary, SegmentCounts
-from scoring import early_warning
 from scoring.arms import ARMS
+from scoring.early_warning_table import SCHEMA
 from scoring.list_files import ListFile
 from scoring.segments import TierMovement
 
@@ -92,7 +92,7 @@ SUMMARY = NightSummary(
     notes=('Evidence is "rules"',),
 )
 TABLE = table_of(row(1, customer_id="<script>alert(1)</script>"), control(2), row(3))
-NO_WARNINGS = early_warning.SCHEMA.empty_table()
+NO_WARNINGS = SCHEMA.empty_table()
 LABELS = Labels(
     channels={"email": "e-mail", "sms": "text message"},
     offers={"none": "no offer"},

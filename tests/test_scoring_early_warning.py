@@ -10,19 +10,33 @@ from scipy.stats import binom
 from test_scoring_night import STAGES, literal_customers
 
 from features.errors import ArtifactError
-from features.life_cycle import ACTIVE, LIFE_CYCLES
+from features.life_cycle import (
+    ACTIVE,
+    AT_RISK,
+    COOLING,
+    DORMANT,
+    LIFE_CYCLES,
+    LOST,
+    NEW,
+    REACTIVATED,
+)
 from features.order_pace import RECENT_DAYS, OrderPace
 from features.value_tier import VALUE_TIERS
 from scoring.early_warning import (
     FALSE_SHARE,
+    MIN_GAPS,
     MIN_USUAL,
-    PACE_DROP,
-    RULES,
-    SCHEMA,
-    check_early_warnings,
     early_warnings,
     pace_test,
     who_is_left_alone,
+)
+from scoring.early_warning_table import (
+    LONG_SILENCE,
+    PACE_DROP,
+    RULES,
+    SCHEMA,
+    TIER_DROP,
+    check_early_warnings,
 )
 from scoring.pressure import NEVER
 from scoring.promotion import Promotion
@@ -177,8 +191,21 @@ def test_a_drop_of_the_own_pace_is_warned_of_without_a_tier() -> None:
     assert ids(table) == [5, 2]
     assert set(table["reason"].to_pylist()) == {PACE_DROP}
     segments.value_tier[5] = LOW
-    assert warned(scored, segments)["reason"].to_pylist() == ["tier_and_pace_dropped", PACE_DROP]
+    assert warned(scored, segments)["reason"].to_pylist() == [f"{TIER_DROP}+{PACE_DROP}", PACE_DROP]
     assert max(table["chance_of_so_few"].to_pylist()) < 0.01
+
+
+def test_a_silence_that_is_long_for_the_customer_is_warned_of() -> None:
+    scored, segments = customers()
+    segments.life_cycle[:] = [ACTIVE, COOLING, AT_RISK, DORMANT, LOST, AT_RISK, NEW, REACTIVATED]
+    gaps = scored.past.gaps.gaps.copy()
+    gaps[:] = MIN_GAPS
+    gaps[5] = MIN_GAPS - 1
+    own = replace(scored.past.gaps, gaps=gaps)
+    scored = replace(scored, past=replace(scored.past, gaps=own))
+    table = warned(scored, segments)
+    assert ids(table) == [3, 2]
+    assert set(table["reason"].to_pylist()) == {LONG_SILENCE}
 
 
 @pytest.mark.parametrize(
@@ -236,10 +263,10 @@ FAULTS: dict[str, list[dict[str, Any]]] = {
     "tier_then_known": [{"tier_then": "gold"}],
     "tier_now_known": [{"tier_now": "gold"}],
     "promotion_known": [{"promotion": "fan"}],
-    "reason_known": [{"reason": "mood"}],
+    "reason_known": [{"reason": f"{TIER_DROP}+mood"}],
     "probability_range": [{"p_dormant": 1.5}],
     "amounts_not_negative": [{"yearly_spend": -1.0}],
-    "reason_fits_tiers": [{"reason": PACE_DROP}],
+    "reason_fits_tiers": [{"tier_now": VALUE_TIERS[HIGH]}],
 }
 
 

@@ -33,8 +33,10 @@ from pipelines.report.segment_words import (
 )
 from pipelines.report.summary import NightSummary
 from scoring.code_words import CODE_WORDS
+from scoring.early_warning_table import JOINT
 from scoring.language import Language, list_texts, money_text, number_text, percent_text
 from scoring.list_files import ListFile
+from scoring.warning_words import WARNING_REASON_WORDS
 
 REPORT_NAME = "report.html"
 _TEMPLATE = "report.html.j2"
@@ -147,6 +149,7 @@ def _environment(night: NightSummary) -> Environment:
         customers=partial(CUSTOMERS.count, language=language),
         days=partial(DAYS.count, language=language),
         name_of=partial(_name_of, language=language),
+        warning_text=partial(_warning_text, language=language),
     )
     return environment
 
@@ -164,6 +167,12 @@ def _told(place: str, /, *, language: Language, **parts: Any) -> Markup:
 
 def _name_of(column: str, code: str, *, language: Language) -> str:
     return CODE_WORDS[column][code].name.say(language)
+
+
+def _warning_text(reasons: str, *, language: Language) -> str:
+    """Why a customer is warned of; several reasons stand with `JOINT` between them."""
+    names = [WARNING_REASON_WORDS[one].name.say(language) for one in reasons.split(JOINT)]
+    return list_texts(names, language=language)
 
 
 def _about(number: float, *, language: Language) -> str:
