@@ -11,7 +11,7 @@ import pytest
 from list_setting import CHANNELS, small_setting
 from test_scoring_recall_list import AS_OF, HOUR, control, row, table_of
 
-from scoring import early_warning
+from scoring import early_warning_table
 from scoring.column_words import COLUMN_WORDS
 from scoring.export_plan import CALLER_COLUMNS, SENDER_COLUMNS, Export
 from scoring.list_files import channel_csv_name, render_list_files
@@ -242,10 +242,10 @@ def test_early_warnings_are_a_file_and_a_sheet(files: dict[str, bytes]) -> None:
 
 
 def test_early_warnings_have_words_for_every_column_and_reason(files: dict[str, bytes]) -> None:
-    assert list(WARNING_COLUMN_WORDS) == early_warning.SCHEMA.names
-    assert set(WARNING_REASON_WORDS) == set(early_warning.REASONS)
+    assert list(WARNING_COLUMN_WORDS) == early_warning_table.SCHEMA.names
+    assert set(WARNING_REASON_WORDS) == set(early_warning_table.REASONS)
     told = texts_of(read_book(files)["Read me"])
-    assert {*early_warning.SCHEMA.names, *early_warning.REASONS} <= {*told}
+    assert {*early_warning_table.SCHEMA.names, *early_warning_table.REASONS} <= {*told}
 
 
 def test_labels_of_the_configuration_run_nothing() -> None:
