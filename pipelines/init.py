@@ -1,16 +1,14 @@
 """Presets: a commented winback.toml to start from."""
 
-import re
 from importlib import resources
 from pathlib import Path
 
 from features.errors import UsageError, describe
 from pipelines.config import CONFIG_NAME, Config, parse_config
-from pipelines.presets.preset_words import PRESET_WORDS
+from pipelines.preset_language import translate_preset
 from scoring.language import LANGUAGES, Language
 
 PRESETS = ("retail", "lending")
-_WORDS_READ = re.compile(r'^(name|label|order_name) = "([^"]*)"', re.MULTILINE)
 
 
 def preset_text(preset: str, language: Language = "en") -> str:
@@ -18,8 +16,7 @@ def preset_text(preset: str, language: Language = "en") -> str:
 
     Parameters
     ----------
-    language : of what operators and customers' reasons read: names, labels, the noun for an
-        order. Keys and comments are English in all of them.
+    language : of what people read in it: comments, names, labels, the noun for an order.
 
     Raises
     ------
@@ -35,13 +32,7 @@ def preset_text(preset: str, language: Language = "en") -> str:
             )
         )
     text = (resources.files("pipelines.presets") / f"{preset}.toml").read_text(encoding="utf-8")
-    return text if language == "en" else _translate(text, language)
-
-
-def _translate(text: str, language: Language) -> str:
-    words = {word.en: word.say(language) for word in PRESET_WORDS}
-    told = _WORDS_READ.sub(lambda found: f'{found[1]} = "{words.get(found[2], found[2])}"', text)
-    return told.replace('language = "en"', f'language = "{language}"', 1)
+    return translate_preset(text, language)
 
 
 def read_language(text: str) -> Language:

@@ -10,6 +10,7 @@ from catalogues import latin_left
 from features.errors import UsageError
 from pipelines.config import Config, parse_config
 from pipelines.init import PRESETS, preset_config, preset_text, read_language, write_config
+from pipelines.preset_language import chinese_comments, preset_comments
 from pipelines.simulate.business import BUSINESSES, reach_of
 
 
@@ -110,9 +111,30 @@ def test_a_chinese_preset_differs_in_words_only(preset: str) -> None:
     assert [stage.name for stage in config.stages] == [stage.name for stage in english.stages]
     assert list(config.channels) == list(english.channels)
     assert config.feature_spec() == english.feature_spec()
-    assert [line.partition("#")[2] for line in text.splitlines()] == [
-        line.partition("#")[2] for line in preset_text(preset).splitlines()
-    ]
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_comment_of_a_preset_is_there_in_chinese(preset: str) -> None:
+    comments, chinese = preset_comments(preset_text(preset)), chinese_comments()
+    assert len(comments) > 100
+    missing = [comment for comment in dict.fromkeys(comments) if comment not in chinese]
+    assert missing == [], "add them to pipelines/presets/comments_zh.txt"
+    for told in preset_comments(preset_text(preset, "zh")):
+        assert re.search(r"[\u4e00-\u9fff]", told), told
+
+
+def test_no_chinese_comment_is_left_behind() -> None:
+    known = {comment for preset in PRESETS for comment in preset_comments(preset_text(preset))}
+    assert [comment for comment in chinese_comments() if comment not in known] == []
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_commented_out_keys_are_the_same_in_chinese(preset: str) -> None:
+    def keys(text: str) -> list[str]:
+        return re.findall(r"(?m)^# (\w+) = \S", text)
+
+    assert keys(preset_text(preset, "zh")) == keys(preset_text(preset))
+    assert len(keys(preset_text(preset))) > 10
 
 
 def test_an_unknown_language_lists_the_known() -> None:
