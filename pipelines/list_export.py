@@ -63,6 +63,8 @@ class ExportReport:
     late : those whose send window is over though they are not void.
     forced : whether these were written all the same; else they were left out.
     controls : rows of controls on the list, which no sender ever gets.
+    not_exported : rows to be sent by channels that were not asked for, or that are no
+        longer configured.
     files : what was written, or would be.
     """
 
@@ -74,6 +76,7 @@ class ExportReport:
     late: int
     forced: bool
     controls: int
+    not_exported: Mapping[str, int]
     files: tuple[Path, ...]
 
     def to_json(self) -> dict[str, Any]:
@@ -119,7 +122,10 @@ def export_list(
     contents = _render(sent, setting, _form(request))
     if not request.dry_run:
         drop_files(dict(zip(places, contents, strict=True)))
-    in_all = sum(rows_to_send(written.table, name).num_rows for name in _channels_of(written))
+    to_send = {
+        name: rows_to_send(written.table, name).num_rows
+        for name in sorted(set(written.table["channel"].to_pylist()))
+    }
     return ExportReport(
         day=written.day,
         list_id=written.list_id,
@@ -128,13 +134,10 @@ def export_list(
         expired=n_expired,
         late=n_late,
         forced=request.force and n_expired + n_late > 0,
-        controls=written.table.num_rows - in_all,
+        controls=written.table.num_rows - sum(to_send.values()),
+        not_exported={k: rows for k, rows in to_send.items() if rows and k not in channels},
         files=places,
     )
-
-
-def _channels_of(written: WrittenList) -> list[str]:
-    return sorted(set(written.table["channel"].to_pylist()))
 
 
 def _count(marked: pa.ChunkedArray) -> int:

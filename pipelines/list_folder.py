@@ -1,6 +1,7 @@
 """Written lists: which there are, and one of them read back, whole and unchanged."""
 
 import hashlib
+import io
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -112,8 +113,8 @@ def read_written_list(lists: Path, day: date, *, check_all: bool = False) -> Wri
     version = _known_version(folder, manifest)
     expected: Mapping[str, Any] = manifest["files"]
     checked = sorted(expected) if check_all else [PARQUET_NAME]
-    _compare(folder, {name: expected[name].get("sha256") for name in checked})
-    stored = _read_table(folder)
+    contents = _read_checked(folder, {name: expected[name].get("sha256") for name in checked})
+    stored = _parse_table(folder, contents[PARQUET_NAME])
     lacking = tuple(name for name in SCHEMA.names if name not in stored.column_names)
     return WrittenList(
         day=day,
@@ -166,35 +167,38 @@ def _known_version(folder: Path, manifest: Mapping[str, Any]) -> int:
     )
 
 
-def _compare(folder: Path, digests: Mapping[str, str | None]) -> None:
-    """Refuse files that are missing or are not what the manifest says."""
-    missing, changed = [], []
-    for name, digest in digests.items():
+def _read_checked(folder: Path, digests: Mapping[str, str | None]) -> dict[str, bytes]:
+    """Contents of files, refused if any is missing or is not what the manifest says."""
+    contents: dict[str, bytes] = {}
+    missing: list[str] = []
+    for name in digests:
         try:
-            content = (folder / name).read_bytes()
+            contents[name] = (folder / name).read_bytes()
         except FileNotFoundError:
             missing.append(name)
         except OSError as error:
             raise _unreadable(folder / name, error) from error
-        else:
-            if hashlib.sha256(content).hexdigest() != digest:
-                changed.append(name)
     if missing:
         raise _broken(folder, f"half a list: {_files(missing)} missing", missing)
+    changed = [
+        name
+        for name, content in contents.items()
+        if hashlib.sha256(content).hexdigest() != digests[name]
+    ]
     if changed:
         raise _broken(folder, f"{_files(changed)} not what was written", changed)
+    return contents
 
 
 def _files(names: Sequence[str]) -> str:
     return f"{len(names)} {'file is' if len(names) == 1 else 'files are'}"
 
 
-def _read_table(folder: Path) -> pa.Table:
+def _parse_table(folder: Path, content: bytes) -> pa.Table:
+    """The very bytes that were checked: the folder may be exchanged at any time."""
     try:
-        # Of the file alone: a folder named after a day is no partition here.
-        with pq.ParquetFile(folder / PARQUET_NAME) as file:
-            return file.read()
-    except (OSError, pa.ArrowInvalid) as error:
+        return pq.read_table(io.BytesIO(content))
+    except pa.ArrowInvalid as error:
         raise _broken(folder / PARQUET_NAME, "not a Parquet file") from error
 
 

@@ -144,6 +144,8 @@ def render_export(report: "ExportReport", console: Console) -> None:
             told = "written all the same" if report.forced else "left out"
             console.print(f"{_rows_are(rows)} {what}: {told}.", style="yellow")
     console.print(f"{_rows_are(report.controls)} controls: never exported.")
+    for channel, rows in report.not_exported.items():
+        console.print(f"{_rows_are(rows)} for the channel {channel}: not exported.")
     verb = "Written to" if report.status == "written" else "Would be written to"
     for path in report.files:
         console.print(f"{verb} {path}", soft_wrap=True)

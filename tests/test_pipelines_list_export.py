@@ -155,6 +155,13 @@ encoding = "gb18030"
     assert content.splitlines() == ['"msisdn_key";"rank";"ref"', '"张三";1;"2025-11-20-abc/1"']
 
 
+def test_rows_of_other_channels_are_counted(config: Config, inbox: Path) -> None:
+    write_list(config, row(1), row(2, channel="fax"), day=NEXT_DAY)
+    report = export(config, inbox, now=MORNING + timedelta(days=1))
+    assert (report.rows["email"], report.not_exported, report.controls) == (1, {"fax": 1}, 0)
+    assert "1 row is for the channel fax: not exported." in text_of(report)
+
+
 def test_void_and_late_rows_are_left_out_and_counted(config: Config, inbox: Path) -> None:
     # The very minute in which the first e-mail's window ends.
     noon = datetime(2025, 11, 20, 11, 0, tzinfo=UTC)

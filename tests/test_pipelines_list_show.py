@@ -1,5 +1,6 @@
 """`winback list show`: filters, the latest list by default, damaged and older lists."""
 
+import hashlib
 import json
 import shutil
 from datetime import UTC, date, datetime, timedelta
@@ -196,6 +197,17 @@ def test_a_changed_or_missing_list_is_refused(config: Config) -> None:
         show_list(config, RowFilter(), now=NOON)
     shutil.rmtree(place.parent)
     with pytest.raises(ArtifactError, match="no list"):
+        show_list(config, RowFilter(), now=NOON)
+
+
+def test_a_list_that_is_no_parquet_file_is_refused(config: Config) -> None:
+    folder = config.lists_path / DAY.isoformat()
+    (folder / "recall_list.parquet").write_bytes(b"no")
+    manifest = json.loads((folder / "manifest.json").read_text())
+    digest = hashlib.sha256(b"no").hexdigest()
+    manifest["files"]["recall_list.parquet"]["sha256"] = digest
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(ArtifactError, match="not a Parquet file"):
         show_list(config, RowFilter(), now=NOON)
 
 

@@ -7,7 +7,11 @@ from typing import Any
 import openpyxl
 import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from openpyxl.utils.escape import unescape
 
+from scoring.safe_text import neutralise
 from scoring.sheet_rows import LONGEST_CELL, column_letters, render_rows
 from scoring.workbook import Column, Line, TableSheet, TextSheet, render_workbook, sheet_names
 
@@ -135,6 +139,16 @@ def test_texts_no_cell_can_hold_are_cut_or_escaped() -> None:
     assert len(values[1].encode("utf-16-le")) // 2 <= LONGEST_CELL
     assert values[1].rstrip("…") == "😀" * ((LONGEST_CELL - 1) // 2)
     assert values[2:] == ["a_x000D_b_x0001_", "_x005F_x0041_", "_xFFFE_"]
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.text(max_size=30), min_size=1, max_size=6))
+def test_any_text_comes_back(texts: list[str]) -> None:
+    column = Column("id", chunked(texts, pa.string()), "id")
+    page = read(render_workbook([TableSheet("list", (column,))], title="t"))["list"]
+    values = [page.cell(line, 1).value for line in range(2, len(texts) + 2)]
+    expected = neutralise(pa.array(texts, pa.string())).to_pylist()
+    assert [unescape(value or "") for value in values] == expected
 
 
 def test_letters_of_columns() -> None:
