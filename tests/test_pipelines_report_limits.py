@@ -95,3 +95,15 @@ def test_a_trial_that_takes_a_scarce_seat_pays_its_price() -> None:
     )
     # The first gives up 1 for 3 - 4 - 0.25 * 2, the second nothing for -0.5.
     assert exploring_cost(night) == pytest.approx(1.0 - (3.0 - 4.0 - 0.5) + 0.5)  # type: ignore[arg-type]
+
+
+def test_what_is_used_up_and_what_cannot_be_kept_is_said() -> None:
+    known = certificate(
+        segment_used=np.array([3, 29]), segment_prices=np.zeros(2), seat_prices=np.zeros(2)
+    )
+    night = replace(SUMMARY, prices=limit_prices(known, ALLOWANCE, listed=120))
+    words = limit_words(night, LABELS)
+    told = [one.text for one in (*words.binding, *words.slack)]
+    assert "Too few of “new” may be contacted tonight to keep what was promised to them." in told
+    assert "phone seats: used up" in told
+    assert "north: not a limit tonight" in told

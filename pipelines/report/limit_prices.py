@@ -8,6 +8,9 @@ from typing import Literal
 from scoring.night_plan import Certificate
 from scoring.policy import NightLimits, SegmentLimit
 
+_FULL = 1e-4
+"""Share of a limit that may be left where it counts as used up."""
+
 LimitKind = Literal["seats", "budget", "rows", "segment_most", "segment_least"]
 
 
@@ -35,7 +38,17 @@ class LimitPrice:
     @property
     def binds(self) -> bool:
         """Whether one unit more would change the list."""
-        return self.price > 0
+        return self.price > 0 or self.is_missed
+
+    @property
+    def is_missed(self) -> bool:
+        """Fewer contacts than promised to a segment: too few customers may be contacted."""
+        return self.kind == "segment_least" and self.used < self.limit
+
+    @property
+    def is_full(self) -> bool:
+        """Nothing is left of a limit."""
+        return self.kind != "segment_least" and self.used >= self.limit * (1.0 - _FULL)
 
 
 @dataclass(frozen=True, slots=True)

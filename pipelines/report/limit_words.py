@@ -57,7 +57,7 @@ def bound_text(night: NightSummary) -> str | None:
 def price_text(price: LimitPrice, night: NightSummary, channels: Mapping[str, str]) -> str:
     """What one unit more of a limit is worth, in a sentence."""
     return say(
-        f"limits.{price.kind}",
+        "limits.segment_missed" if price.is_missed else f"limits.{price.kind}",
         language=night.language,
         name=channels.get(price.name, price.name),
         price=money_text(price.price, night.currency, language=night.language),
@@ -79,7 +79,7 @@ def _slack_text(price: LimitPrice, night: NightSummary, labels: Labels) -> str:
         name = say("limits.name_seats", language=language, name=labels.channels.get(name, name))
     elif price.kind in ("budget", "rows"):
         name = say(f"limits.name_{price.kind}", language=language)
-    return say("limits.slack", language=language, name=name)
+    return say("limits.full" if price.is_full else "limits.slack", language=language, name=name)
 
 
 def _used_text(price: LimitPrice, night: NightSummary) -> str:

@@ -122,6 +122,11 @@ LIMIT_WORDS = {
         "The contacts promised to “{name}” cost {price} of gain for the last of them.",
         "“{name}”的保底触达，最后一次的代价为 {price}。",
     ),
+    "segment_missed": Text(
+        "Too few of “{name}” may be contacted tonight to keep what was promised to them.",
+        "“{name}”今晚可触达的客户太少，达不到承诺的触达数。",
+    ),
+    "full": Text("{name}: used up", "{name}：已用完"),
     "used": Text("{used} of {limit}", "{used} / {limit}"),
     "used_least": Text("{used}, at least {limit}", "{used}，至少 {limit}"),
     "slack": Text("{name}: not a limit tonight", "{name}：今晚没有形成限制"),
@@ -208,11 +213,6 @@ WARNING_WORDS = {
     "risk": Text("Risk of dormancy", "沉睡风险"),
     "stake": Text("At stake, {currency}", "可能损失（{currency}）"),
     "reason": Text("Why", "理由"),
-    "frequency_tier_dropped": Text("slid from high to low frequency", "由高频降为低频"),
-    "pace_dropped": Text("own pace has dropped", "下单节奏变慢"),
-    "tier_and_pace_dropped": Text(
-        "slid from high to low frequency, own pace has dropped", "由高频降为低频，下单节奏变慢"
-    ),
 }
 
 TRUST_WORDS = {
