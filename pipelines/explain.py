@@ -31,6 +31,7 @@ from scoring.gain import Actions
 from scoring.night import EXCLUSIONS, decide_night, look_at_channels
 from scoring.night_policy import NightPolicy
 from scoring.offered import allowed_actions
+from scoring.outcomes import CAPACITY_FULL, OUTCOMES
 from scoring.policy import Channel, Offer
 from scoring.return_days import NO_RETURN_DAYS, ReturnDays
 from scoring.scored import ScoredCustomers, select_scored
@@ -313,7 +314,8 @@ def _notes(case: _Case) -> tuple[str, ...]:
             "winback.toml has changed since the list was made; the rules and gains shown are "
             "those of the present one."
         )
-    competed = {"capacity_full", "list_full"}
+    # What a customer is alone does not tell how they fare among others.
+    competed = set(OUTCOMES[CAPACITY_FULL:])
     recorded = case.decision["exclusion"]
     if case.alone != recorded and recorded not in competed and case.alone not in competed:
         notes.append(

@@ -187,6 +187,18 @@ def test_an_offer_taken_out_of_the_configuration_is_still_explained(
     assert "winback.toml has changed since the list was made" in told.notes[0]
 
 
+def test_who_was_outbid_is_not_told_of_changes(config: Config, tmp_path: Path) -> None:
+    shutil.copytree(config.home, tmp_path / "home")
+    copy = load_config(tmp_path / "home")
+    channels = {name: replace(channel, capacity=1) for name, channel in copy.channels.items()}
+    few = replace(copy, channels=channels)
+    run_nightly(few, as_of=DAY, now=NOW, force=True)
+    told = [explain(few, f"c{number:05d}") for number in range(1, 60)]
+    outbid = [one for one in told if one.exclusion == "outbid"]
+    assert outbid
+    assert {one.notes for one in outbid} == {()}
+
+
 def test_changed_rules_are_noted(config: Config, table: pa.Table) -> None:
     changed = replace(config, caps=replace(config.caps, max_per_30d=0))
     told = explain(changed, table["customer_id"][0].as_py())
