@@ -82,7 +82,7 @@ def asked_flags(channels: Mapping[str, Channel], caps: Caps) -> tuple[str, ...]:
 
 
 def stage_channel_order(stages: Sequence[Stage], channels: Sequence[str]) -> Int16Array:
-    """Channel codes in the order each stage tries them; shape (n_stages, n_channels).
+    """Channel codes in the order of each stage's follow-ups; shape (n_stages, n_channels).
 
     A stage without its own list takes the configured order; -1 follows the last.
     """
