@@ -30,6 +30,11 @@ class Why:
     meaning: str
 
 
+_FOLLOW_UP_DUE = Why("follow_up_due", "the next step of a follow-up is due")
+_NEWLY_DORMANT = Why("newly_dormant", "has become dormant since")
+_RISK_ROSE = Why("risk_rose", "the risk of dormancy has reached the limit since")
+
+
 @dataclass(frozen=True, slots=True)
 class Decided:
     """What the decisions of a day say of one customer.
@@ -96,6 +101,8 @@ def why_came(row: Row, before: DayDecisions) -> Why:
     before : decisions of the earlier day.
     """
     decided = before.of.get(row["customer_id"])
+    if row["follow_up_of"] is not None:
+        return _FOLLOW_UP_DUE
     if not before.is_recorded:
         return _not_recorded(before.day)
     if decided is None:
@@ -103,9 +110,8 @@ def why_came(row: Row, before: DayDecisions) -> Why:
     if decided.exclusion is None:
         return Why("other_list", f"was listed on {before.day}, but not by the list there is now")
     if decided.exclusion == "not_dormant":
-        if row["p_dormant"] is None:
-            return Why("newly_dormant", "has become dormant since")
-        return Why("risk_rose", "the risk of dormancy has reached the limit since")
+        is_dormant = row["p_dormant"] is None
+        return _NEWLY_DORMANT if is_dormant else _RISK_ROSE
     return Why(decided.exclusion, f"was left out then: {_meaning(decided.exclusion)}")
 
 

@@ -33,6 +33,7 @@ _COLUMNS = (
     "send_at_local",
     "p_dormant",
     "expected_gain",
+    "follow_up_of",
 )
 _SHOWN = ("customer_id", "rank", "arm", "channel", "offer", "expected_gain")
 

@@ -35,12 +35,14 @@ AFTER = (
     row(5, customer_id="closed", channel="phone"),
     control(6, customer_id="redrawn"),
     row(7, customer_id="unknown then"),
+    row(8, customer_id="followed", channel="sms", follow_up_of="2025-11-17-abc/3"),
 )
 THEN = {
     **{item["customer_id"]: {"exclusion": None} for item in BEFORE},
     "fresh": {"exclusion": "not_dormant"},
     "risky": {"exclusion": "not_dormant"},
     "rested": {"exclusion": "min_pause"},
+    "followed": {"exclusion": "in_follow_up"},
 }
 NOW = {
     **{item["customer_id"]: {"exclusion": None} for item in AFTER},
@@ -75,13 +77,14 @@ def text_of(diff: ListDiff) -> str:
 
 def test_everyone_is_told_of_with_a_reason(config: Config) -> None:
     diff = diff_lists(config)
-    assert (diff.day, diff.since, diff.listed, diff.listed_before) == (NEXT_DAY, DAY, 7, 8)
+    assert (diff.day, diff.since, diff.listed, diff.listed_before) == (NEXT_DAY, DAY, 8, 8)
     assert diff.same == 1
     assert who(diff.came) == {
         "newly_dormant": ["fresh"],
         "risk_rose": ["risky"],
         "min_pause": ["rested"],
         "new_customer": ["unknown then"],
+        "follow_up_due": ["followed"],
     }
     assert who(diff.left) == {
         "min_pause": ["paused"],
@@ -98,14 +101,14 @@ def test_everyone_is_told_of_with_a_reason(config: Config) -> None:
 def test_counts_of_a_reason_come_before_examples(config: Config) -> None:
     diff = diff_lists(config, top=0)
     assert all(item.examples == () and item.customers == 1 for item in diff.left)
-    assert sum(item.customers for item in diff.came) == 4
+    assert sum(item.customers for item in diff.came) == 5
 
 
 def test_reasons_are_ordered_by_customers_and_told_in_words(config: Config) -> None:
     many = [f"m{number}" for number in range(3)]
     record_decisions(config, {**THEN, **{name: {"exclusion": "cap_7d"} for name in many}})
     day = date(2025, 11, 22)
-    more = [row(place, customer_id=name) for place, name in enumerate(many, start=8)]
+    more = [row(place, customer_id=name) for place, name in enumerate(many, start=9)]
     write_list(config, *AFTER, *more, day=day)
     record_decisions(config, NOW, day=day)
     diff = diff_lists(config, since=DAY)
@@ -143,7 +146,7 @@ def test_days_without_decisions_are_said_to_be(tmp_path: Path) -> None:
     write_list(config, *AFTER, day=NEXT_DAY)
     record_decisions(config, NOW, day=NEXT_DAY)
     diff = diff_lists(config)
-    assert {item.code for item in diff.came} == {"not_recorded"}
+    assert {item.code for item in diff.came} == {"not_recorded", "follow_up_due"}
     assert "no decisions of 2025-11-20" in diff.came[0].meaning
     assert "not_recorded" not in who(diff.left)
 
@@ -159,7 +162,7 @@ def test_json_is_plain_and_versioned(config: Config) -> None:
 
 def test_the_terminal_counts_by_reason_and_shows_examples(config: Config) -> None:
     told = text_of(diff_lists(config))
-    assert "7 rows, before 8. 4 came on, 5 left, 2 changed, 1 is the same." in told
+    assert "8 rows, before 8. 5 came on, 5 left, 2 changed, 1 is the same." in told
     for part in ("Came on, by reason", "has returned", "Changed: examples", "channel sms"):
         assert part in told
 
