@@ -2,7 +2,9 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any, get_args, get_type_hints
 
 import pyarrow as pa
 import pytest
@@ -11,7 +13,9 @@ from night_home import copy_home, night, read_list
 
 from pipelines.config import Config, load_config
 from pipelines.explain import explain
+from pipelines.model_check import Absence
 from pipelines.nightly import NightlyReport
+from pipelines.report.note_words import CAUSES_IN_CHINESE
 from pipelines.report.page import REPORT_NAME
 from scoring.code_words import CODE_WORDS
 from scoring.exclusion_words import EXCLUSION_WORDS
@@ -75,6 +79,18 @@ def test_notes_of_a_chinese_night_are_chinese(nights: tuple[NightlyReport, Night
     english, chinese = (report.summary.notes for report in nights)
     assert len(chinese) == len(english) > 0
     assert {note: latin_left(note) for note in chinese} == {note: [] for note in chinese}
+
+
+def test_why_a_model_does_not_serve_is_told_in_chinese(
+    home: Config, champions: dict[str, Any], tmp_path: Path
+) -> None:
+    causes = get_type_hints(Absence)["cause"]
+    assert tuple(CAUSES_IN_CHINESE) == get_args(causes)
+    assert [latin_left(text) for text in CAUSES_IN_CHINESE.values()] == [[], []]
+    champions["return_time"] = replace(champions["return_time"], horizon_days=60.0)
+    notes = night(in_chinese(home, tmp_path / "chinese"), dry_run=True).summary.notes
+    assert f"next_order 各列为空：{CAUSES_IN_CHINESE['unfit']}" in notes
+    assert any(note.endswith(CAUSES_IN_CHINESE["missing"]) for note in notes)
 
 
 def test_the_page_of_a_chinese_night_is_chinese(
