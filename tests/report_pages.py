@@ -15,7 +15,7 @@ from scoring.arms import ARMS
 from scoring.early_warning_table import JOINT, REASONS, SCHEMA
 from scoring.language import LANGUAGES, Language
 
-__all__ = ["LANGUAGES", "rich_page"]
+__all__ = ["LANGUAGES", "empty_page", "rich_page"]
 
 _CHANNELS = {
     "en": {"push": "push message", "sms": "text message", "email": "e-mail", "phone": "phone call"},
@@ -47,6 +47,27 @@ def rich_page(language: Language) -> bytes:
         labels=Labels(
             channels=_CHANNELS[language], offers=_OFFERS[language], stages=_STAGES[language]
         ),
+    ).content
+
+
+def empty_page() -> bytes:
+    """The page of a night on which nobody is listed and nothing is limited."""
+    nobody = dict.fromkeys(ARMS, 0)
+    summary = replace(
+        _summary("en"),
+        listed=0,
+        list_id=None,
+        by_arm=nobody,
+        by_channel=dict.fromkeys(_CHANNELS["en"], nobody),
+        by_hour={name: {} for name in _CHANNELS["en"]},
+        by_evidence={"rules": 0, "response": 0, "uplift": 0},
+        prices=(),
+        bound=0.0,
+        last_event=None,
+    )
+    labels = Labels(channels=_CHANNELS["en"], offers=_OFFERS["en"], stages=_STAGES["en"])
+    return build_page(
+        summary, _rows("en").slice(0, 0), warnings=SCHEMA.empty_table(), labels=labels
     ).content
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from chromium import Chromium, View, find_chromium
-from report_pages import LANGUAGES, rich_page
+from report_pages import LANGUAGES, empty_page, rich_page
 
 VIEWS = [
     View(width, height, scheme)
@@ -124,6 +124,17 @@ def test_the_page_has_its_parts_and_names_them(browser: Chromium, page: Path) ->
     assert levels.count(1) == 1
     assert all(after - before <= 1 for before, after in pairwise(levels))
     assert browser.ask("document.documentElement.lang") == {"en": "en", "zh": "zh-CN"}[page.stem]
+
+
+def test_a_night_of_nobody_is_a_page_too(browser: Chromium, tmp_path: Path) -> None:
+    file = tmp_path / "empty.html"
+    file.write_bytes(empty_page())
+    browser.open(file, View(390, 844))
+    assert browser.ask("innerWidth") == 390
+    assert browser.ask(SPILLED) == []
+    assert browser.ask(UNNAMED) == []
+    assert browser.complaints() == []
+    assert "Nobody is listed tonight." in browser.ask("document.body.innerText")
 
 
 def test_details_open_without_spilling(browser: Chromium, page: Path) -> None:

@@ -89,6 +89,7 @@ CUSTOMER_WORDS = {
     "returns": Text("Returns alone → contacted", "回流概率：不联系 → 联系"),
     "expected": Text("alone around {day}", "不联系约在 {day}"),
     "expected_later": Text("alone around {day} or later", "不联系约在 {day} 或更晚"),
+    "returns_short": Text("returns", "回流"),
     "gain": Text("Gain, {currency}", "收益（{currency}）"),
     "why": Text("Why", "理由"),
     "control": Text("control: do not contact", "对照：不要联系"),
@@ -198,12 +199,12 @@ TIER_WORDS = (
 """By place in `features.value_tier.VALUE_TIERS`, short enough for a column of a phone."""
 
 WARNING_WORDS = {
-    "none": Text("No frequent customer is sliding away.", "没有高频客户正在下滑。"),
+    "none": Text("No customer is sliding away.", "没有客户正在下滑。"),
     "told": Text(
-        "{number} not dormant yet order less than they used to. Here are the first {shown}, the "
-        "largest value at stake first; all of them are in early_warnings.csv.",
-        "{number}尚未沉睡，但下单比以往减少。以下为前 {shown} 位，按可能损失的金额从高到低；"
-        "全部见 early_warnings.csv。",
+        "Not dormant yet, but ordering less or later than usual: {number}. Shown here: "
+        "{shown}, the largest value at stake first. All are in early_warnings.csv.",
+        "尚未沉睡，但下单比平时减少或推迟：{number}。此处列出 {shown} 位，"
+        "按可能损失的金额从高到低；全部见 early_warnings.csv。",
     ),
     "customer": Text("Customer", "客户"),
     "orders": Text("Orders in {days} days", "{days}天内下单天数"),
