@@ -8,7 +8,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from features.arrow_columns import encoded, positions_in, time_values, translated, words_of
-from features.history import NO_CODE, NO_TIME, Contacts
+from features.history import NO_CODE, NO_TIME, Contacts, frozen
 from features.history_reader import read_columns
 from features.kernels.feature import DAY_US
 from features.kernels.series import Series
@@ -121,18 +121,47 @@ def offer_contacts(
     A contact counts if it was sent and had arrived before the as-of, by its version that
     arrived last; one that names no offer, or the offer "none", does not.
     """
-    n_customers = len(contacts.offsets) - 1
-    owner = np.repeat(np.arange(n_customers), np.diff(contacts.offsets))
-    seen = np.flatnonzero((contacts.arrived_at < as_of_us) & (contacts.sent_at < as_of_us))
-    contact, whose = contacts.contact[seen], owner[seen]
-    older = (contact[1:] == contact[:-1]) & (whose[1:] == whose[:-1])
-    last = seen[~np.append(older, np.zeros(min(len(seen), 1), dtype=np.bool_))]
-    offer = contacts.offer[last]
-    real = last[(offer != NO_CODE) & (offer != no_offer)]
-    order = np.lexsort((contacts.sent_at[real], owner[real]))
-    real = real[order]
-    offsets = np.searchsorted(owner[real], np.arange(n_customers + 1)).astype(np.int64)
-    return offsets, contacts.sent_at[real]
+    offsets = np.zeros(len(contacts.offsets), dtype=np.int64)
+    sent_at = np.empty(len(contacts.sent_at), dtype=np.int64)
+    _gather_offers(
+        as_of_us,
+        no_offer,
+        (frozen(contacts.offsets), frozen(contacts.contact), frozen(contacts.offer)),
+        (frozen(contacts.arrived_at), frozen(contacts.sent_at)),
+        (offsets, sent_at),
+    )
+    return offsets, sent_at[: offsets[-1]]
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _gather_offers(
+    as_of: int,
+    no_offer: int,
+    rows: tuple[Int64Array, Int64Array, Int16Array],
+    times: tuple[Int64Array, Int64Array],
+    out: tuple[Int64Array, Int64Array],
+) -> None:
+    offsets, contact, offer = rows
+    arrived_at, sent_at = times
+    offsets_out, sent_out = out
+    found = 0
+    for i in range(len(offsets) - 1):
+        first, version = found, -1
+        for c in range(offsets[i], offsets[i + 1]):
+            if arrived_at[c] < as_of and sent_at[c] < as_of:
+                version = c
+            if c + 1 < offsets[i + 1] and contact[c + 1] == contact[c]:
+                continue
+            if version >= 0 and offer[version] != NO_CODE and offer[version] != no_offer:
+                # Few per customer: each is put into its place among those before it.
+                place = found
+                while place > first and sent_out[place - 1] > sent_at[version]:
+                    sent_out[place] = sent_out[place - 1]
+                    place -= 1
+                sent_out[place] = sent_at[version]
+                found += 1
+            version = -1
+        offsets_out[i + 1] = found
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
