@@ -41,6 +41,9 @@ PLAIN_SHARE = 0.9
 CLEAR = 1.2816
 """Standard errors by which an offer's gain must differ from 0: one chance in ten to be wrong."""
 
+_BLOCK = 1 << 15
+"""Customers weighed at once: what all actions do to more of them takes much memory."""
+
 
 @dataclass(frozen=True, slots=True)
 class Promotion:
@@ -132,6 +135,32 @@ def promotion_by_effects(
     if not len(offers) or not len(order_value):
         return promotion
     alone = _alone(actions)
+    code = np.empty(len(order_value), dtype=np.int8)
+    for first in range(0, len(code), _BLOCK):
+        rows = np.arange(first, min(first + _BLOCK, len(code)))
+        gain, error = _best_offer(
+            effects.take(rows), (offers, alone[offers]), order_value=order_value[rows], terms=terms
+        )
+        found = np.full(len(rows), NEUTRAL, dtype=np.int8)
+        found[gain - CLEAR * error > 0.0] = SENSITIVE
+        poor = gain + CLEAR * error < 0.0
+        is_fan = promotion.code[rows] == ENTHUSIAST
+        found[poor] = np.where(is_fan[poor], ENTHUSIAST, INDIFFERENT)
+        code[rows] = found
+    return Promotion(code, np.full(len(code), EFFECTS, dtype=np.int8))
+
+
+def _best_offer(
+    effects: ActionEffects,
+    pairs: tuple[NDArray[np.int64], NDArray[np.int64]],
+    *,
+    order_value: Float64Array,
+    terms: ActionTerms,
+) -> tuple[Float64Array, Float64Array]:
+    """The largest gain of an offer over its channel alone, and its standard error; (n,) each.
+
+    `pairs` are the actions with an offer and the same channels without.
+    """
     chance = effects.contacted()
     kept, _ = gain_terms(
         effects.natural,
@@ -139,24 +168,19 @@ def promotion_by_effects(
         attrition_cost=effects.attrition_cost,
         terms=terms,
     )
-    worth = chance * kept
-    gain = worth[:, offers] - worth[:, alone[offers]]
-    best = offers[gain.argmax(axis=1)]
-    most = gain.max(axis=1)
+    offers, alone = pairs
+    gain = chance[:, offers] * kept[:, offers] - chance[:, alone] * kept[:, alone]
+    best = gain.argmax(axis=1)
     # First-order error of p_offer * kept_offer - p_alone * kept_alone.
-    weight = chance * (1.0 - chance) * kept
+    slope = chance * (1.0 - chance) * kept
     error = np.empty(len(best))
-    for action in np.unique(best):
-        mine = np.flatnonzero(best == action)
-        pair = (int(action), int(alone[action]))
+    for place in np.unique(best):
+        mine = np.flatnonzero(best == place)
+        pair = (int(offers[place]), int(alone[place]))
         error[mine] = effects.effect.difference_sd(
-            effects.log_odds0[mine], effects.x[mine], pair=pair, weights=weight[mine][:, pair]
+            effects.log_odds0[mine], effects.x[mine], pair=pair, weights=slope[mine][:, pair]
         )
-    code = np.full(len(best), NEUTRAL, dtype=np.int8)
-    code[most - CLEAR * error > 0.0] = SENSITIVE
-    poor = most + CLEAR * error < 0.0
-    code[poor] = np.where(promotion.code[poor] == ENTHUSIAST, ENTHUSIAST, INDIFFERENT)
-    return Promotion(code, np.full(len(best), EFFECTS, dtype=np.int8))
+    return gain.max(axis=1), error
 
 
 def _alone(actions: Actions) -> NDArray[np.int64]:
