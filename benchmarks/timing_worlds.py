@@ -128,7 +128,10 @@ def judge_archetypes(
     profile = fit_timing_profile(hours, segment, n_segments=1, week=active.week)
     found = hour_profiles(profile, hours, segment).astype(np.float64)
     everyone = truth.mean(axis=0)
-    figures: dict[str, Any] = {"habits": len(profile.habits), "kappa": round(profile.kappa, 1)}
+    figures: dict[str, Any] = {
+        "habits": len(profile.habits),
+        "strength": round(profile.strength, 1),
+    }
     for n in SIZES:
         mine = truth[size == n]
         ours = float((mine * np.log(found[size == n])).sum(axis=1).mean())

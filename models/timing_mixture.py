@@ -7,20 +7,27 @@ from typing import Final
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
+from scipy.special import gammaln
 
 from features.history import frozen
 
 Float64Array = NDArray[np.float64]
 
 MAX_HABITS: Final = 5
-ROUNDS: Final = 25
-KAPPA_EVERY: Final = 5
+ROUNDS: Final = 24
+KAPPA_EVERY: Final = 8
 KAPPA_RANGE: Final = (8.0, 100.0)
 """However unlike customers are, one late order is no habit; however alike they are, one who
 shows another hour a hundred times is believed."""
 
+STRENGTHS: Final = tuple(np.geomspace(10.0, 100.0, 8).tolist())
+"""Occasions that a habit may stand for beside a customer's own ones."""
+
+LEAST_GAIN: Final = 0.003
+"""Nats per occasion that a further habit must add on customers it was not fitted to."""
+
 _GOLDEN: Final = (5.0**0.5 - 1.0) / 2.0
-_KAPPA_STEPS: Final = 9
+_KAPPA_STEPS: Final = 5
 
 UNIFORM: Final = 5.0
 """Occasions, even over the hours, that every habit starts with: no hour is impossible."""
@@ -31,29 +38,78 @@ SMOOTHED: Final = 50.0
 
 @dataclass(frozen=True, slots=True)
 class HabitFit:
-    """Habits, shape (k, 24); their shares, shape (k,); kappa; the log evidence less its price."""
+    """Habits of the hour.
+
+    Attributes
+    ----------
+    habits : shape (k, 24); rows sum to 1.
+    shares : shape (k,), how common each is.
+    kappa : how alike customers of one habit are, of the largest marginal likelihood.
+    """
 
     habits: Float64Array
     shares: Float64Array
     kappa: float
-    evidence: float
 
 
 def fit_habits(counts: Float64Array, *, smoothing: Float64Array) -> HabitFit:
-    """The habits of some customers, as many as the Bayesian information criterion asks for.
+    """The habits of some customers.
+
+    One more is taken as long as it adds `LEAST_GAIN` to the likelihood of occasions left
+    out, of every second customer, when it is fitted to the others; see `left_out_scores`.
 
     Parameters
     ----------
     counts : shape (n, 24), decayed occasions by local hour; n may be 0.
     smoothing : shape (24, 24), doubly stochastic.
     """
-    best = _fit(counts, 1, smoothing)
-    for k in range(2, MAX_HABITS + 1):
-        found = _fit(counts, k, smoothing)
-        if not found.evidence > best.evidence:
+    chosen, best = 1, -np.inf
+    for k in range(1, MAX_HABITS + 1):
+        fit = _fit(counts[::2], k, smoothing)
+        score = float(left_out_scores(counts[1::2], fit, smoothing=smoothing).max())
+        if not score > best + LEAST_GAIN:
             break
-        best = found
-    return best
+        chosen, best = k, score
+    return _fit(counts, chosen, smoothing)
+
+
+def best_strength(counts: Float64Array, fit: HabitFit, *, smoothing: Float64Array) -> float:
+    """Occasions that a habit best stands for beside a customer's own, smoothed ones."""
+    best = int(left_out_scores(counts, fit, smoothing=smoothing).argmax())
+    return float(STRENGTHS[best])
+
+
+def left_out_scores(
+    counts: Float64Array, fit: HabitFit, *, smoothing: Float64Array
+) -> Float64Array:
+    """Mean log-likelihood of an occasion by the customer's others, for each of `STRENGTHS`.
+
+    The marginal likelihood is a product of such forecasts, each from the occasions before
+    it; of smoothed occasions it would depend on their order, so each is forecast from all
+    others. Without them nearby hours would count as signs of having no habit.
+
+    Returns
+    -------
+    Shape (len(STRENGTHS),), nats; 0 where there are no occasions.
+    """
+    size = counts.sum(axis=1)
+    row, hour = np.nonzero(counts)
+    count = counts[row, hour]
+    if not len(row):
+        return np.zeros(len(STRENGTHS))
+    left = np.minimum(count, 1.0)
+    own = fit.habits[:, hour].T
+    # What remains of a habit's likelihood when the occasion is taken out.
+    odds = (log_likelihoods(counts, fit.habits, fit.kappa) + np.log(fit.shares))[row]
+    odds -= gammaln(count[:, None] + own * fit.kappa)
+    odds += gammaln((count - left)[:, None] + own * fit.kappa)
+    by_habit = (soften(odds) * own).sum(axis=1)
+    others = (counts @ smoothing)[row, hour] - left * smoothing[hour, hour]
+    rest = size[row] - left
+    strength = np.array(STRENGTHS)[:, None]
+    chance = (others + strength * by_habit) / (rest + strength)
+    scores: Float64Array = (count * np.log(chance)).sum(axis=1) / count.sum()
+    return scores
 
 
 def log_likelihoods(counts: Float64Array, habits: Float64Array, kappa: float) -> Float64Array:
@@ -75,24 +131,20 @@ def soften(log_odds: Float64Array) -> Float64Array:
 
 
 def _fit(counts: Float64Array, k: int, smoothing: Float64Array) -> HabitFit:
-    size = counts.sum(axis=1)
     likely = np.eye(k)[_first_guess(counts, k)]
     kappa = 10.0
     habits = _habits(counts, likely, kappa, smoothing)
     # Of fewer customers than habits nobody may be left for one of them.
     shares = (likely.sum(axis=0) + 1.0) / (len(counts) + k)
     if len(counts) == 0:
-        return HabitFit(habits, np.full(k, 1.0 / k), kappa, 0.0)
+        return HabitFit(habits, np.full(k, 1.0 / k), kappa)
     for number in range(ROUNDS):
         likely = soften(log_likelihoods(counts, habits, kappa) + np.log(shares))
         shares = (likely.sum(axis=0) + 1.0) / (len(counts) + k)
         habits = _habits(counts, likely, kappa, smoothing)
         if number % KAPPA_EVERY == KAPPA_EVERY - 1:
             kappa = _best_kappa(counts, habits, shares)
-    evidence = _evidence(counts, habits, shares, kappa)
-    effective = float(np.minimum(size, kappa).sum())
-    price = 0.5 * (k * counts.shape[1]) * np.log(max(effective, 2.0))
-    return HabitFit(habits, shares, kappa, evidence - price)
+    return HabitFit(habits, shares, kappa)
 
 
 def _first_guess(counts: Float64Array, k: int) -> NDArray[np.int64]:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from models.timing_mixture import (
     HabitFit,
+    best_strength,
     fit_habits,
     log_likelihoods,
     soften,
@@ -29,8 +30,11 @@ HOURS: Final = 24
 SMOOTHING: Final = 1.0 / (1.2 * 2 * np.pi / HOURS) ** 2
 """b of the kernel exp(b cos(2 pi dh / 24)), whose standard deviation is about 1.2 hours."""
 
-SAMPLE: Final = 4_000
-"""Customers that habits and kappa are estimated from; all enter the segments' shares."""
+SAMPLE: Final = 3_000
+"""Customers that habits and kappa are estimated from."""
+
+SHARES_SAMPLE: Final = 100_000
+"""Customers that the segments' shares of habits are estimated from."""
 
 SEGMENT_PRIOR: Final = 20.0
 """Customers that the shares of habits among all stand for within a segment."""
@@ -51,7 +55,8 @@ class TimingProfile:
     Attributes
     ----------
     habits : shape (k, 24), each a distribution over local hours.
-    kappa : occasions that a habit stands for in a customer's own profile.
+    kappa : how alike customers of one habit are; says how sure a customer's habit is.
+    strength : occasions that the habit stands for beside a customer's own.
     shares : shape (n_segments, k), how common each habit is in a segment.
     segment_size : shape (n_segments,), customers with an occasion.
     weekdays : shape (7, 24), factors on the hours by weekday, Monday first.
@@ -59,6 +64,7 @@ class TimingProfile:
 
     habits: Float64Array
     kappa: float
+    strength: float
     shares: Float64Array
     segment_size: Float64Array
     weekdays: Float64Array
@@ -73,8 +79,8 @@ def fit_timing_profile(
 ) -> TimingProfile:
     """Estimate habits, their strength and how common they are in each segment.
 
-    The number of habits is the one of the best evidence, kappa maximises the
-    Dirichlet-multinomial marginal likelihood. Nothing is drawn by chance.
+    Kappa maximises the Dirichlet-multinomial marginal likelihood; the number of habits and
+    their strength forecast occasions best that were left out. Nothing is drawn by chance.
 
     Parameters
     ----------
@@ -83,11 +89,13 @@ def fit_timing_profile(
     week : shape (7, 24), everybody's occasions by weekday.
     """
     known = np.flatnonzero(hours.any(axis=1))
-    fit = fit_habits(np.asarray(hours[_sample(known)], dtype=np.float64), smoothing=_kernel())
+    sample = np.asarray(hours[_sample(known, SAMPLE)], dtype=np.float64)
+    fit = fit_habits(sample, smoothing=_kernel())
     shares, size = _segment_shares(fit, hours, known, segment, n_segments)
     return TimingProfile(
         habits=fit.habits,
         kappa=fit.kappa,
+        strength=best_strength(sample, fit, smoothing=_kernel()),
         shares=shares,
         segment_size=size,
         weekdays=_weekday_factors(week),
@@ -99,7 +107,7 @@ def hour_profiles(
 ) -> Float32Array:
     """Distribution over local hours of each customer; shape (n, 24).
 
-    theta_i = (c_i + kappa * sum_k r_ik theta_k) / (n_i + kappa), with c_i the smoothed
+    theta_i = (c_i + s * sum_k r_ik theta_k) / (n_i + s), with s the strength, c_i the smoothed
     occasions and r_ik the posterior probability of habit k.
 
     Parameters
@@ -113,8 +121,8 @@ def hour_profiles(
         own = np.asarray(hours[block], dtype=np.float64)
         prior = profile.shares[segment[block]]
         of_habit = _responsibilities(profile, own, prior) @ profile.habits
-        strength = own.sum(axis=1)[:, None] + profile.kappa
-        found[block] = (own @ _kernel() + profile.kappa * of_habit) / strength
+        total = own.sum(axis=1)[:, None] + profile.strength
+        found[block] = (own @ _kernel() + profile.strength * of_habit) / total
     return found
 
 
@@ -138,13 +146,13 @@ def own_weekday_profiles(
     day_hours : shape (m, 24), their occasions on that weekday.
     """
     own = np.asarray(day_hours, dtype=np.float64)
-    strength = own.sum(axis=1)[:, None] + profile.kappa
-    return np.asarray((own @ _kernel() + profile.kappa * profiles) / strength, dtype=np.float32)
+    total = own.sum(axis=1)[:, None] + profile.strength
+    return np.asarray((own @ _kernel() + profile.strength * profiles) / total, dtype=np.float32)
 
 
-def _sample(known: Int64Array) -> Int64Array:
+def _sample(known: Int64Array, size: int) -> Int64Array:
     """Evenly spread over all customers, so that the same customers give the same sample."""
-    places = np.linspace(0, len(known) - 1, min(SAMPLE, len(known))).round().astype(np.int64)
+    places = np.linspace(0, len(known) - 1, min(size, len(known))).round().astype(np.int64)
     return known[places]
 
 
@@ -156,20 +164,16 @@ def _segment_shares(
     n_segments: int,
 ) -> tuple[Float64Array, Float64Array]:
     """Shares of habits per segment, drawn towards those among all, and customers."""
+    chosen = _sample(known, SHARES_SAMPLE)
+    own = np.asarray(hours[chosen], dtype=np.float64)
+    likely = soften(log_likelihoods(own, fit.habits, fit.kappa) + np.log(fit.shares))
     total = np.zeros((n_segments, len(fit.habits)))
-    size = np.zeros(n_segments)
-    for start in range(0, len(known), BLOCK):
-        rows = known[start : start + BLOCK]
-        own = np.asarray(hours[rows], dtype=np.float64)
-        odds = log_likelihoods(own, fit.habits, fit.kappa) + np.log(fit.shares)
-        likely = soften(odds)
-        for code in range(n_segments):
-            mine = segment[rows] == code
-            total[code] += likely[mine].sum(axis=0)
-            size[code] += mine.sum()
-    everyone = (total.sum(axis=0) + fit.shares) / (size.sum() + 1.0)
-    shares = (total + SEGMENT_PRIOR * everyone) / (size + SEGMENT_PRIOR)[:, None]
-    return shares, size
+    for code in range(n_segments):
+        total[code] = likely[segment[chosen] == code].sum(axis=0)
+    sampled = total.sum(axis=1)
+    everyone = (total.sum(axis=0) + fit.shares) / (sampled.sum() + 1.0)
+    shares = (total + SEGMENT_PRIOR * everyone) / (sampled + SEGMENT_PRIOR)[:, None]
+    return shares, np.bincount(segment[known], minlength=n_segments).astype(np.float64)
 
 
 def _responsibilities(

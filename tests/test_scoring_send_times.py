@@ -234,14 +234,14 @@ def test_a_share_of_the_exploring_arm_is_sent_at_a_random_allowed_hour() -> None
 
 
 def test_the_largest_gains_keep_their_hour_where_seats_are_few() -> None:
-    phone = replace(PUSH, seats_per_hour=2, send_hours=("09:00-12:00",))
-    people = audience(np.concatenate((peaks(*[10] * 7), CROWD)))
+    phone = replace(PUSH, seats_per_hour=2, send_hours=("13:00-16:00",), windows=("13:00-16:00",))
+    people = audience(np.concatenate((peaks(*[14] * 7), CROWD)))
     due = replace(due_of(7, gain=np.array([1.0, 7.0, 3.0, 6.0, 2.0, 5.0, 4.0])), row=np.arange(7))
     times = sent(people, phone, due=due)
     hour = [int(at[:2]) for at in local(times)]
-    assert (hour[1], hour[3]) == (10, 10), "the two largest"
+    assert (hour[1], hour[3]) == (14, 14), "the two largest"
     assert times.seated.tolist() == [False, True, True, True, True, True, True]
-    assert sorted(hour[1:]) == [9, 9, 10, 10, 11, 11]
+    assert sorted(hour[1:]) == [13, 13, 14, 14, 15, 15]
 
 
 def test_seats_are_counted_over_all_zones() -> None:
