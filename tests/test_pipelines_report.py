@@ -227,11 +227,14 @@ def test_a_chinese_page_holds_no_english_sentence() -> None:
     assert set(re.findall(r"[A-Za-z_]{3,}", body)) <= known
 
 
-def test_every_text_has_the_same_places_to_fill_in() -> None:
+def test_every_text_says_the_same_in_both_languages_and_only_in_them() -> None:
     for section, texts in PAGE_WORDS.items():
         for key, text in texts.items():
             places = [sorted(re.findall(r"{(\w+)}", one)) for one in (text.en, text.zh)]
             assert places[0] == places[1], (section, key)
+            assert not re.search("[\u4e00-\u9fff]", text.en), (section, key)
+            words = set(re.findall("[A-Za-z_]{2,}", re.sub(r"{\w+}", "", text.zh)))
+            assert words <= {"recall_list", "xlsx", "early_warnings", "csv"}, (section, key)
 
 
 def test_a_night_of_nobody_has_a_page() -> None:
