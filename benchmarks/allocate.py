@@ -28,10 +28,11 @@ from benchmarks.allocate_rivals import (
 )
 from benchmarks.allocate_shops import BUDGETS, Sizes, random_night, shop_matrices, shop_night
 from benchmarks.report import Bar, document, publish
-from scoring.allocate.allocation import Allocation, allocate
+from scoring.allocate.allocation import Allocation, allocate, missed_counts
 from scoring.allocate.dual import best_totals, dual_value
 from scoring.allocate.problem import Problem, prices_of
-from scoring.allocate.usage import missed_leasts, total_value
+from scoring.allocate.search import least_prices
+from scoring.allocate.usage import total_worth
 
 PARTS = ("L1", "L2", "L3", "L4", "L5")
 SEED = 20261122
@@ -134,7 +135,7 @@ def _sorts(problem: Problem, night: dict[str, Any]) -> dict[str, float]:
         best_totals(problem, prices, threads=THREADS),
     )
     worth = bound * (1.0 - night["gap"])
-    return {sort: total_value(problem, sort_and_admit(problem, sort)) / worth for sort in SORTS}
+    return {sort: total_worth(problem, sort_and_admit(problem, sort)) / worth for sort in SORTS}
 
 
 def _gb(*arrays: np.ndarray[Any, Any]) -> float:
@@ -218,11 +219,12 @@ def _small_night(problem: Problem, *, seconds: float) -> dict[str, Any]:
     begun, worked = perf_counter(), process_time()
     found = allocate(problem)
     spent, used = perf_counter() - begun, process_time() - worked
-    missed = missed_leasts(problem, found.action)
+    missed = missed_counts(problem, found.action)
     exact = solve_whole(problem, seconds=seconds)
-    lost = _lost(found.value, missed, exact.value, exact.missed)
+    worth = total_worth(problem, found.action)
+    lost = _lost(worth, missed, exact.worth, exact.missed)
     by_sorts = [
-        _lost(found.value, missed, total_value(problem, action), missed_leasts(problem, action))
+        _lost(worth, missed, total_worth(problem, action), missed_counts(problem, action))
         for action in (sort_and_admit(problem, sort) for sort in SORTS)
     ]
     return {
@@ -233,7 +235,7 @@ def _small_night(problem: Problem, *, seconds: float) -> dict[str, Any]:
         "proven": exact.proven,
         "lost": lost,
         "highs_seconds": exact.seconds,
-        "bound_below": missed == exact.missed == 0.0 and found.bound < exact.value * (1.0 - 1e-9),
+        "bound_below": missed == exact.missed == 0.0 and _below(found.bound, exact.worth),
         "exceeded": limits_exceeded(problem, found.action) + closed_actions(problem, found.action),
         "beaten": max(by_sorts) > 1e-9,
         "equalled": abs(max(by_sorts)) <= 1e-9,
@@ -241,13 +243,17 @@ def _small_night(problem: Problem, *, seconds: float) -> dict[str, Any]:
     }
 
 
-def _lost(value: float, missed: float, other_value: float, other_missed: float) -> float:
+def _below(bound: float, worth: float) -> bool:
+    return bound < worth - 1e-9 * abs(worth)
+
+
+def _lost(worth: float, missed: float, other_worth: float, other_missed: float) -> float:
     """How much more another choice is worth, relative; first of all leasts are to be reached."""
     if abs(missed - other_missed) > SAME * (1.0 + missed):
         return 1.0 if missed > other_missed else -1.0
-    if not np.isfinite(other_value):
+    if not np.isfinite(other_worth):
         return -1.0
-    return (other_value - value) / max(abs(other_value), abs(value), 1e-300)
+    return (other_worth - worth) / max(abs(other_worth), abs(worth), 1e-300)
 
 
 def small_bars(figures: dict[str, Any]) -> list[Bar]:
@@ -269,18 +275,21 @@ def random_prices(count: int, *, seconds: float) -> dict[str, Any]:
         rng = np.random.default_rng((SEED, 4, number))
         problem = random_night(rng, Sizes(most_customers=200))
         exact = solve_whole(problem, seconds=seconds)
-        if exact.missed > 0.0 or not np.isfinite(exact.value):
+        if exact.missed > 0.0 or not np.isfinite(exact.worth):
             continue
         nights += 1
         best = allocate(problem).prices.vector
+        first_least = len(best) - len(problem.groups.least)
         for _ in range(PRICE_DRAWS):
             # Around the best prices, and far away from them.
             vector = best * rng.lognormal(0.0, rng.choice([0.01, 0.3, 2.0]), len(best))
             vector += (rng.random(len(best)) < 0.2) * rng.exponential(1.0, len(best))
             vector[~np.isfinite(problem.limits)] = 0.0
+            # Missing a least costs no more than that, so that a higher price proves nothing.
+            vector[first_least:] = np.minimum(vector[first_least:], least_prices(problem))
             prices = prices_of(vector, problem)
             bound = dual_value(problem, prices, best_totals(problem, prices, threads=1))
-            above = (bound - exact.value) / max(abs(exact.value), 1e-300)
+            above = (bound - exact.worth) / max(abs(exact.worth), 1e-300)
             below += above < -1e-9
             closest = min(closest, above)
     return {

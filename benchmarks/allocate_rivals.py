@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import csr_array, hstack, vstack
 
-from scoring.allocate.allocation import URGENCIES
+from scoring.allocate.allocation import URGENCIES, missed_counts
 from scoring.allocate.problem import NO_ACTION, Problem
 from scoring.allocate.quiet import quiet_stdout
-from scoring.allocate.search import least_price
-from scoring.allocate.usage import missed_leasts, n_capped, room_left, total_value
+from scoring.allocate.search import least_prices
+from scoring.allocate.usage import n_capped, room_left, total_worth
 
 Int16Array = NDArray[np.int16]
 Int64Array = NDArray[np.int64]
@@ -28,12 +28,13 @@ class Exact:
 
     Attributes
     ----------
-    value : of its choice; -inf without one.
-    missed : by how much the choice misses leasts.
+    worth : of its choice, at the urgency of leasts that the problem came with; -inf
+        without a choice.
+    missed : contacts by which the choice misses leasts above 0.
     proven : whether it finished before the time limit.
     """
 
-    value: float
+    worth: float
     missed: float
     proven: bool
     seconds: float
@@ -44,22 +45,24 @@ def solve_whole(problem: Problem, *, seconds: float = 60.0) -> Exact:
 
     Missed leasts are asked for with more urgency, as in the allocation.
     """
-    found = _solve(problem, seconds=seconds)
+    found = _solve(problem, seconds=seconds, told=problem)
     for urgency in URGENCIES:
         if found.missed == 0.0:
             break
         urgent = replace(problem, groups=replace(problem.groups, urgency=urgency))
-        another = _solve(urgent, seconds=seconds)
+        another = _solve(urgent, seconds=seconds, told=problem)
         if another.missed < found.missed:
             found = another
     return found
 
 
-def _solve(problem: Problem, *, seconds: float) -> Exact:
+def _solve(problem: Problem, *, seconds: float, told: Problem) -> Exact:
     row, action = np.nonzero(problem.value > 0)
     if not len(row):
         none = np.full(problem.n_customers, NO_ACTION, dtype=np.int16)
-        return Exact(0.0, missed_leasts(problem, none), proven=True, seconds=0.0)
+        return Exact(
+            total_worth(told, none), missed_counts(problem, none), proven=True, seconds=0.0
+        )
     n = len(row)
     place = np.arange(n)
     once = csr_array((np.ones(n), (row, place)), shape=(problem.n_customers, n))
@@ -77,7 +80,7 @@ def _solve(problem: Problem, *, seconds: float) -> Exact:
     empty = csr_array((problem.n_customers, n_least))
     value = problem.value[row, action].astype(np.float64)
     scale = 1e4 / max(float(value.sum()), 1e-300)
-    penalty = np.full(n_least, least_price(problem))
+    penalty = least_prices(problem)
     begun = perf_counter()
     with quiet_stdout():
         answer = milp(
@@ -96,8 +99,8 @@ def _solve(problem: Problem, *, seconds: float) -> Exact:
     chosen = np.full(problem.n_customers, NO_ACTION, dtype=np.int16)
     taken = answer.x[:n] > 0.5
     chosen[row[taken]] = action[taken]
-    missed = missed_leasts(problem, chosen)
-    return Exact(total_value(problem, chosen), missed, answer.status == 0, spent)
+    missed = missed_counts(problem, chosen)
+    return Exact(total_worth(told, chosen), missed, answer.status == 0, spent)
 
 
 def sort_and_admit(problem: Problem, sort: str) -> Int16Array:

@@ -48,16 +48,20 @@ class Allocation:
         return apart / best if best > 0 else 0.0
 
 
-def allocate(problem: Problem, *, threads: int = 1, seed: int = 0) -> Allocation:
+def allocate(
+    problem: Problem, *, proves: bool = True, threads: int = 1, seed: int = 0
+) -> Allocation:
     """Choose contacts of the largest total value within all limits.
 
     Prices of the limits are found by minimising the dual function, closest calls are solved
-    as a mixed-integer program. Where a least is missed, it is asked for again with more
+    as a mixed-integer program. Where a least above 0 is missed, it is asked for again with more
     urgency, in case contacts of more value stood in its way. METHODS section 4;
     docs/allocation.md.
 
     Parameters
     ----------
+    proves : whether small problems are searched on until the best choice is proven, which can
+        take a minute; without it they are left as near as large ones.
     threads : that walk over the customers; the result does not depend on them.
     seed : draws samples that speed up the search for prices.
 
@@ -67,22 +71,28 @@ def allocate(problem: Problem, *, threads: int = 1, seed: int = 0) -> Allocation
         If values, costs or limits are no numbers, or negative where they must not be.
     """
     check_problem(problem, threads=threads)
-    found = _allocate(problem, threads=threads, seed=seed)
-    missed = missed_leasts(problem, found.action)
+    found = _allocate(problem, proves=proves, threads=threads, seed=seed)
+    missed = missed_counts(problem, found.action)
     for urgency in URGENCIES:
         if missed == 0.0:
             break
         urgent = replace(problem, groups=replace(problem.groups, urgency=urgency))
-        another = _allocate(urgent, threads=threads, seed=seed)
-        still = missed_leasts(problem, another.action)
+        another = _allocate(urgent, proves=proves, threads=threads, seed=seed)
+        still = missed_counts(problem, another.action)
         if still < missed:
             found, missed = another, still
     return found
 
 
-def _allocate(problem: Problem, *, threads: int, seed: int) -> Allocation:
+def missed_counts(problem: Problem, action: Int16Array) -> float:
+    """By how many contacts leasts above 0 are missed, all together."""
+    asked = problem.groups.least > 0
+    return float(missed_leasts(problem, action)[asked].sum())
+
+
+def _allocate(problem: Problem, *, proves: bool, threads: int, seed: int) -> Allocation:
     priced = find_prices(problem, threads=threads, seed=seed)
-    whole = choose_whole(problem, priced, threads=threads)
+    whole = choose_whole(problem, priced, proves=proves, threads=threads)
     return Allocation(
         action=whole.action,
         value=total_value(problem, whole.action),

@@ -5,7 +5,7 @@ smallest margins form a core whose mixed-integer program HiGHS solves within wha
 leave of the limits (METHODS section 4).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ from scoring.allocate.dual import Choice, best_choices
 from scoring.allocate.problem import NO_ACTION, Problem
 from scoring.allocate.program import Options, Program, solve_options
 from scoring.allocate.repair import relieve, tariff_of, top_up
-from scoring.allocate.search import Priced
+from scoring.allocate.search import Priced, find_prices
 from scoring.allocate.usage import fits, total_worth
 
 Float64Array = NDArray[np.float64]
@@ -36,11 +36,22 @@ OPTIONS_EACH = 4
 EXACT = 5e-7
 """A choice this close to its bound, relative, is taken as the optimum."""
 
-EXACT_OPTIONS = 5_000
+EXACT_OPTIONS = 4_000
 """If no more options than these can still be part of an optimum, all of them are weighed."""
+
+CLOSE_ENOUGH = 1e-5
+TIES = 2000
+TIED = 1e-6
+"""A choice further than that from its bound, relative, with so many customers whose margins
+are at most this share of a contact's worth, is one of too many equal customers."""
+
+NOISE = 3e-5
+"""By how much values are raised at most, relative, to tell equal ones apart."""
 
 _NODES = 200
 _MORE_NODES = 2_000
+_MORE_EFFORT = 1_000_000
+"""Nodes times options of the later programs; a limit of time would not be repeatable."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,18 +70,22 @@ class Whole:
     bound: float
 
 
-def choose_whole(problem: Problem, priced: Priced, *, threads: int = 1) -> Whole:
+def choose_whole(
+    problem: Problem, priced: Priced, *, proves: bool = True, threads: int = 1
+) -> Whole:
     """The best choice of whole contacts found near the prices.
 
-    Small problems are solved to the optimum: an action whose worth at the prices lies
-    further below the customer's best than bound and choice are apart is in no better
-    choice, and what is left is solved whole.
+    Asked for a proof, small problems are solved to the optimum: an action whose worth at the
+    prices lies further below the customer's best than bound and choice are apart is in no
+    better choice, and what is left is solved whole.
     """
     choice = best_choices(problem, priced.prices, threads=threads)
     action = _near_prices(problem, priced, choice)
     worth = total_worth(problem, action)
     found = Whole(action=action, worth=worth, bound=max(priced.bound, worth))
-    for size in (*WIDER, problem.n_customers):
+    if _tied(choice, found):
+        found = _told_apart(problem, found, threads=threads)
+    for size in (*WIDER, problem.n_customers) if proves else ():
         apart = found.bound - found.worth
         if apart <= EXACT * abs(found.bound):
             break
@@ -79,6 +94,30 @@ def choose_whole(problem: Problem, priced: Priced, *, threads: int = 1) -> Whole
         if left is not None:
             found = _solve_open(problem, choice, found, left, proves=near >= apart)
     return found
+
+
+def _tied(choice: Choice, found: Whole) -> bool:
+    """Whether equal customers are so many that prices cannot divide the limits among them."""
+    apart = found.bound - found.worth
+    contacts = max(int((choice.action >= 0).sum()), int((found.action >= 0).sum()), 1)
+    close = TIED * found.bound / contacts
+    return apart > CLOSE_ENOUGH * abs(found.bound) and _margin_of(choice, TIES) <= close
+
+
+def _told_apart(problem: Problem, found: Whole, *, threads: int) -> Whole:
+    """The better one of a choice and of what would be chosen if no two values were equal."""
+    noise = np.random.default_rng(0).random(problem.value.shape, dtype=np.float32)
+    noise *= np.float32(NOISE)
+    noise += np.float32(1.0)
+    noise *= problem.value
+    apart = replace(problem, value=noise)
+    priced = find_prices(apart, threads=threads)
+    choice = best_choices(apart, priced.prices, threads=threads)
+    action = _near_prices(apart, priced, choice)
+    worth = total_worth(problem, action)
+    if worth <= found.worth:
+        return found
+    return Whole(action=action, worth=worth, bound=max(found.bound, worth))
 
 
 def _near_prices(problem: Problem, priced: Priced, choice: Choice) -> Int16Array:
@@ -163,7 +202,8 @@ def _solve_open(
     """
     action = choice.action.copy()
     action[left.row] = NO_ACTION
-    program = Program(nodes=_MORE_NODES, goal=found.bound)
+    nodes = min(_MORE_NODES, _MORE_EFFORT // max(len(left.row), 1))
+    program = Program(nodes=nodes, goal=found.bound)
     proven = solve_options(problem, action, left, program)
     worth = total_worth(problem, action) if fits(problem, action) else -np.inf
     if worth < found.worth:

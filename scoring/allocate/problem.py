@@ -18,15 +18,16 @@ class GroupLimits:
     """Limits that count customers by what they are, whatever the contact.
 
     Row r counts weight[r, group[i]] for every contacted customer i; the sum must lie in
-    [least[r], most[r]]. A least that cannot be reached is missed by as little as possible.
+    [least[r], most[r]]. A least that cannot be reached is missed by as little as possible. A
+    share is a row of weights 1 - share and -share with a least or a most of 0.
 
     Attributes
     ----------
     group : shape (n,), the customer's group; customers of one group count alike in all rows.
     weight : shape (n_rows, n_groups).
     least, most : shape (n_rows,); -inf and inf where there is no such limit.
-    urgency : what missing a least by one is taken to cost, in units of the largest value of
-        a contact.
+    urgency : what missing a least above 0 by one is taken to cost, in units of the largest
+        value of a contact.
     """
 
     group: Int32Array

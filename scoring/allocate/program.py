@@ -9,7 +9,7 @@ from scipy.sparse import csr_array, hstack
 
 from scoring.allocate.problem import Problem
 from scoring.allocate.quiet import quiet_stdout
-from scoring.allocate.search import least_price
+from scoring.allocate.search import least_prices
 from scoring.allocate.usage import n_capped, room_left, total_value
 
 Float64Array = NDArray[np.float64]
@@ -97,7 +97,7 @@ def _answer(
     )
     scale = 1e4 / max(abs(program.goal), 1e-300)
     value = problem.value[options.row, options.action].astype(np.float64)
-    penalty = np.full(len(least), least_price(problem) if len(least) else 0.0)
+    penalty = least_prices(problem)[binding[least] - n_capped(problem)]
     to_gain = max(abs(program.goal - fixed), CLOSE * abs(program.goal), 1e-300)
     with quiet_stdout():
         answer = milp(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from scoring.allocate.dual import Choice
 from scoring.allocate.problem import Prices, Problem
-from scoring.allocate.search import least_price
+from scoring.allocate.search import least_prices
 from scoring.allocate.usage import fits, room_left
 
 Float64Array = NDArray[np.float64]
@@ -214,7 +214,7 @@ def top_up(problem: Problem, tariff: Tariff, choice: Choice, action: Int16Array)
     # Who has lost their best choice comes first, the dearest before the others.
     urgency = np.where(action == choice.action, choice.margin, -choice.profit)
     able = np.isfinite(urgency)
-    penalty = least_price(problem) if len(problem.groups.least) else 0.0
+    penalty = least_prices(problem)
     room = room_left(problem, action)
     asked, size = 0, _FILLED
     count = int(able.sum())
@@ -260,13 +260,13 @@ def _top_up(  # type: ignore[no-untyped-def]  # noqa: PLR0913, PLR0917
                     room_for_one = False
                     break
                 here = room[first_least + line]
-                relief += max(-here, 0.0) - max(-(here + used), 0.0)
+                relief += penalty[line] * (max(-here, 0.0) - max(-(here + used), 0.0))
             if not room_for_one:
                 continue
         best, chosen = -np.inf, -1
         for other in range(n_actions):
             adds = value[row, other] - has_value
-            if not value[row, other] > 0.0 or not adds + penalty * relief > 0.0:
+            if not value[row, other] > 0.0 or not adds + relief > 0.0:
                 continue
             seat = channel_of[other]
             if cost[row, other] - has_cost > room[0]:

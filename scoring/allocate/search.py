@@ -26,6 +26,9 @@ SAMPLE_STEP = 12
 SAMPLE_TOLERANCE = 1e-6
 """Of a sample's bound, relative: its prices are off by more than that anyway."""
 
+SHARE_URGENCY = 2.0
+"""Of leasts that ask for a share; see `GroupLimits`."""
+
 SIGMAS = 4.0
 """Half width of the box, in rough standard errors of the sample's prices."""
 
@@ -63,9 +66,18 @@ def find_prices(
     return Priced(prices=prices_of(vector, problem), bound=bound)
 
 
-def least_price(problem: Problem) -> float:
-    """What missing a least by one contact is taken to cost."""
-    return problem.groups.urgency * _largest_value(problem, threads=1)
+def least_prices(problem: Problem) -> Float64Array:
+    """What missing each least by one is taken to cost; shape (n_rows,)."""
+    if not len(problem.groups.least):
+        return np.zeros(0)
+    return _least_prices(problem, largest=_largest_value(problem, threads=1))
+
+
+def _least_prices(problem: Problem, *, largest: float) -> Float64Array:
+    groups = problem.groups
+    # A share can always be kept by contacting fewer others: nobody at all, if urgent enough.
+    urgency = np.where(groups.least > 0, groups.urgency, SHARE_URGENCY)
+    return np.asarray(urgency * largest)
 
 
 def _largest_value(problem: Problem, *, threads: int) -> float:
@@ -85,19 +97,17 @@ def _highest_prices(problem: Problem, *, threads: int) -> Float64Array:
     free = prices_of(np.zeros(len(limits)), problem)
     had = dual_value(problem, free, best_totals(problem, free, threads=threads))
     largest = _largest_value(problem, threads=threads)
-    asked = groups.least[np.isfinite(groups.least)]
-    missing = groups.urgency * largest
-    had += missing * float(np.maximum(asked, 0.0).sum())
-    contact = largest
-    if len(asked):
-        contact += missing * float(np.abs(groups.weight).max(axis=1, initial=0.0).sum())
+    asked = np.isfinite(groups.least)
+    missing = np.where(asked, _least_prices(problem, largest=largest), 0.0)
+    had += float(missing @ np.where(asked, np.maximum(groups.least, 0.0), 0.0))
+    contact = largest + float(missing @ np.abs(groups.weight).max(axis=1, initial=0.0))
     rows = np.where(groups.weight > 0, groups.weight, np.inf).min(axis=1, initial=np.inf)
     at_most = np.concatenate(
         [
             [_highest_budget_price(problem, contact=contact)],
             np.full(len(problem.seats), contact),
             contact / rows,
-            np.full(len(groups.least), missing),
+            missing,
         ]
     )
     counted = np.flatnonzero(limits[: len(limits) - len(groups.least)] > 0)

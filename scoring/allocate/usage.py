@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scoring.allocate.problem import Problem
-from scoring.allocate.search import least_price
+from scoring.allocate.search import least_prices
 
 Float64Array = NDArray[np.float64]
 Int16Array = NDArray[np.int16]
@@ -45,10 +45,9 @@ def fits(problem: Problem, action: Int16Array) -> bool:
     return bool((room_left(problem, action)[: n_capped(problem)] >= 0.0).all())
 
 
-def missed_leasts(problem: Problem, action: Int16Array) -> float:
-    """By how much leasts are missed, all together."""
-    room = room_left(problem, action)[n_capped(problem) :]
-    return float(np.maximum(-room, 0.0).sum())
+def missed_leasts(problem: Problem, action: Int16Array) -> Float64Array:
+    """By how much each least is missed; shape (n_rows,)."""
+    return np.maximum(-room_left(problem, action)[n_capped(problem) :], 0.0)
 
 
 def total_value(problem: Problem, action: Int16Array) -> float:
@@ -59,6 +58,6 @@ def total_value(problem: Problem, action: Int16Array) -> float:
 
 def total_worth(problem: Problem, action: Int16Array) -> float:
     """The value, and what missed leasts take off it."""
-    missed = missed_leasts(problem, action)
-    value = total_value(problem, action)
-    return value - least_price(problem) * missed if missed > 0 else value
+    return total_value(problem, action) - float(
+        least_prices(problem) @ missed_leasts(problem, action)
+    )
