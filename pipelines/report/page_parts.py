@@ -72,7 +72,8 @@ def say(place: str, /, *, language: Language, **parts: str) -> str:
 
 def channel_rows(night: NightSummary, table: pa.Table) -> tuple[ChannelRow, ...]:
     """Contacts, hours and cost per channel, in configured order."""
-    sent = table.filter(pc.is_in(table["arm"], value_set=pa.array(SENT_ARMS, pa.string())))
+    costs = table.select(["arm", "channel", "contact_cost"])
+    sent = costs.filter(pc.is_in(costs["arm"], value_set=pa.array(SENT_ARMS, pa.string())))
     grouped = sent.group_by("channel").aggregate([("contact_cost", "sum")]).to_pydict()
     cost = dict(zip(grouped["channel"], grouped["contact_cost_sum"], strict=True))
     return tuple(

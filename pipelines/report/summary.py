@@ -20,6 +20,16 @@ from scoring.outcomes import NO_ACTION
 from scoring.scored import ScoredCustomers
 from scoring.segments import Segments, TierMovement, count_segments, tier_movement
 
+_COUNTED = (
+    "channel",
+    "send_at_local",
+    "evidence",
+    "follow_up_of",
+    "expected_gain",
+    "contact_cost",
+)
+"""Columns of the list that are counted or added up over the contacts to be made."""
+
 
 @dataclass(frozen=True, slots=True)
 class ModelUse:
@@ -175,7 +185,8 @@ def summarise_night(
     ----------
     table : the recall list.
     """
-    sent = table.filter(pc.is_in(table["arm"], value_set=pa.array(SENT_ARMS, pa.string())))
+    is_sent = pc.is_in(table["arm"], value_set=pa.array(SENT_ARMS, pa.string()))
+    sent = table.select(list(_COUNTED)).filter(is_sent)
     return NightSummary(
         day=setting.day,
         as_of=instant(setting.as_of_us),
@@ -192,7 +203,7 @@ def summarise_night(
         listed=table.num_rows,
         by_arm=_counts(table["arm"], ARMS),
         by_channel={
-            channel: _counts(table.filter(pc.equal(table["channel"], channel))["arm"], ARMS)
+            channel: _counts(table["arm"].filter(pc.equal(table["channel"], channel)), ARMS)
             for channel in night.actions.channels
         },
         by_stage=_counts(table["stage"], tuple(sorted(set(table["stage"].to_pylist())))),
