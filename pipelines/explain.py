@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.bucket import bucket_of
+from models.effect_design import NO_OFFER
 from pipelines.config import Config
 from pipelines.earlier_lists import hold_to_earlier_lists, read_earlier_lists
 from pipelines.explain_follow_up import view_follow_up
@@ -180,6 +181,10 @@ def _explain_case(case: _Case, scorer: Scorer, scored: ScoredCustomers, row: int
         next_order_high=high,
         order_value=_number(decision["order_value"]),
         currency=config.business.currency,
+        life_cycle=decision.get("life_cycle"),
+        value_tier=decision.get("value_tier"),
+        promotion=decision.get("promotion"),
+        promotion_basis=decision.get("promotion_basis"),
         follow_up=view_follow_up(config, scored, row, decision=decision),
         channels=_channel_views(case),
         actions=_action_views(case, float(scored.p_natural[row])),
@@ -313,6 +318,15 @@ def _notes(case: _Case) -> tuple[str, ...]:
         notes.append(
             "winback.toml has changed since the list was made; the rules and gains shown are "
             "those of the present one."
+        )
+    promotion = case.decision.get("promotion")
+    offered = [
+        action for action in np.flatnonzero(case.allowed) if _pair(case, int(action))[1] != NO_OFFER
+    ]
+    if promotion is not None and case.allowed.any() and not offered:
+        notes.append(
+            f"No offer is made to this customer, who is {promotion} towards offers, or the stage "
+            "makes none (docs/segments.md)."
         )
     # What a customer is alone does not tell how they fare among others.
     competed = set(OUTCOMES[CAPACITY_FULL:])

@@ -26,6 +26,10 @@ _DECISION_COLUMNS = (
     "follow_up_of",
     "follow_up_channel",
     "follow_up_at",
+    "life_cycle",
+    "value_tier",
+    "promotion",
+    "promotion_basis",
     "model_version",
     "config_hash",
 )

@@ -64,6 +64,8 @@ class Explanation:
         horizon where that is earlier; null without a return-time model.
     next_order_low, next_order_high : its 80 % interval; null where later than the horizon.
     order_value : money a return is worth before margin.
+    life_cycle, value_tier, promotion, promotion_basis : segments as recorded
+        (docs/segments.md); null where that night did not log them.
     follow_up : which earlier contact is followed up, and what follows the day's.
     channels : every channel, in the order of follow-ups; empty for a customer without a stage.
     actions : every action; empty for stages nobody is recalled from.
@@ -95,6 +97,10 @@ class Explanation:
     next_order_high: date | None = None
     order_value: float | None = None
     currency: str | None = None
+    life_cycle: str | None = None
+    value_tier: str | None = None
+    promotion: str | None = None
+    promotion_basis: str | None = None
     follow_up: FollowUpView = field(default_factory=FollowUpView)
     channels: tuple[ChannelView, ...] = ()
     actions: tuple[ActionView, ...] = ()

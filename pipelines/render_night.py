@@ -207,7 +207,19 @@ def _standing(explanation: "Explanation") -> str:
             f" Expected order value {explanation.order_value:,.2f} {explanation.currency}, "
             "before margin."
         )
-    return text
+    return text + _segments(explanation)
+
+
+def _segments(explanation: "Explanation") -> str:
+    """The segments as one sentence; nothing where the night did not log them."""
+    if explanation.promotion is None:
+        return ""
+    told = [
+        *([explanation.life_cycle.replace("_", " ")] if explanation.life_cycle else []),
+        *([explanation.value_tier] if explanation.value_tier else []),
+        f"towards offers {explanation.promotion} ({explanation.promotion_basis})",
+    ]
+    return f" Segments: {'; '.join(told)}."
 
 
 def _next_order(explanation: "Explanation") -> str:
