@@ -40,9 +40,10 @@ class EffectTrees:
         """
         natural = expit(log_odds0)
         mixed = np.empty_like(shifts)
+        rows = tree_rows(log_odds0, x, np.zeros(len(x), dtype=np.int64), n_offers=n_offers)
         for action in range(shifts.shape[1]):
-            rows = tree_rows(log_odds0, x, np.full(len(x), action), n_offers=n_offers)
-            effect = np.asarray(self.forest.booster.predict(rows, num_threads=1))
+            rows[:, -2:] = divmod(action, n_offers)
+            effect = self.forest.raw_scores(rows, threads=1)
             linear = expit(log_odds0 + shifts[:, action])
             chance = linear + self.weight * (natural + effect - linear)
             chance = np.clip(chance, LEAST_LIKELY, MOST_LIKELY)

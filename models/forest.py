@@ -94,7 +94,7 @@ class Forest:
     rounds: int
     text: str
 
-    def raw_scores(self, values: Float32Array, *, threads: int = 0) -> Float64Array:
+    def raw_scores(self, values: NDArray[np.floating], *, threads: int = 0) -> Float64Array:
         """Log-odds before calibration, shape (n,), or (n, k) for k trees per round.
 
         Read off tables where trees are small, else left to LightGBM, which takes some ten

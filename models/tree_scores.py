@@ -26,7 +26,6 @@ from models.tree_splits import (
 )
 
 Float64Array = NDArray[np.float64]
-Float32Array = NDArray[np.float32]
 Int64Array = NDArray[np.int64]
 
 
@@ -47,7 +46,7 @@ class ScoreTables:
     values: Float64Array
     per_round: int
 
-    def raw_scores(self, rows: Float32Array) -> Float64Array:
+    def raw_scores(self, rows: NDArray[np.floating]) -> Float64Array:
         """Sums of the trees, shape (n,), or (n, per_round) where that is more than one.
 
         Parameters

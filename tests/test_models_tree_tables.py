@@ -92,7 +92,7 @@ def test_tables_give_lightgbms_scores_to_the_bit(settings: dict[str, Any]) -> No
     np.testing.assert_array_equal(tables.raw_scores(rows), expected)
     wide = rows.astype(np.float64)
     expected = np.asarray(fitted.predict(wide, raw_score=True, num_threads=1))
-    np.testing.assert_array_equal(tables.raw_scores(wide), expected)  # type: ignore[arg-type]
+    np.testing.assert_array_equal(tables.raw_scores(wide), expected)
 
 
 def test_each_tree_of_a_round_has_a_sum_of_its_own() -> None:
