@@ -66,6 +66,7 @@ SCHEMA = pa.schema(
         pa.field("value_tier", pa.string()),
         pa.field("promotion", pa.string()),
         pa.field("promotion_basis", pa.string()),
+        pa.field("send_basis", pa.string()),
     ]
 )
 """`as_of` is the list's local date. `exclusion` is null for the listed; `channel_blocks`
@@ -79,8 +80,9 @@ holdout. `effect_rung` says what the effects rest on; `prices` is JSON of what o
 of money, row of the list and seat of each channel would have brought. `recommended_action`
 is what the contact arm takes, as "sms/none", whatever the customer's own arm, and "none" for those
 listed on trial: the policy that the list is. `follow_up_step` is 0 for a first contact, 1
-for the first follow-up of one. The last four are of everybody again (docs/segments.md);
-`life_cycle` is null on stages that nobody is recalled from."""
+for the first follow-up of one. `life_cycle` to `promotion_basis` are of everybody again
+(docs/segments.md); `life_cycle` is null on stages that nobody is recalled from. `send_basis`
+tells random hours of sending from chosen ones (docs/send-times.md)."""
 
 _FROM_LIST = (
     "list_row_id",
@@ -93,6 +95,7 @@ _FROM_LIST = (
     "contact_cost",
     "evidence",
     "send_at_utc",
+    "send_basis",
     "expires_at",
     "follow_up_of",
     "follow_up_channel",
