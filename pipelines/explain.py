@@ -185,6 +185,7 @@ def _explain_case(case: _Case, scorer: Scorer, scored: ScoredCustomers, row: int
         value_tier=decision.get("value_tier"),
         promotion=decision.get("promotion"),
         promotion_basis=decision.get("promotion_basis"),
+        no_offer_made=_no_offer_made(case),
         follow_up=view_follow_up(config, scored, row, decision=decision),
         channels=_channel_views(case),
         actions=_action_views(case, float(scored.p_natural[row])),
@@ -306,6 +307,14 @@ def _model_words(
     return tuple(said), features, days[0]
 
 
+def _no_offer_made(case: _Case) -> bool | None:
+    """Whether the stage or promotion sensitivity leaves only "none"; null where nothing is."""
+    open_actions = np.flatnonzero(case.allowed)
+    if not len(open_actions):
+        return None
+    return all(_pair(case, int(action))[1] == NO_OFFER for action in open_actions)
+
+
 def _notes(case: _Case) -> tuple[str, ...]:
     notes = []
     now = provenance_of(case.config, case.models)
@@ -318,15 +327,6 @@ def _notes(case: _Case) -> tuple[str, ...]:
         notes.append(
             "winback.toml has changed since the list was made; the rules and gains shown are "
             "those of the present one."
-        )
-    promotion = case.decision.get("promotion")
-    offered = [
-        action for action in np.flatnonzero(case.allowed) if _pair(case, int(action))[1] != NO_OFFER
-    ]
-    if promotion is not None and case.allowed.any() and not offered:
-        notes.append(
-            f"No offer is made to this customer, who is {promotion} towards offers, or the stage "
-            "makes none (docs/segments.md)."
         )
     # What a customer is alone does not tell how they fare among others.
     competed = set(OUTCOMES[CAPACITY_FULL:])

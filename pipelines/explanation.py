@@ -66,6 +66,7 @@ class Explanation:
     order_value : money a return is worth before margin.
     life_cycle, value_tier, promotion, promotion_basis : segments as recorded
         (docs/segments.md); null where that night did not log them.
+    no_offer_made : whether only contacts without offer are open; null where none is.
     follow_up : which earlier contact is followed up, and what follows the day's.
     channels : every channel, in the order of follow-ups; empty for a customer without a stage.
     actions : every action; empty for stages nobody is recalled from.
@@ -101,6 +102,7 @@ class Explanation:
     value_tier: str | None = None
     promotion: str | None = None
     promotion_basis: str | None = None
+    no_offer_made: bool | None = None
     follow_up: FollowUpView = field(default_factory=FollowUpView)
     channels: tuple[ChannelView, ...] = ()
     actions: tuple[ActionView, ...] = ()

@@ -219,7 +219,8 @@ def _segments(explanation: "Explanation") -> str:
         *([explanation.value_tier] if explanation.value_tier else []),
         f"towards offers {explanation.promotion} ({explanation.promotion_basis})",
     ]
-    return f" Segments: {'; '.join(told)}."
+    closed = " No offer is made to them." if explanation.no_offer_made else ""
+    return f" Segments: {'; '.join(told)}.{closed}"
 
 
 def _next_order(explanation: "Explanation") -> str:
