@@ -43,7 +43,7 @@ def alike(
 
 def test_tiny_problems_reach_the_best_of_all_combinations() -> None:
     rng = np.random.default_rng(1)
-    for _ in range(60):
+    for _ in range(30):
         problem = tiny_problem(rng)
         found = allocate(problem)
         missed, value = best_of_all(problem)
@@ -53,9 +53,9 @@ def test_tiny_problems_reach_the_best_of_all_combinations() -> None:
         assert found.bound >= found.worth
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", range(12))
 def test_random_nights_equal_highs(seed: int) -> None:
-    problem = random_night(np.random.default_rng((7, seed)), Sizes(50, 250, 10))
+    problem = random_night(np.random.default_rng((7, seed)), Sizes(50, 200, 10))
     found = allocate(problem)
     exact = solve_whole(problem, seconds=10.0)
     assert missed_counts(problem, found.action) == pytest.approx(exact.missed)
