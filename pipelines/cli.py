@@ -27,6 +27,7 @@ from pipelines.cli_options import (
     now,
     parse_date,
 )
+from pipelines.cli_plan import add_plan_command
 from pipelines.cli_simulate import add_simulate_command
 
 if TYPE_CHECKING:
@@ -263,6 +264,7 @@ def explain(
 add_model_commands(app)
 add_simulate_command(app)
 add_list_commands(app)
+add_plan_command(app)
 
 
 if __name__ == "__main__":

@@ -11,19 +11,12 @@ import pyarrow as pa
 from features.progress import Progress, silent
 from pipelines.config import Config
 from pipelines.contamination import find_contamination
-from pipelines.earlier_lists import hold_to_earlier_lists, is_recorded, read_earlier_lists
+from pipelines.earlier_lists import is_recorded
 from pipelines.engine import map_buckets
-from pipelines.holdout_ledger import policy_under, read_holdout, record_members
+from pipelines.holdout_ledger import record_members
 from pipelines.list_setting import list_setting
 from pipelines.nightly_inputs import (
     ChampionModel,
-    build_scorer,
-    check_span,
-    list_day,
-    load_champions,
-    night_policy,
-    nothing_arrived,
-    open_warehouse,
     provenance_of,
 )
 from pipelines.report.limit_prices import Allowance
@@ -32,6 +25,7 @@ from pipelines.report.notes import Background, night_notes
 from pipelines.report.page import build_page
 from pipelines.report.page_parts import Labels
 from pipelines.report.summary import ModelUse, NightSummary, Setting, instant, summarise_night
+from pipelines.scored_night import score_night
 from pipelines.step_seconds import StepSeconds
 from pipelines.wording import wording_of
 from scoring.decisions import PARTITION, TABLE_NAME, build_decisions
@@ -42,7 +36,7 @@ from scoring.night import Night, decide_night
 from scoring.night_policy import NightPolicy
 from scoring.publishing import Published, check_publishable, list_folder, publish_list
 from scoring.return_days import ReturnDays
-from scoring.scored import ScoredCustomers, join_scored
+from scoring.scored import ScoredCustomers
 from scoring.scorer import Scorer
 
 SCHEMA_VERSION = 1
@@ -116,28 +110,18 @@ def run_nightly(
         configuration, or another list of that day exists.
     """
     steps = StepSeconds()
-    day = list_day(config, as_of, now=now)
-    policy = night_policy(config, day)
-    warehouse = open_warehouse(config)
-    check_span(config, warehouse, day)
-    holdout = read_holdout(warehouse, config.experiment, day=day)
-    policy = policy_under(holdout, policy)
-    models = load_champions(config)
-    scorer = build_scorer(config, warehouse, policy, models)
-    steps.end("models and tables")
-    scored = score_customers(config, scorer, progress=progress)
-    steps.end("scoring customers")
-    if not len(scored):
-        raise nothing_arrived(day)
-    earlier = read_earlier_lists(warehouse, policy, control_days=config.control_days)
-    scored = hold_to_earlier_lists(scored, earlier, policy)
-    members = holdout.members(scored, day)
-    effects = models.believed(policy)
-    steps.end("earlier lists and holdout")
+    ready = score_night(config, as_of=as_of, now=now, steps=steps, progress=progress)
+    day, policy, scored, models = ready.day, ready.policy, ready.scored, ready.models
+    warehouse, scorer, earlier, members = (
+        ready.warehouse,
+        ready.scorer,
+        ready.earlier,
+        ready.members,
+    )
     night = decide_night(
         scored,
         policy,
-        effects=effects,
+        effects=ready.effects,
         is_holdout=members,
         threads=config.training.learner.threads,
     )
@@ -191,7 +175,7 @@ def run_nightly(
     status: Status = "dry run"
     if not dry_run:
         check_publishable(config.lists_path, day.isoformat(), files, force=force)
-        record_members(warehouse, holdout, scored, members=members, policy=policy)
+        record_members(warehouse, ready.holdout, scored, members=members, policy=policy)
         # The list appears last: a reader who sees it finds the decisions behind it.
         decisions = build_decisions(
             scored,
@@ -217,21 +201,6 @@ def run_nightly(
         files=tuple(file.name for file in files),
         top_rows=tuple(table.slice(0, _TOP_ROWS).to_pylist()),
         seconds=steps.spent(),
-    )
-
-
-def score_customers(
-    config: Config, scorer: Scorer, *, progress: Progress = silent
-) -> ScoredCustomers:
-    """Score every bucket; customers by bucket, then id."""
-    return join_scored(
-        map_buckets(
-            scorer.score,
-            range(scorer.warehouse.n_buckets),
-            threads=config.training.learner.threads,
-            progress=progress,
-            task="scoring customers",
-        )
     )
 
 

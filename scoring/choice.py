@@ -101,11 +101,13 @@ class Plan:
     action : shape (n,), `NO_ACTION` for no contact.
     prices : of the limits; group rows as in the plan's problem.
     group_price : shape (n_groups,), what a contact of each group takes from group limits.
+    gap : share of what the best plan may be worth that this one may lack.
     """
 
     action: Int16Array
     prices: Prices
     group_price: Float64Array
+    gap: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,8 @@ Int64Array = NDArray[np.int64]
 Float64Array = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 
-_MOST_BUDGETS = 4
+_MOST_BUDGETS = 6
+_BUDGET_STEP = 0.01
 _MOST_CHOICES = 20
 
 
@@ -32,23 +33,38 @@ def plan_contacts(contest: Contest) -> Plan:
     Of the budget a reserve is kept for the chance that more return than expected.
     METHODS section 4; docs/adr/0009-allocation.md.
     """
-    limits, share = contest.limits, contest.sent_share
-    budget = limits.budget
-    for _ in range(_MOST_BUDGETS):
-        problem = _problem(contest, budget=budget / share)
-        found = allocate(problem, threads=contest.threads)
-        rows = np.flatnonzero(found.action >= 0)
-        variance = contest.candidates.variance[rows, found.action[rows].astype(np.int64)]
-        reserve = limits.sigmas * np.sqrt(share * float(variance.astype(np.float64).sum()))
-        spent = share * float(found.usage[0])
-        if not np.isfinite(budget) or spent + reserve <= limits.budget * (1.0 + 1e-6):
-            break
-        budget = max(limits.budget - reserve, 0.0)
-    return Plan(
+    budget = contest.limits.budget
+    for attempt in range(_MOST_BUDGETS):
+        plan, spent, reserve = _plan_for(contest, budget=budget)
+        if not np.isfinite(budget):
+            return plan
+        # Near enough: within a hundredth of the budget, and never above it.
+        left = contest.limits.budget - spent - reserve
+        binds = plan.prices.budget > 0
+        if left >= 0 and (not binds or left <= _BUDGET_STEP * contest.limits.budget):
+            return plan
+        if left >= 0 and attempt + 2 >= _MOST_BUDGETS:
+            return plan
+        budget = max(contest.limits.budget - reserve, 0.0)
+    return plan
+
+
+def _plan_for(contest: Contest, *, budget: float) -> tuple[Plan, float, float]:
+    """The plan for an expected spending, what it is, and the reserve that it asks for."""
+    share = contest.sent_share
+    problem = _problem(contest, budget=budget / share)
+    # Chance will say who is a control: a proof of the last cent would be lost on it.
+    found = allocate(problem, proves=False, threads=contest.threads)
+    rows = np.flatnonzero(found.action >= 0)
+    variance = contest.candidates.variance[rows, found.action[rows].astype(np.int64)]
+    total = share * float(variance.astype(np.float64).sum())
+    plan = Plan(
         action=found.action,
         prices=found.prices,
         group_price=found.prices.group_price(problem.groups),
+        gap=found.gap,
     )
+    return plan, share * float(found.usage[0]), contest.limits.sigmas * float(np.sqrt(total))
 
 
 def turns_of(contest: Contest, plan: Plan) -> Turns:
