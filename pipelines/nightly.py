@@ -15,6 +15,7 @@ from pipelines.earlier_lists import is_recorded
 from pipelines.engine import map_buckets
 from pipelines.holdout_ledger import record_members
 from pipelines.list_setting import list_setting
+from pipelines.look_ahead import look_ahead_of
 from pipelines.nightly_inputs import (
     ChampionModel,
     provenance_of,
@@ -123,6 +124,13 @@ def run_nightly(
         policy,
         effects=ready.effects,
         is_holdout=members,
+        ahead=look_ahead_of(
+            scorer,
+            scored,
+            days=policy.waiting.days,
+            threads=config.training.learner.threads,
+            progress=progress,
+        ),
         threads=config.training.learner.threads,
     )
     steps.end("deciding")

@@ -61,6 +61,7 @@ from scoring.send_windows import (
     has_send_window,
     seats_tonight,
 )
+from scoring.waiting import LookAhead, Prospects, hold_back, with_held
 
 BoolArray = NDArray[np.bool_]
 Float32Array = NDArray[np.float32]
@@ -229,6 +230,7 @@ def decide_night(
     order_values: Float64Array | None = None,
     is_holdout: BoolArray | None = None,
     segments: Segments | None = None,
+    ahead: LookAhead | None = None,
     threads: int = 1,
 ) -> Night:
     """Prepare the night, find the best contacts, and give them out within the real limits.
@@ -236,6 +238,7 @@ def decide_night(
     Parameters
     ----------
     scored, effects, order_values, is_holdout, segments, threads : see `prepare_night`.
+    ahead : tells who is worth more within days, see `scoring.waiting`; null holds nobody back.
     """
     ready = prepare_night(
         scored,
@@ -249,6 +252,18 @@ def decide_night(
     contest, draws, offered, eligible = ready.contest, ready.draws, ready.offered, ready.eligible
     experiment, exclusion = ready.experiment, ready.exclusion.copy()
     plan = plan_contacts(contest)
+    if ahead is not None and policy.waiting.days:
+        prospects = Prospects(
+            scored=scored,
+            eligible=eligible,
+            offered=offered,
+            believed=effects or assumed_effects(policy.channels, policy.offers),
+            policy=policy,
+        )
+        held = hold_back(prospects, contest, plan, ahead=ahead)
+        if held.any():
+            contest = with_held(contest, held)
+            plan = plan_contacts(contest)
     turns = turns_of(contest, plan)
     on_trial = contest.on_trial(draws.on_trial)
     choices = choose_within_limits(

@@ -1,6 +1,6 @@
 """One bucket's customers from the warehouse to scores: the unit of nightly work."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +13,7 @@ from features.history import History
 from features.history_reader import HistoryReader, read_columns
 from features.kernels.recency import recency_columns
 from features.matrix import FeatureMatrix, build_matrix
-from features.return_counts import ReturnCounts, count_returns
+from features.return_counts import count_returns
 from features.stage import Stage
 from features.stage_state import StageStates, stage_states
 from features.warehouse import Warehouse
@@ -90,15 +90,14 @@ class Scorer:
         """Score every customer of the bucket who has a visible event."""
         view = self.view(bucket)
         states = view.states
-        risk, natural = self._matrix(view, self.risk), self._matrix(view, self.natural)
-        returns = count_returns(view.history, self.stages, spec=self.natural.spec, states=states)
-        p_dormant, p_natural = self._probabilities(states, returns, risk, natural)
+        natural = self._matrix(view, self.natural)
+        p_dormant, p_natural = self.probabilities(view)
         ids = view.customer_id
         contacts = count_contacts(
             view.history.contacts, n_channels=len(self.risk.spec.channels), as_of_us=self.as_of_us
         )
 
-        effect_x, effect_names = effect_features(natural.values, self.natural.spec)
+        effect_x, effect_names = self.effect_features(view)
         reach = self._reach(bucket, ids)
 
         def column(name: str) -> Float64Array:
@@ -136,17 +135,26 @@ class Scorer:
 
     def view(self, bucket: int) -> BucketView:
         """Read a bucket and compute its stages and features."""
-        as_ofs = np.array([self.as_of_us], dtype=np.int64)
-        history = self.natural_reader.read(bucket)
+        return self.view_at(self.as_of_us, read=lambda reader: reader.read(bucket))
+
+    def view_at(self, as_of_us: int, *, read: Callable[[HistoryReader], History]) -> BucketView:
+        """Compute stages and features of a bucket at an instant.
+
+        Parameters
+        ----------
+        as_of_us : UTC instant in microseconds.
+        read : how a reader's history is come by.
+        """
+        as_ofs = np.array([as_of_us], dtype=np.int64)
+        history = read(self.natural_reader)
         states = stage_states(history, self.stages, spec=self.natural.spec, as_ofs=as_ofs)
         matrices = {
             self.natural.spec.digest(): build_matrix(history, spec=self.natural.spec, as_ofs=as_ofs)
         }
         if self.risk.spec.digest() not in matrices:
             # Trained at another time: other attribute values may be known to it.
-            own = self.risk_reader.read(bucket)
             matrices[self.risk.spec.digest()] = build_matrix(
-                own, spec=self.risk.spec, as_ofs=as_ofs
+                read(self.risk_reader), spec=self.risk.spec, as_ofs=as_ofs
             )
         return BucketView(history=history, states=states, matrices=matrices)
 
@@ -250,13 +258,11 @@ class Scorer:
             parts[~dormant] = self.risk.contributions(risk[~dormant], threads=self.threads)
         return parts, natural
 
-    def _probabilities(
-        self,
-        states: StageStates,
-        counts: ReturnCounts,
-        risk: FeatureMatrix,
-        natural: FeatureMatrix,
-    ) -> tuple[Float64Array, Float64Array]:
+    def probabilities(self, view: BucketView) -> tuple[Float64Array, Float64Array]:
+        """P(dormant) and P(return without contact) of a view's rows; see the function called."""
+        states = view.states
+        risk, natural = self._matrix(view, self.risk), self._matrix(view, self.natural)
+        counts = count_returns(view.history, self.stages, spec=self.natural.spec, states=states)
         rows = ModelRows(
             stage=states.stage,
             dormant=states.dormant,
@@ -270,6 +276,10 @@ class Scorer:
             stages=self.stages,
             threads=self.threads,
         )
+
+    def effect_features(self, view: BucketView) -> tuple[Float64Array, tuple[str, ...]]:
+        """What effects of contact may depend on, of a view's rows, and the columns' names."""
+        return effect_features(self._matrix(view, self.natural).values, self.natural.spec)
 
     def _reach(self, bucket: int, ids: pa.Array) -> Reachability:
         files = self.warehouse.files("customers", bucket=bucket, version=self.versions["customers"])
