@@ -13,6 +13,7 @@ from features.life_cycle import AT_RISK, DORMANT
 from features.order_pace import RECENT_DAYS, OrderPace
 from features.stage import Stage
 from features.value_tier import VALUE_TIERS
+from scoring.customer_past import CustomerPast
 from scoring.early_warning_table import JOINT, REASONS, SCHEMA, check_early_warnings
 from scoring.recall_list import MONEY_DECIMALS, PROBABILITY_DECIMALS
 from scoring.scored import ScoredCustomers
@@ -104,6 +105,41 @@ def _discoveries(chance: Float64Array) -> BoolArray:
     return np.asarray(chance <= ordered[below[-1]])
 
 
+@dataclass(frozen=True, slots=True)
+class Slides:
+    """Which of n customers slide.
+
+    Attributes
+    ----------
+    holds : shape (3, n), whether each of `REASONS` holds.
+    test : of their pace.
+    """
+
+    holds: BoolArray
+    test: PaceTest
+
+
+def find_slides(past: CustomerPast, segments: Segments, awake: BoolArray) -> Slides:
+    """Who slides, and by which reason.
+
+    Those of high frequency a month ago and of low frequency now, unless their recent orders
+    keep to their pace; those whose own pace has dropped (`pace_test`); and those silent for
+    longer than nine in ten of their own gaps, at risk or dormant by their own rhythm though
+    not yet by the stage's window.
+
+    Parameters
+    ----------
+    past, segments : of n customers.
+    awake : who is not dormant and may be warned of, shape (n,).
+    """
+    test = pace_test(past.pace, awake)
+    slid = awake & (segments.tier_then % 2 == 1) & (segments.value_tier % 2 == 0)
+    slid &= past.pace.recent_days < test.usual
+    past_own = np.isin(segments.life_cycle, (AT_RISK, DORMANT))
+    silent = awake & past_own & (past.gaps.gaps >= MIN_GAPS)
+    return Slides(np.stack([slid, test.dropped, silent]), test)
+
+
 def early_warnings(
     scored: ScoredCustomers,
     segments: Segments,
@@ -113,11 +149,6 @@ def early_warnings(
     max_rows: int,
 ) -> pa.Table:
     """Who is not dormant yet but slides, the largest value at stake first.
-
-    Warned of are those of high frequency a month ago and of low frequency now, unless their
-    recent orders keep to their pace; those whose own pace has dropped (`pace_test`); and
-    those silent for longer than nine in ten of their own gaps, at risk or dormant by their
-    own rhythm though not yet by the stage's window.
 
     Parameters
     ----------
@@ -138,12 +169,9 @@ def early_warnings(
     awake = ~scored.dormant & ~np.isnan(scored.p_dormant) & ~left_alone
     awake &= (segments.life_cycle != UNKNOWN) & (segments.tier_then != UNKNOWN)
     awake &= np.isfinite(scored.days_since_order)
-    test = pace_test(scored.past.pace, awake)
-    slid = awake & (segments.tier_then % 2 == 1) & (segments.value_tier % 2 == 0)
-    slid &= scored.past.pace.recent_days < test.usual
-    past_own = np.isin(segments.life_cycle, (AT_RISK, DORMANT))
-    silent = awake & past_own & (scored.past.gaps.gaps >= MIN_GAPS)
-    found = np.flatnonzero(slid | test.dropped | silent).astype(np.int64)
+    slides = find_slides(scored.past, segments, awake)
+    test = slides.test
+    found = np.flatnonzero(slides.holds.any(axis=0)).astype(np.int64)
     stake = np.maximum(scored.yearly_spend, 0.0) * scored.p_dormant
     rows = found[np.lexsort((found, -stake[found]))][:max_rows]
     names = segments.names(rows)
@@ -162,7 +190,7 @@ def early_warnings(
         "last_order_days": np.round(scored.days_since_order[rows], _DAYS_DECIMALS),
         "yearly_spend": np.round(np.maximum(scored.yearly_spend[rows], 0.0), MONEY_DECIMALS),
         "value_at_stake": np.round(stake[rows], MONEY_DECIMALS),
-        "reason": _reasons(slid[rows], test.dropped[rows], silent[rows]),
+        "reason": _reasons(slides.holds[:, rows]),
     }
     arrays = [pa.array(columns[field.name], type=field.type) for field in SCHEMA]
     table = pa.Table.from_arrays(arrays, schema=SCHEMA)
@@ -170,11 +198,10 @@ def early_warnings(
     return table
 
 
-def _reasons(*holds: BoolArray) -> list[str]:
-    """The reasons of each row; `holds` as in `REASONS`."""
+def _reasons(holds: BoolArray) -> list[str]:
     return [
         JOINT.join(name for name, true in zip(REASONS, row, strict=True) if true)
-        for row in zip(*holds, strict=True)
+        for row in holds.T.tolist()
     ]
 
 

@@ -13,6 +13,7 @@ from features.stage_gaps import GapTotals
 from features.value_tier import VALUE_TIERS, count_moves, tier_codes, tier_cuts
 from models.personal_silence import fit_rhythm, personal_limits
 from models.silence_survival import lost_day, return_rate, supported_days, survival
+from scoring.customer_past import CustomerPast
 from scoring.effects import ActionEffects
 from scoring.gain import Actions
 from scoring.policy import SegmentLimit
@@ -97,7 +98,9 @@ def segment_customers(
     then = tier_codes(pace.spend_then, pace.orders_then, cuts)
     then[~pace.known_then] = UNKNOWN
     return Segments(
-        life_cycle=life_cycles(scored, stages),
+        life_cycle=life_cycles(
+            scored.stage, silence_days=scored.silence_days, past=scored.past, stages=stages
+        ),
         value_tier=tier_codes(scored.yearly_spend, scored.yearly_orders, cuts),
         tier_then=then,
         promotion=promotion_by_history(scored.past.coupons),
@@ -158,23 +161,34 @@ def recorded_segments(decision: Mapping[str, Any]) -> Segments | None:
     )
 
 
-def life_cycles(scored: ScoredCustomers, stages: Sequence[Stage]) -> Int8Array:
+def life_cycles(
+    stage_of: NDArray[np.int16],
+    *,
+    silence_days: Float64Array,
+    past: CustomerPast,
+    stages: Sequence[Stage],
+) -> Int8Array:
     """The life cycle of every customer by the rules of their stage; shape (n,).
 
     Personal limits are quantiles of the customer's own gaps, drawn towards those of the
     stage; the stage's window is its `silence_days`.
+
+    Parameters
+    ----------
+    stage_of : place of each customer's stage in `stages`, shape (n,).
+    silence_days : there, shape (n,).
+    past : of the same customers.
     """
-    past = scored.past
-    found = np.full(len(scored), UNKNOWN, dtype=np.int8)
+    found = np.full(len(stage_of), UNKNOWN, dtype=np.int8)
     for place, stage in enumerate(stages):
         window = stage.silence_days
-        rows = np.flatnonzero(scored.stage == place)
+        rows = np.flatnonzero(stage_of == place)
         if window is None or not len(rows):
             continue
         fit = fit_rhythm(past.totals.rhythm, place)
         gaps, log_mean = past.gaps.gaps[rows], past.gaps.log_mean[rows].astype(np.float64)
         found[rows] = life_cycle_of(
-            scored.silence_days[rows],
+            silence_days[rows],
             is_new=gaps == 0,
             was_dormant=past.gaps.was_dormant[rows],
             limits=(

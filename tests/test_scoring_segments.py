@@ -82,7 +82,10 @@ def buyers(
 
 
 def states(scored: ScoredCustomers) -> list[str | None]:
-    return [LIFE_CYCLES[code] if code != UNKNOWN else None for code in life_cycles(scored, STAGES)]
+    found = life_cycles(
+        scored.stage, silence_days=scored.silence_days, past=scored.past, stages=STAGES
+    )
+    return [LIFE_CYCLES[code] if code != UNKNOWN else None for code in found]
 
 
 def test_silence_passes_through_the_states() -> None:
