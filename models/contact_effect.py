@@ -112,6 +112,23 @@ class ContactEffect:
             variance[:, action] = ((columns @ covariance) * columns).sum(axis=1)
         return Shifts(self.means(log_odds0, x), np.sqrt(np.maximum(variance, 0.0)))
 
+    def sd_of(
+        self, log_odds0: Float64Array, x: Float64Array, action: NDArray[np.integer]
+    ) -> Float64Array:
+        """How unsure the shift by one action each is, shape (n,); as in `shifts`.
+
+        Parameters
+        ----------
+        action : code of each customer's action, shape (n,).
+        """
+        columns = self._columns(log_odds0, x)
+        variance = np.empty(len(log_odds0))
+        for code in np.unique(action).tolist():
+            mine = np.flatnonzero(action == code)
+            covariance = self.design.combine_covariance(self.covariance, code)
+            variance[mine] = ((columns[mine] @ covariance) * columns[mine]).sum(axis=1)
+        return np.asarray(np.sqrt(np.maximum(variance, 0.0)))
+
     def difference_sd(
         self,
         log_odds0: Float64Array,

@@ -124,8 +124,8 @@ class ActionEffects:
         The ends are those of the 95 % interval of the shift.
         """
         shift = self.shift[places, action]
-        sd = self.effect.shifts(self.log_odds0[places], self.x[places]).sd
-        spread = NORMAL_95 * sd[np.arange(len(places)), action]
+        sd = self.effect.sd_of(self.log_odds0[places], self.x[places], action)
+        spread = NORMAL_95 * sd
         natural = self.natural[places]
         return np.stack(
             [shifted_probability(natural, by) for by in (shift, shift - spread, shift + spread)]

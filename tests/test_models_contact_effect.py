@@ -109,6 +109,18 @@ def test_sds_agree_with_draws_and_draws_with_means() -> None:
     assert error.max() < 5 / np.sqrt(4000)
 
 
+@pytest.mark.parametrize("kind", ["assumed", "stack"])
+def test_the_sd_of_one_action_each_is_that_of_all_shifts(kind: str) -> None:
+    effect = assumed_effect(PRIORS, channels=CHANNELS, offers=OFFERS)
+    if kind == "stack":
+        effect = with_trees(learnt_effect())
+    odds, x = customers(40, 11)
+    action = np.random.default_rng(2).integers(0, 4, 40)
+    own = effect.shifts(odds, x).sd[np.arange(40), action]
+    assert effect.sd_of(odds, x, action) == pytest.approx(own, rel=1e-9)
+    assert effect.sd_of(odds[:0], x[:0], action[:0]).shape == (0,)
+
+
 def test_draws_are_reproducible_and_the_same_worlds_for_every_block() -> None:
     effect = with_trees(learnt_effect())
     odds, x = customers(20, 6)
