@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -15,6 +15,7 @@ from pipelines.config import Config
 from pipelines.earlier_lists import hold_to_earlier_lists, read_earlier_lists
 from pipelines.explain_follow_up import view_follow_up
 from pipelines.explain_lookup import decided_day, explain_unscored, read_decision, row_of
+from pipelines.explain_waiting import view_waiting
 from pipelines.explanation import ActionView, ChannelView, Explanation, FeatureView
 from pipelines.nightly_inputs import (
     Champions,
@@ -71,7 +72,10 @@ def explain(config: Config, customer_id: str, *, as_of: date | None = None) -> E
     row = row_of(scored, customer_id)
     one = select_scored(scored, np.array([row]))
     case = _weigh(config, policy, one, models=models, decision=decision)
-    return _explain_case(case, scorer, scored, row)
+    waiting = view_waiting(
+        scored, row, policy, scorer=scorer, believed=models.believed(policy), decision=decision
+    )
+    return replace(_explain_case(case, scorer, scored, row), waiting=waiting)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from datetime import date
 from typing import Any
 
 from pipelines.explain_follow_up import FollowUpView
+from pipelines.explain_waiting import WaitingView
 
 SCHEMA_VERSION = 1
 
@@ -68,6 +69,7 @@ class Explanation:
         (docs/segments.md); null where that night did not log them.
     no_offer_made : whether only contacts without offer are open; null where none is.
     follow_up : which earlier contact is followed up, and what follows the day's.
+    waiting : of who was held back, the contact that is waited for; null for others.
     channels : every channel, in the order of follow-ups; empty for a customer without a stage.
     actions : every action; empty for stages nobody is recalled from.
     reasons : what moved the model most, in words.
@@ -104,6 +106,7 @@ class Explanation:
     promotion_basis: str | None = None
     no_offer_made: bool | None = None
     follow_up: FollowUpView = field(default_factory=FollowUpView)
+    waiting: WaitingView | None = None
     channels: tuple[ChannelView, ...] = ()
     actions: tuple[ActionView, ...] = ()
     reasons: tuple[str, ...] = ()

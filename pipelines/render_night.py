@@ -149,6 +149,8 @@ def render_explanation(explanation: "Explanation", console: Console) -> None:
         console.print(_standing(explanation))
     for sentence in explanation.follow_up.sentences(explanation.day):
         console.print(sentence)
+    if explanation.waiting is not None:
+        console.print(explanation.waiting.sentence(explanation.currency))
     for reason in explanation.reasons:
         console.print(f"  - {_plain_numbers(reason)}")
     if explanation.channels:
