@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -199,11 +199,16 @@ def _probability_columns(
 def _next_order_columns(
     rows: Int64Array, returns: Mapping[int, ReturnDays], policy: NightPolicy
 ) -> dict[str, Any]:
-    known = [returns.get(int(row), NO_RETURN_DAYS).dates(policy.day) for row in rows]
-    return {
-        f"next_order_{name}": [dates[place] for dates in known]
-        for place, name in enumerate(("expected", "low", "high"))
-    }
+    known = [returns.get(row, NO_RETURN_DAYS) for row in rows.tolist()]
+    today = (policy.day - date(1970, 1, 1)).days
+    columns = {}
+    for name in ("expected", "low", "high"):
+        # Dates of all rows at once, as `ReturnDays.dates` gives one customer's.
+        days = np.array([getattr(one, name) for one in known], dtype=np.float64)
+        is_open = np.isnan(days)
+        dates = today + np.where(is_open, 0.0, days).astype(np.int32)
+        columns[f"next_order_{name}"] = pa.array(dates, pa.int32(), mask=is_open).cast(pa.date32())
+    return columns
 
 
 def _reason_columns(rows: Int64Array, reasons: Mapping[int, Sequence[str]]) -> dict[str, Any]:
