@@ -137,8 +137,8 @@ SEND_BASIS_WORDS = {
     "own": CodeWords(
         Text("own hours", "本人习惯"),
         Text(
-            "The hour is that of the customer's own orders, clicks and visits.",
-            "发送时间依据客户本人的下单、点击和访问时间。",
+            "The hour is that of the customer's own orders and visits.",
+            "发送时间依据客户本人的下单和访问时间。",
         ),
     ),
     "segment": CodeWords(
