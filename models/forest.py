@@ -18,6 +18,9 @@ Int8Array = NDArray[np.int8]
 
 _LEAVES, _SMALLEST_LEAF = 60, 20
 
+_ROWS_FOR_TABLES = 500
+"""Below so many rows LightGBM is done before tables would be made."""
+
 
 @dataclass(frozen=True, slots=True)
 class ForestSettings:
@@ -97,12 +100,13 @@ class Forest:
     def raw_scores(self, values: NDArray[np.floating], *, threads: int = 0) -> Float64Array:
         """Log-odds before calibration, shape (n,), or (n, k) for k trees per round.
 
-        Read off tables where trees are small, else left to LightGBM, which takes some ten
-        times as long for the same sums. `threads` = 0 uses its default.
+        Read off tables where trees are small and rows are worth making tables for, else left
+        to LightGBM, which takes some ten times as long for the same sums to the bit.
+        `threads` = 0 uses its default.
         """
         if len(values) == 0:
             return np.zeros(0, dtype=np.float64)
-        tables = score_tables(self.text)
+        tables = score_tables(self.text) if len(values) >= _ROWS_FOR_TABLES else None
         if tables is not None:
             return tables.raw_scores(values)
         scores = self.booster.predict(values, raw_score=True, num_threads=threads)

@@ -108,11 +108,19 @@ def test_each_tree_of_a_round_has_a_sum_of_its_own() -> None:
     "settings", [*LARGE, {"boosting": "rf", "num_leaves": 8}, {"linear_tree": True}]
 )
 def test_forests_that_tables_do_not_serve_are_left_to_lightgbm(settings: dict[str, Any]) -> None:
-    fitted, rows = booster(rounds=3, **settings), rows_of(4, 30)
+    fitted, rows = booster(rounds=3, **settings), rows_of(4, 600)
     text = fitted.model_to_string()
     assert score_tables(text) is None
     expected = np.asarray(fitted.predict(rows, raw_score=True, num_threads=1))
     np.testing.assert_allclose(read_forest(text).raw_scores(rows, threads=1), expected)
+
+
+def test_few_rows_and_many_get_the_same_scores() -> None:
+    forest, rows = read_forest(booster(num_leaves=8).model_to_string()), strange_rows(5, 600)
+    alone = np.concatenate(
+        [forest.raw_scores(rows[start : start + 50]) for start in range(0, 600, 50)]
+    )
+    np.testing.assert_array_equal(forest.raw_scores(rows), alone)
 
 
 @pytest.mark.parametrize("settings", [*SMALL, *LARGE])
