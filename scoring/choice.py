@@ -7,7 +7,14 @@ from numpy.typing import NDArray
 
 from scoring.allocate.problem import Prices
 from scoring.exploration import Exploration
-from scoring.outcomes import GAIN_BELOW_MINIMUM, NO_ACTION, NOT_YET, OUTBID, UNLIMITED
+from scoring.outcomes import (
+    CAPACITY_FULL,
+    GAIN_BELOW_MINIMUM,
+    NO_ACTION,
+    NOT_YET,
+    OUTBID,
+    UNLIMITED,
+)
 from scoring.turns import Asked, Given, Rules, new_room, take_turns
 
 Float32Array = NDArray[np.float32]
@@ -226,6 +233,9 @@ def choose_actions(
     given = _given(n_candidates)
     given.outcome[candidates.held & candidates.allowed.any(axis=1)] = NOT_YET
     given.outcome[competes] = OUTBID
+    # Where all of somebody's channels are closed for the night, nobody bids.
+    seated = np.repeat(limits.capacity != 0, n_actions // n_channels)
+    given.outcome[competes & ~(competing & seated).any(axis=1)] = CAPACITY_FULL
     weights = exploration.weights
     take_turns(
         Asked(

@@ -1,6 +1,6 @@
 """The night's plan: what would be best for everybody, before chance says who is a control."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -120,10 +120,21 @@ def _problem(contest: Contest, *, budget: float) -> Problem:
         channel_of=contest.channel_of,
         budget=budget,
         seats=np.where(limits.capacity < 0, np.inf, capacity / contest.sent_share),
-        groups=group_limits(
-            contest.segments, max_rows=limits.max_rows, sent_share=contest.sent_share
+        groups=_within_reach(
+            group_limits(contest.segments, max_rows=limits.max_rows, sent_share=contest.sent_share),
+            competing.any(axis=1),
         ),
     )
+
+
+def _within_reach(groups: GroupLimits, competes: BoolArray) -> GroupLimits:
+    """Ask of a segment no more contacts than it has customers who compete.
+
+    A least beyond that would be missed whatever is done, and its price would drown the others.
+    """
+    able = np.bincount(groups.group[competes], minlength=groups.weight.shape[1])
+    reach = np.where(groups.least > 0, groups.weight @ able, np.inf)
+    return replace(groups, least=np.minimum(groups.least, reach))
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,16 +240,19 @@ def _left_to_contacts(
         channel_of=contest.channel_of,
         budget=max(limits.budget - spent - reserve, 0.0),
         seats=np.where(limits.capacity < 0, np.inf, np.maximum(limits.capacity - taken, 0)),
-        groups=GroupLimits(
-            group=contest.segments.group,
-            weight=np.vstack([ones, contest.segments.member.astype(np.float64)]),
-            least=np.concatenate([[-np.inf], np.where(counts[0] > 0, least, -np.inf)]),
-            most=np.concatenate(
-                [
-                    [np.inf if room == UNLIMITED else float(room)],
-                    np.where(counts[1] == UNLIMITED, np.inf, most),
-                ]
+        groups=_within_reach(
+            GroupLimits(
+                group=contest.segments.group,
+                weight=np.vstack([ones, contest.segments.member.astype(np.float64)]),
+                least=np.concatenate([[-np.inf], np.where(counts[0] > 0, least, -np.inf)]),
+                most=np.concatenate(
+                    [
+                        [np.inf if room == UNLIMITED else float(room)],
+                        np.where(counts[1] == UNLIMITED, np.inf, most),
+                    ]
+                ),
             ),
+            competing.any(axis=1),
         ),
     )
 

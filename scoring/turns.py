@@ -13,7 +13,6 @@ from scoring.outcomes import (
     LIST_FULL,
     LISTED,
     NO_ACTION,
-    OUTBID,
     SEGMENT_FULL,
     TRIAL_CHANCE,
     UNLIMITED,
@@ -145,7 +144,7 @@ def _comes(asked, rules, room, coming, row):  # type: ignore[no-untyped-def]
 def _take_turn(asked, rules, room, given, law, row, least_worth):  # type: ignore[no-untyped-def]
     best = _best_open(asked, rules, room, row, least_worth)
     if best < 0:
-        given.outcome[row] = _fault(asked, rules, room, row)
+        given.outcome[row] = _fault(asked, rules, room, given, row)
         return
     if rules.max_rows != UNLIMITED and room.listed[0] >= rules.max_rows:
         given.outcome[row] = LIST_FULL
@@ -218,14 +217,14 @@ def _fits(asked, rules, room, row, action):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def _fault(asked, rules, room, row):  # type: ignore[no-untyped-def]
+def _fault(asked, rules, room, given, row):  # type: ignore[no-untyped-def]
     """Why a customer whose turn came got nothing: what their best action ran into."""
     best, chosen = -np.inf, -1
     for action in range(asked.worth.shape[1]):
         if asked.competing[row, action] and asked.worth[row, action] > best:
             best, chosen = asked.worth[row, action], action
     if best <= 0.0:
-        return OUTBID
+        return given.outcome[row]
     if not _segments_open(asked, rules, room, row):
         return SEGMENT_FULL
     if room.capacity[chosen // rules.n_offers] == 0:

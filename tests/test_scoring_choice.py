@@ -11,6 +11,7 @@ from scoring.arms import CONTACT, EXPLORE, GHOST, HOLDOUT
 from scoring.choice import Choices, seat_limits
 from scoring.contest import Contest
 from scoring.exploration import Exploration
+from scoring.night_plan import plan_contacts
 from scoring.outcomes import (
     BUDGET_SPENT,
     CAPACITY_FULL,
@@ -148,7 +149,7 @@ def test_gain_must_exceed_the_minimum() -> None:
 
 def test_zero_capacity_everywhere_lists_nobody() -> None:
     choices = choose(contest_of([[1.0, 2.0]], capacity=[0, 0]))
-    assert choices.outcome.tolist()[0] in {OUTBID, CAPACITY_FULL}
+    assert choices.outcome.tolist() == [CAPACITY_FULL]
 
 
 def test_the_budget_buys_what_it_brings_most_of() -> None:
@@ -287,3 +288,14 @@ def test_no_limit_is_ever_exceeded(seed: int, customers: int, capacity: int, bud
     assert len(listed) <= 25
     assert (choices.action[sent] < 2).sum() <= capacity
     assert cost.astype(np.float32)[sent, choices.action[sent]].sum() <= budget + 1e-6
+
+
+def test_a_least_of_a_segment_that_nobody_competes_in_leaves_prices_alone() -> None:
+    contest = with_segment(
+        contest_of([[5.0], [4.0], [3.0], [-1.0]], capacity=[2]),
+        [False, False, False, True],
+        SegmentLimit(name="new", min_contacts=2),
+    )
+    plan = plan_contacts(contest)
+    assert plan.prices.seats[0] >= 3.0
+    assert plan.prices.least.max() == 0.0
