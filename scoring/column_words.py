@@ -190,8 +190,8 @@ COLUMN_WORDS = {
     "evidence": ColumnWords(
         Text("Evidence", "证据"),
         Text(
-            "What the uplift rests on: rules is an assumption, response one moved by past contacts, "
-            "uplift a measurement.",
+            "What the uplift rests on: rules is an assumption, response one moved by past "
+            "contacts, uplift a measurement.",
             "回流提升的依据：rules（假设）、response（由过往触达推断）、uplift（对照实测）。",
         ),
     ),
