@@ -28,10 +28,10 @@ MIN_ORDERS = 3
 """Fewer orders than this say nothing of a habit."""
 
 MIN_OFFERS = 3
-"""Indifference shows only in customers who had so many offers to be moved by."""
+"""How offers are used, or not minded, shows only in customers who had so many."""
 
 PRIOR_ORDERS = 3.0
-"""So many orders of everybody's kind are put beside a customer's own."""
+"""So many orders, and offers, of everybody's kind are put beside a customer's own."""
 
 ALONE_SHARE = 0.5
 PROMPTED_SHARE = 1.0 / 3.0
@@ -67,10 +67,11 @@ def promotion_by_history(coupons: CouponHistory) -> Promotion:
     """Tell sensitivity from how discounts came about.
 
     A share of orders is (own + k * everybody's share) / (orders + k), k = `PRIOR_ORDERS`.
-    Enthusiasts find at least half of their discounts alone; the sensitive order at least a
-    third after an offer of ours; the indifferent pay the full price nine times in ten,
-    though they had offers. Fewer than `MIN_ORDERS` orders are thin evidence, and so is
-    everybody's where no discount was ever seen: then discounts are not recorded.
+    Enthusiasts place at least half of their orders with discounts found alone; the sensitive
+    place a third after an offer of ours, or use a third of our offers; the indifferent pay
+    the full price nine times in ten, though they had offers. Fewer than `MIN_ORDERS` orders
+    are thin evidence, and so is everybody's where no discount was ever seen: then discounts
+    are not recorded.
 
     Parameters
     ----------
@@ -88,7 +89,11 @@ def promotion_by_history(coupons: CouponHistory) -> Promotion:
         return np.asarray((own + PRIOR_ORDERS * usual) / (orders + PRIOR_ORDERS))
 
     code[(share(coupons.plain) >= PLAIN_SHARE) & (coupons.offers >= MIN_OFFERS)] = INDIFFERENT
-    code[share(coupons.prompted) >= PROMPTED_SHARE] = SENSITIVE
+    # Offers can be used often by customers who order much more often than they get any.
+    used = float(coupons.prompted.sum()) / max(float(coupons.offers.sum()), 1.0)
+    of_offers = (coupons.prompted + PRIOR_ORDERS * used) / (coupons.offers + PRIOR_ORDERS)
+    uses = (of_offers >= PROMPTED_SHARE) & (coupons.offers >= MIN_OFFERS)
+    code[(share(coupons.prompted) >= PROMPTED_SHARE) | uses] = SENSITIVE
     code[share(coupons.alone) >= ALONE_SHARE] = ENTHUSIAST
     told = orders >= MIN_ORDERS
     code[~told] = NEUTRAL

@@ -42,7 +42,7 @@ def coupons(*customers: tuple[int, int, int, int]) -> CouponHistory:
 
 def told(*customers: tuple[int, int, int, int]) -> list[str]:
     """Class and basis of customers among many usual ones: one order in ten is discounted."""
-    usual = [(18, 1, 1, 2)] * 200
+    usual = [(18, 1, 1, 10)] * 200
     found = promotion_by_history(coupons(*customers, *usual))
     pairs = zip(found.code, found.basis, strict=True)
     return [f"{PROMOTIONS[code]} {BASES[basis]}" for code, basis in pairs][: len(customers)]
@@ -54,6 +54,10 @@ def test_who_finds_coupons_alone_is_an_enthusiast() -> None:
 
 def test_who_orders_after_offers_is_sensitive() -> None:
     assert told((2, 0, 4, 6), (5, 1, 6, 9)) == ["sensitive history"] * 2
+
+
+def test_who_uses_offers_is_sensitive_however_often_they_order() -> None:
+    assert told((20, 1, 3, 6), (12, 2, 1, 6)) == ["sensitive history", "neutral history"]
 
 
 def test_who_pays_the_full_price_though_offered_less_is_indifferent() -> None:
