@@ -6,7 +6,7 @@ runs in a process of its own, so that its seconds hold the start of Python and i
 is that of a night alone, and once more to show that a rerun leaves every byte as it is.
 Effects of contacts are the preset's assumptions. Limits grow with the shop: 10 % of the
 customers by push, 4 % by text message, 20 % by e-mail, 0.3 % by phone, 20 % listed at most, and
-0.015 EUR a customer for contacts and offers.
+0.004 EUR a customer for contacts and offers, which is what binds.
 
 Example: python -m benchmarks.night --customers 1000000 --events 50000000 --json
 """
@@ -84,6 +84,10 @@ def measure_night(folder: Path) -> dict[str, Any]:
         "dormant": told["dormant"],
         "eligible": told["eligible"],
         "listed": told["listed"],
+        "by_channel": {name: sum(arms.values()) for name, arms in told["by_channel"].items()},
+        "follow_ups": told["follow_ups"],
+        "limits_that_bind": [one for one in told["prices"] if one["price"] > 0],
+        "gap": told["gap"],
         "models": [f"{one['kind']}/{one['version']}" for one in told["models"]],
         "status": told["status"],
         "rerun_status": again["status"],

@@ -26,8 +26,9 @@ CAPACITY = {"push": 0.1, "sms": 0.04, "email": 0.2, "phone": 0.003}
 
 MAX_ROWS = 0.2
 MAX_ROWS_EARLIER = 0.01
-BUDGET = 0.015
-"""Rows of the list tonight and on earlier nights, and money per night, per customer."""
+BUDGET = 0.004
+"""Rows of the list tonight and on earlier nights, and money per night, per customer: less than
+all contacts that promise a gain would cost, so that tonight's best list has to be found."""
 
 EARLIER_NIGHTS = (4, 3, 1)
 """Days before the night on which there were others: their lists ask for pauses, follow-ups

@@ -66,7 +66,7 @@ def test_limits_grow_with_the_shop(tmp_path: Path) -> None:
     assert config.channels["push"].capacity == 10_000
     assert config.channels["phone"].capacity == 300
     assert config.list.max_rows == 20_000
-    assert config.limits.budget == 1500
+    assert config.limits.budget == 400
     assert (config.training.max_rows, config.training.max_cutoffs) == (7000, 3)
     assert config.storage.buckets == 5
 
@@ -122,7 +122,9 @@ def test_the_night_is_run_twice_from_the_same_start(
             "seconds": {"deciding": 1.0},
             "models": [{"kind": "dormancy_risk", "version": "1"}],
             "status": "written" if len(calls) == 1 else "unchanged",
-            **dict.fromkeys(("scored", "dormant", "eligible", "listed"), 7),
+            **dict.fromkeys(("scored", "dormant", "eligible", "listed", "follow_ups", "gap"), 7),
+            "by_channel": {"push": {"contact": 4, "ghost": 3}},
+            "prices": [{"name": "a", "price": 0.0}, {"name": "b", "price": 1.5}],
         }
         return Spent(3.0 * len(calls), 5.0, 1.5), json.dumps(told)
 
@@ -131,6 +133,8 @@ def test_the_night_is_run_twice_from_the_same_start(
     assert (figures["seconds"], figures["rerun_seconds"]) == (3.0, 6.0)
     assert figures["changed_by_rerun"] == 1
     assert figures["rerun_status"] == "unchanged"
+    assert figures["by_channel"] == {"push": 7}
+    assert [one["name"] for one in figures["limits_that_bind"]] == ["b"]
     assert all("--as-of" in arguments for arguments in calls)
     forget_night(tmp_path)
     assert not (tmp_path / "lists" / AS_OF.isoformat()).exists()
