@@ -122,17 +122,17 @@ def _problem(contest: Contest, *, budget: float) -> Problem:
         seats=np.where(limits.capacity < 0, np.inf, capacity / contest.sent_share),
         groups=_within_reach(
             group_limits(contest.segments, max_rows=limits.max_rows, sent_share=contest.sent_share),
-            competing.any(axis=1),
+            competing,
         ),
     )
 
 
-def _within_reach(groups: GroupLimits, competes: BoolArray) -> GroupLimits:
+def _within_reach(groups: GroupLimits, competing: BoolArray) -> GroupLimits:
     """Ask of a segment no more contacts than it has customers who compete.
 
     A least beyond that would be missed whatever is done, and its price would drown the others.
     """
-    able = np.bincount(groups.group[competes], minlength=groups.weight.shape[1])
+    able = np.bincount(groups.group[competing.any(axis=1)], minlength=groups.weight.shape[1])
     reach = np.where(groups.least > 0, groups.weight @ able, np.inf)
     return replace(groups, least=np.minimum(groups.least, reach))
 
@@ -252,7 +252,7 @@ def _left_to_contacts(
                     ]
                 ),
             ),
-            competing.any(axis=1),
+            competing,
         ),
     )
 
