@@ -23,6 +23,8 @@ BoolArray = NDArray[np.bool_]
 _MOST_BUDGETS = 6
 _BUDGET_STEP = 0.01
 _MOST_CHOICES = 20
+_SMALLEST_MONEY = 1e-6
+"""Prices are found to a tolerance; a bound this close to the value is the value."""
 
 
 def plan_contacts(contest: Contest) -> Plan:
@@ -194,12 +196,14 @@ def certify(contest: Contest, plan: Plan, choices: Choices, arm: Int8Array) -> C
         _left_to_contacts(contest, listed=listed, own=own, action=action, reserve=reserve, arm=arm),
         threads=contest.threads,
     ).bound
+    if bound - value < _SMALLEST_MONEY:
+        bound = value
     n_channels = len(limits.capacity)
     seats = np.bincount(contest.channel_of[action[sent]], minlength=n_channels)
     first, by_segment = _segment_prices(contest, plan)
     return Certificate(
         value=value,
-        bound=max(bound, value),
+        bound=bound,
         budget_price=plan.prices.budget,
         seat_prices=plan.prices.seats,
         row_price=first,

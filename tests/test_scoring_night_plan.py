@@ -1,0 +1,144 @@
+"""Plan and certificate: reserves, prices, bounds against all choices, caution."""
+
+import itertools
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from small_contest import choose_in, seats_contest
+
+from scoring.arms import CONTACT, EXPLORE, GHOST
+from scoring.choice import seat_limits
+from scoring.contest import Contest, sent_share
+from scoring.exploration import Exploration
+from scoring.night_plan import certify, plan_contacts
+from scoring.outcomes import LISTED
+from scoring.policy import Experiment, SegmentLimit
+from scoring.segment_limits import (
+    SegmentRows,
+    contact_counts,
+    group_customers,
+    group_limits,
+    segment_contacts,
+)
+
+
+def money_contest(
+    rng: np.random.Generator, n: int, *, seats: list[int], budget: float, sigmas: float = 0.0
+) -> Contest:
+    """n customers, one offer per channel, with costs and their variances."""
+    contest = seats_contest(
+        rng.normal(1.0, 1.0, (n, len(seats))), limits=seat_limits(np.array(seats, dtype=np.int64))
+    )
+    spent = rng.random((2, n, len(seats))).astype(np.float32)
+    candidates = replace(contest.candidates, cost=spent[0], variance=spent[1] / 4)
+    return replace(
+        contest,
+        candidates=candidates,
+        limits=replace(contest.limits, budget=budget, sigmas=sigmas),
+    )
+
+
+def nobody_explores(n: int) -> Exploration:
+    return Exploration(
+        draw=np.zeros(n), on_trial=np.zeros(n, dtype=np.bool_), weights=None, share=0.0, floor=0.0
+    )
+
+
+def best_by_trial(contest: Contest, arm: NDArray[np.int8]) -> float:
+    """The largest value of any choice for the contact arm, by trying all."""
+    candidates, limits = contest.candidates, contest.limits
+    rows = np.flatnonzero(arm == CONTACT)
+    best = 0.0
+    for taken in itertools.product(range(-1, candidates.value.shape[1]), repeat=len(rows)):
+        chosen = [(row, action) for row, action in zip(rows, taken, strict=True) if action >= 0]
+        cost = sum(float(candidates.cost[row, action]) for row, action in chosen)
+        seats = np.bincount([action for _, action in chosen], minlength=len(limits.capacity))
+        if cost <= limits.budget and (seats <= limits.capacity).all():
+            best = max(best, sum(float(candidates.value[row, a]) for row, a in chosen))
+    return best
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10**6), st.integers(1, 6), st.floats(0.2, 4.0))
+def test_no_choice_for_the_contact_arm_beats_the_bound(seed: int, n: int, budget: float) -> None:
+    rng = np.random.default_rng(seed)
+    contest = money_contest(rng, n, seats=[1, 2], budget=budget)
+    arm = rng.choice([CONTACT, GHOST], n).astype(np.int8)
+    choices = choose_in(contest, arm=arm, exploration=nobody_explores(n))
+    certificate = certify(contest, plan_contacts(contest), choices, arm)
+    best = best_by_trial(contest, arm)
+    assert certificate.value <= best + 1e-6
+    assert best <= certificate.bound + 1e-6
+    assert 0.0 <= certificate.gap <= 1.0
+
+
+def test_large_nights_come_close_to_their_bound() -> None:
+    rng = np.random.default_rng(4)
+    contest = replace(
+        money_contest(rng, 4000, seats=[300, 200], budget=150.0, sigmas=1.28), sent_share=0.9
+    )
+    arm = rng.choice([CONTACT, GHOST], 4000, p=[0.9, 0.1]).astype(np.int8)
+    choices = choose_in(contest, arm=arm, exploration=nobody_explores(4000))
+    certificate = certify(contest, plan_contacts(contest), choices, arm)
+    assert certificate.gap < 0.01
+    assert certificate.spent < certificate.spent_high <= 150.0
+    assert certificate.spent_high > 0.97 * 150.0
+    assert certificate.contacts == int(((choices.outcome == LISTED) & (arm == CONTACT)).sum())
+
+
+def test_prices_are_the_same_whatever_the_arms() -> None:
+    """The plan has no arms: nobody's own draw can move what they are held to."""
+    contest = money_contest(np.random.default_rng(1), 300, seats=[30, 20], budget=20.0)
+    first, second = plan_contacts(contest), plan_contacts(contest)
+    assert (first.action == second.action).all()
+    assert first.prices.vector.tolist() == second.prices.vector.tolist()
+
+
+def test_a_price_is_what_the_next_seat_brings() -> None:
+    contest = seats_contest(
+        np.array([[5.0], [4.0], [3.0], [1.0]]), limits=seat_limits(np.array([2]))
+    )
+    assert 3.0 <= plan_contacts(contest).prices.seats[0] <= 4.0
+
+
+def test_exploration_takes_from_the_bound_what_it_uses() -> None:
+    contest = seats_contest(np.array([[5.0], [4.0]]), limits=seat_limits(np.array([1])))
+    arm = np.array([EXPLORE, CONTACT], dtype=np.int8)
+    explores = replace(nobody_explores(2), share=1.0)
+    choices = choose_in(contest, arm=arm, exploration=explores)
+    certificate = certify(contest, plan_contacts(contest), choices, arm)
+    assert (certificate.value, certificate.bound) == (0.0, 0.0)
+    assert certificate.seats_used.tolist() == [1]
+
+
+def test_sent_share_leaves_out_both_controls() -> None:
+    experiment = Experiment(holdout_share=0.1, ghost_share=0.2)
+    assert sent_share(experiment) == pytest.approx(0.72)
+
+
+def rows_of(limits: list[SegmentLimit], members: list[list[bool]]) -> SegmentRows:
+    return group_customers(limits, np.array(members))
+
+
+def test_segments_are_counted_over_their_combinations() -> None:
+    rows = rows_of(
+        [SegmentLimit(name="a", max_contacts=2), SegmentLimit(name="b", min_share=0.5)],
+        [[True, True, False, False], [False, True, True, False]],
+    )
+    assert len(set(rows.group.tolist())) == 4
+    sent = np.array([True, True, False, True])
+    assert segment_contacts(rows, sent).tolist() == [2, 1]
+    least, most = contact_counts(rows, contacts=5)
+    assert (least.tolist(), most.tolist()) == ([0, 3], [2, -1])
+
+
+def test_the_plan_counts_controls_too() -> None:
+    """Limits are of contacts: the plan may hold as many more as controls are expected."""
+    rows = rows_of([SegmentLimit(name="a", min_contacts=4, max_contacts=8)], [[True, False]])
+    limits = group_limits(rows, max_rows=10, sent_share=0.8)
+    assert limits.most.tolist() == [10.0, 10.0]
+    assert limits.least.tolist() == [-np.inf, 5.0]
