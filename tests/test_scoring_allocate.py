@@ -64,12 +64,12 @@ def test_random_nights_equal_highs(seed: int) -> None:
 
 
 def test_the_choice_is_the_same_for_any_number_of_threads() -> None:
-    problem = shop_night(*shop_matrices(70_000, seed=3), "tight")
+    problem = shop_night(*shop_matrices(70_000, seed=3), "very tight")
     one, two = allocate(problem, threads=1), allocate(problem, threads=2)
     assert one.action.tobytes() == two.action.tobytes()
     assert (one.value, one.bound) == (two.value, two.bound)
     assert one.prices.vector.tobytes() == two.prices.vector.tobytes()
-    assert one.gap < 1e-5
+    assert one.gap < 1e-4
 
 
 def test_seats_go_to_as_many_of_equal_customers() -> None:
@@ -176,12 +176,12 @@ def test_shares_at_most_and_at_least_are_kept() -> None:
 
 def test_fifty_segment_rows_are_kept() -> None:
     rng = np.random.default_rng(6)
-    value, cost = shop_matrices(4_000, seed=8)
+    value, cost = shop_matrices(2_000, seed=8)
     night = shop_night(value, cost, "tight")
-    group = rng.integers(0, 64, 4_000).astype(np.int32)
+    group = rng.integers(0, 64, 2_000).astype(np.int32)
     weight = (rng.random((50, 64)) < 0.3).astype(np.float64)
-    least = np.where(np.arange(50) % 2, 60.0, -np.inf)
-    most = np.where(np.arange(50) % 2, np.inf, 650.0)
+    least = np.where(np.arange(50) % 2, 30.0, -np.inf)
+    most = np.where(np.arange(50) % 2, np.inf, 330.0)
     problem = replace(night, groups=GroupLimits(group, weight, least, most))
     found = allocate(problem)
     assert limits_exceeded(problem, found.action) == 0

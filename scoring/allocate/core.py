@@ -39,6 +39,10 @@ EXACT = 5e-7
 EXACT_OPTIONS = 4_000
 """If no more options than these can still be part of an optimum, all of them are weighed."""
 
+HARD = 1e-3
+"""If a program was not solved and the choice is further than that from its bound, relative,
+wider ones are not tried: with so few contacts and so many equally good ones they take for ever."""
+
 CLOSE_ENOUGH = 1e-5
 TIES = 2000
 TIED = 1e-6
@@ -50,7 +54,7 @@ NOISE = 3e-5
 
 _NODES = 200
 _MORE_NODES = 2_000
-_MORE_EFFORT = 1_000_000
+_MORE_EFFORT = 500_000
 """Nodes times options of the later programs; a limit of time would not be repeatable."""
 
 
@@ -63,11 +67,13 @@ class Whole:
     action : shape (n,), `NO_ACTION` for no contact.
     worth : its value, missed leasts taken off.
     bound : no choice within the limits is worth more.
+    finished : whether the last program was solved.
     """
 
     action: Int16Array
     worth: float
     bound: float
+    finished: bool
 
 
 def choose_whole(
@@ -80,14 +86,14 @@ def choose_whole(
     better choice, and what is left is solved whole.
     """
     choice = best_choices(problem, priced.prices, threads=threads)
-    action = _near_prices(problem, priced, choice)
-    worth = total_worth(problem, action)
-    found = Whole(action=action, worth=worth, bound=max(priced.bound, worth))
+    found = _near_prices(problem, problem, priced, choice)
     if _tied(choice, found):
         found = _told_apart(problem, found, threads=threads)
     for size in (*WIDER, problem.n_customers) if proves else ():
         apart = found.bound - found.worth
         if apart <= EXACT * abs(found.bound):
+            break
+        if not found.finished and apart > HARD * abs(found.bound):
             break
         near = _margin_of(choice, size)
         left = _open_options(problem, priced, min(near, apart))
@@ -113,15 +119,18 @@ def _told_apart(problem: Problem, found: Whole, *, threads: int) -> Whole:
     apart = replace(problem, value=noise)
     priced = find_prices(apart, threads=threads)
     choice = best_choices(apart, priced.prices, threads=threads)
-    action = _near_prices(apart, priced, choice)
-    worth = total_worth(problem, action)
-    if worth <= found.worth:
-        return found
-    return Whole(action=action, worth=worth, bound=max(found.bound, worth))
+    another = _near_prices(apart, problem, replace(priced, bound=found.bound), choice)
+    return another if another.worth > found.worth else found
 
 
-def _near_prices(problem: Problem, priced: Priced, choice: Choice) -> Int16Array:
-    """Everybody's best; a core, and whoever does not fit beside it, by the program."""
+def _near_prices(problem: Problem, real: Problem, priced: Priced, choice: Choice) -> Whole:
+    """Everybody's best; a core, and whoever does not fit beside it, by the program.
+
+    Parameters
+    ----------
+    problem : what is solved.
+    real : the same limits with the values that count.
+    """
     tariff = tariff_of(problem, priced.prices)
     core = _closest(choice, CORE)
     action = choice.action.copy()
@@ -133,10 +142,11 @@ def _near_prices(problem: Problem, priced: Priced, choice: Choice) -> Int16Array
         solved[core] = NO_ACTION
     options = _best_options(problem, priced, core, each=OPTIONS_EACH)
     program = Program(nodes=_NODES, goal=priced.bound)
-    solve_options(problem, solved, options, program)
+    answer = solve_options(problem, solved, options, program)
     relieve(problem, tariff, solved)
     top_up(problem, tariff, choice, solved)
-    return solved
+    worth = total_worth(real, solved)
+    return Whole(solved, worth, bound=max(priced.bound, worth), finished=answer.finished)
 
 
 def _closest(choice: Choice, size: int) -> Int64Array:
@@ -204,11 +214,11 @@ def _solve_open(
     action[left.row] = NO_ACTION
     nodes = min(_MORE_NODES, _MORE_EFFORT // max(len(left.row), 1))
     program = Program(nodes=nodes, goal=found.bound)
-    proven = solve_options(problem, action, left, program)
+    answer = solve_options(problem, action, left, program)
     worth = total_worth(problem, action) if fits(problem, action) else -np.inf
     if worth < found.worth:
         action, worth = found.action, found.worth
     bound = found.bound
-    if proves and proven is not None:
-        bound = min(bound, max(proven, worth))
-    return Whole(action=action, worth=worth, bound=bound)
+    if proves and answer.bound is not None:
+        bound = min(bound, max(answer.bound, worth))
+    return Whole(action=action, worth=worth, bound=bound, finished=answer.finished)

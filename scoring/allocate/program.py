@@ -46,26 +46,38 @@ class Program:
     goal: float
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of a program.
+
+    Attributes
+    ----------
+    bound : on what any choice that keeps the others' actions is worth; null without one.
+    finished : whether the best answer was proven within the nodes.
+    """
+
+    bound: float | None
+    finished: bool
+
+
 def solve_options(
     problem: Problem, action: Int16Array, options: Options, program: Program
-) -> float | None:
+) -> Answer:
     """Give the options' customers the actions of the best program, within what is left.
 
     Parameters
     ----------
     action : of everybody else; the options' customers have none yet. Changed in place if
         an answer is found that keeps the limits.
-
-    Returns
-    -------
-    A bound on what any choice that keeps the others' actions is worth; null without one.
     """
     if not len(options.row):
-        return None
+        return Answer(bound=None, finished=True)
     bound: float | None = None
+    finished = True
     for slack in SLACKS:
-        taken, low = _answer(problem, action, options, program, slack)
-        bound = low if bound is None else bound
+        taken, high, ended = _answer(problem, action, options, program, slack)
+        bound = high if bound is None else bound
+        finished &= ended
         if taken is None:
             break
         rows = options.row[taken]
@@ -73,13 +85,13 @@ def solve_options(
         if (room_left(problem, action)[: n_capped(problem)] >= 0.0).all():
             break
         action[options.row] = -1
-    return bound
+    return Answer(bound=bound, finished=finished)
 
 
 def _answer(
     problem: Problem, action: Int16Array, options: Options, program: Program, slack: float
-) -> tuple[NDArray[np.bool_] | None, float | None]:
-    """Which options HiGHS takes, and its bound."""
+) -> tuple[NDArray[np.bool_] | None, float | None, bool]:
+    """Which options HiGHS takes, its bound, and whether it came to its end."""
     fixed = total_value(problem, action)
     room = room_left(problem, action)
     # In units of the dearest option, so that tolerances mean the same in every currency.
@@ -114,8 +126,9 @@ def _answer(
             },
         )
     if answer.x is None:
-        return None, None
-    return answer.x[:n] > 0.5, fixed - float(answer.mip_dual_bound) / scale
+        return None, None, False
+    bound = fixed - float(answer.mip_dual_bound) / scale
+    return answer.x[:n] > 0.5, bound, answer.status == 0
 
 
 def _with_columns(matrix: csr_array, width: int) -> csr_array:
