@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from features.active_hours import ActiveHours
 from features.coupon_history import CouponHistory
@@ -35,6 +36,7 @@ from scoring.pressure import DAY_US, NEVER, ContactPressure
 from scoring.promotion import PROMOTIONS
 from scoring.reachability import NO_ZONE, Reachability
 from scoring.scored import ScoredCustomers
+from scoring.waiting import Ahead, LookAhead
 
 CHANNELS = ("push", "sms", "email", "phone")
 OFFERS = ("none", "coupon", "gift")
@@ -60,7 +62,7 @@ def random_night(seed: int) -> RandomNight:
     rng = np.random.default_rng(seed)
     policy = _random_policy(rng)
     scored = _random_customers(rng, policy)
-    night = decide_night(scored, policy)
+    night = decide_night(scored, policy, ahead=_random_prospects(seed, scored))
     table = build_rows(
         scored,
         night,
@@ -248,6 +250,21 @@ def _random_customers(rng: np.random.Generator, policy: NightPolicy) -> ScoredCu
         effect_names=(),
         active=_random_hours(rng, n, zones, policy) if rng.random() < 0.5 else None,
     )
+
+
+def _random_prospects(seed: int, scored: ScoredCustomers) -> LookAhead:
+    """Some become likelier to return within days, most less likely."""
+    rng = np.random.default_rng([seed, 7])
+    later = np.clip(scored.p_natural * rng.lognormal(-0.2, 0.5, len(scored)), 0.001, 0.999)
+
+    def ahead(positions: NDArray[np.int64]) -> Ahead:
+        return Ahead(
+            p_natural=later[positions],
+            effect_x=scored.effect_x[positions],
+            p_return=1 - (1 - scored.p_natural[positions]) ** (7 / 30),
+        )
+
+    return ahead
 
 
 def _random_pressure(rng: np.random.Generator, n: int, policy: NightPolicy) -> ContactPressure:
