@@ -43,9 +43,10 @@ class WaitingView:
     def sentence(self, currency: str | None) -> str:
         """The same in words."""
         return (
-            f"A contact tonight is expected to gain {self.gain:.2f} {currency}; one on "
-            f"{self.better_on} {self.later_gain:.2f} {currency}, if nothing happens until then. "
-            f"Returns before that without contact: {self.p_return:.1%}."
+            f"A contact tonight is expected to gain {self.gain:.2f} {currency}, one on "
+            f"{self.better_on} {self.later_gain:.2f} {currency} if nothing happens until then; "
+            f"the chance of a return without contact before that is {self.p_return:.1%}. "
+            "What others would make of the places and the money is taken off both."
         )
 
 
