@@ -46,7 +46,8 @@ class WaitingView:
             f"A contact tonight is expected to gain {self.gain:.2f} {currency}, one on "
             f"{self.better_on} {self.later_gain:.2f} {currency} if nothing happens until then; "
             f"the chance of a return without contact before that is {self.p_return:.1%}. "
-            "What others would make of the places and the money is taken off both."
+            "Before they were compared, what others would make of their places and money was "
+            "taken off both."
         )
 
 
