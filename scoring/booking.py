@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.arms import GHOST, ArmDraws
+from scoring.arms import CONTACT, GHOST, ArmDraws
 from scoring.choice import Choices
 from scoring.outcomes import CAPACITY_FULL, LISTED, NO_ACTION
 from scoring.policy import Channel, Experiment
@@ -63,23 +63,29 @@ def book_contacts(
     """Choose the send times of those to be contacted.
 
     A customer whose channel has no seat left in any allowed hour is not listed tonight
-    (capacity full), rather than be called in an hour that is taken. Controls take no seat.
+    (capacity full), rather than be called in an hour that is taken. Controls take no seat,
+    but are not listed either where their contact would have found none, and explorers where
+    the contact arm's would have: else who is listed would depend on arms, and controls be
+    more of a list than their share.
 
     Parameters
     ----------
     eligible : shape (m,), positions of the customers among the scored.
     gains : shape (m, n_actions).
     """
-    sent = np.flatnonzero((choices.outcome == LISTED) & (draws.arm < GHOST)).astype(np.int64)
-    action = choices.action[sent].astype(np.int64)
-    offers = gains.shape[1] // max(len(rules.channels), 1)
+    listed = choices.outcome == LISTED
+    sent = np.flatnonzero(listed & (draws.arm < GHOST))
+    asking, asked_action = _seat_questions(choices, draws, rules, gains.shape[1])
+    place = np.concatenate((asking, sent))
+    action = np.concatenate((asked_action, choices.action[sent])).astype(np.int64)
+    # A question comes before what the same customer takes.
     due = DueContacts(
-        row=eligible[sent],
-        channel=action // max(offers, 1),
-        gain=gains[sent, action],
-        tie=draws.tie[sent],
-        minute=draws.minute[sent],
-        arm=draws.arm[sent],
+        row=eligible[place],
+        channel=action // _offers(rules, gains.shape[1]),
+        gain=gains[place, action],
+        tie=draws.tie[place],
+        minute=draws.minute[place],
+        arm=np.where(np.arange(len(place)) < len(asking), GHOST, draws.arm[place]).astype(np.int8),
     )
     audience = Audience(
         customer_id=scored.customer_id,
@@ -89,10 +95,39 @@ def book_contacts(
         active=scored.active,
     )
     found = choose_send_times(audience, due, windows=windows, rules=rules)
+    refused = np.unique(place[~found.seated])
     times = no_send_times(len(eligible))
     for name in SendTimes.__slots__:
-        getattr(times, name)[sent] = getattr(found, name)
-    return Booked(choices=_take_back(choices, sent[~found.seated]), times=times)
+        getattr(times, name)[sent] = getattr(found, name)[len(asking) :]
+    times.seated[refused] = False
+    return Booked(choices=_take_back(choices, refused), times=times)
+
+
+def _seat_questions(
+    choices: Choices, draws: ArmDraws, rules: TimingRules, n_actions: int
+) -> tuple[Int64Array, Int64Array]:
+    """Who must know whether there was a seat for an action that they do not take.
+
+    Controls and explorers, for the contact arm's action, or for their own if they are
+    listed on trial; only where seats are counted by the hour.
+
+    Returns
+    -------
+    Places among the eligible, and the actions; shape (k,) each.
+    """
+    counted = np.array([one.seats_per_hour is not None for one in rules.channels.values()])
+    if not counted.any():
+        none = np.empty(0, dtype=np.int64)
+        return none, none
+    asking = np.flatnonzero((choices.outcome == LISTED) & (draws.arm != CONTACT)).astype(np.int64)
+    best = choices.best_action[asking]
+    action = np.where(best == NO_ACTION, choices.action[asking], best).astype(np.int64)
+    limited = counted[action // _offers(rules, n_actions)]
+    return asking[limited], action[limited]
+
+
+def _offers(rules: TimingRules, n_actions: int) -> int:
+    return max(n_actions // max(len(rules.channels), 1), 1)
 
 
 def _take_back(choices: Choices, places: Int64Array) -> Choices:

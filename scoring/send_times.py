@@ -9,7 +9,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from features.active_hours import ActiveHours
-from scoring.arms import EXPLORE
+from scoring.arms import EXPLORE, GHOST
 from scoring.customer_hours import (
     CONFIGURED,
     EXPLORED,
@@ -82,7 +82,7 @@ class DueContacts:
     gain : expected gain; where seats are few the largest have the first choice.
     tie : in [0, 1), orders equal gains.
     minute : in [0, 1), picks the minute inside the slot.
-    arm : code into `scoring.arms.ARMS`.
+    arm : code into `scoring.arms.ARMS`; controls ask for a seat and leave it to others.
     """
 
     row: Int64Array
@@ -182,7 +182,8 @@ def choose_send_times(
         else:
             turn = np.lexsort((mine, due.tie[mine], -due.gain[mine])).astype(np.int64)
             seats = channel.seats_per_hour
-            slot = take_seats(scores, turn, table=table, index=index, seats=seats)
+            takes = due.arm[mine] < GHOST
+            slot = take_seats(scores, turn, takes=takes, table=table, index=index, seats=seats)
         _fill_times(times, due, mine, table=table, index=index, slot=slot)
     return times
 

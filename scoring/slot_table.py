@@ -106,22 +106,29 @@ def take_best(scores: Float32Array) -> Int64Array:
 
 
 def take_seats(
-    scores: Float32Array, turn: Int64Array, *, table: SlotTable, index: Int64Array, seats: int
+    scores: Float32Array,
+    turn: Int64Array,
+    *,
+    takes: BoolArray,
+    table: SlotTable,
+    index: Int64Array,
+    seats: int,
 ) -> Int64Array:
     """Each customer's best slot in an hour with a seat left, in turn; `NO_SLOT` without one.
 
     Parameters
     ----------
     turn : shape (m,), positions of the customers, the first to choose first.
+    takes : shape (m,), false for those who only ask which slot they would have got.
     seats : per hour, counted from the as-of; all rows of the table share them.
     """
     left = np.full(int(table.seat_hour.max()) + 1, seats, dtype=np.int64)
-    return np.asarray(_seat(turn, scores, index, table.seat_hour, left), dtype=np.int64)
+    return np.asarray(_seat(turn, takes, scores, index, table.seat_hour, left), dtype=np.int64)
 
 
 @njit(cache=True)
 def _seat(  # type: ignore[no-untyped-def]
-    turn, scores, index, seat_hour, left
+    turn, takes, scores, index, seat_hour, left
 ):
     taken = np.full(len(turn), -1, np.int64)
     for row in turn:
@@ -130,6 +137,7 @@ def _seat(  # type: ignore[no-untyped-def]
             if scores[row, slot] > best and left[seat_hour[index[row], slot]] > 0:
                 best, chosen = scores[row, slot], slot
         if chosen >= 0:
-            left[seat_hour[index[row], chosen]] -= 1
+            if takes[row]:
+                left[seat_hour[index[row], chosen]] -= 1
             taken[row] = chosen
     return taken

@@ -8,11 +8,14 @@ from test_scoring_night import POLICY, literal_customers
 
 from features.active_hours import ActiveHours
 from features.kernels.hours import HOUR_US, HourGrid
-from scoring.arms import GHOST
+from scoring.arms import GHOST, HOLDOUT, draw_arms
+from scoring.booking import book_contacts, timing_rules
 from scoring.customer_hours import SEND_BASES
-from scoring.night import EXCLUSIONS, Night, decide_night
+from scoring.exploration import Exploration
+from scoring.night import EXCLUSIONS, Night, decide_night, prepare_night
+from scoring.night_plan import choose_within_limits, plan_contacts, turns_of
 from scoring.outcomes import CAPACITY_FULL, LISTED, NO_ACTION
-from scoring.policy import Channel, Offer
+from scoring.policy import Channel, Experiment, Offer
 from scoring.scored import ScoredCustomers
 
 CALLS = Channel(
@@ -73,6 +76,46 @@ def test_those_who_keep_their_seats_have_the_larger_gains() -> None:
     for place in refused:
         same = seated[zone == (night.eligible[place] % 3 == 0)]
         assert (night.gains[same, 0] >= night.gains[place, 0]).all()
+
+
+def test_who_is_listed_does_not_depend_on_who_is_a_control() -> None:
+    scored = callable_customers()
+    # Nobody's hours are known: of the four hours with seats only one is in their windows.
+    calls = replace(CALLS, seats_per_hour=2, send_hours=("09:00-13:00",))
+    shares = Experiment(holdout_share=0.1, ghost_share=0.3, explore_share=0.2)
+    ready = prepare_night(scored, replace(ONLY_CALLS, channels={"call": calls}, experiment=shares))
+    plan = plan_contacts(ready.contest)
+    turns = turns_of(ready.contest, plan)
+    ids = scored.ids(ready.eligible)
+    surplus, spread, unseated = np.zeros(2), np.zeros(2), 0
+    for number in range(700):
+        shares = replace(shares, salt=f"salt-{number}")
+        draws = draw_arms(ids, experiment=shares, as_of_us=ONLY_CALLS.as_of_us)
+        exploration = Exploration(
+            draw=draws.action,
+            on_trial=ready.contest.on_trial(draws.on_trial),
+            weights=None,
+            share=shares.explore_share,
+            floor=shares.propensity_floor,
+        )
+        booked = book_contacts(
+            scored,
+            ready.eligible,
+            choices=choose_within_limits(
+                ready.contest, plan, turns, arm=draws.arm, exploration=exploration
+            ),
+            gains=ready.offered.gains,
+            draws=draws,
+            windows=ready.slots,
+            rules=timing_rules({"call": calls}, shares, list_day=ONLY_CALLS.list_day),
+        ).choices
+        arm = draws.arm[booked.outcome == LISTED]
+        for place, (code, share) in enumerate(((HOLDOUT, 0.1), (GHOST, 0.9 * 0.3))):
+            surplus[place] += (arm == code).sum() - share * len(arm)
+            spread[place] += share * (1.0 - share) * len(arm)
+        unseated += int((booked.outcome == CAPACITY_FULL).sum())
+    assert unseated > 5000
+    assert (np.abs(surplus) < 4 * np.sqrt(spread)).all()
 
 
 def test_a_channel_without_seats_by_the_hour_takes_everybody() -> None:
