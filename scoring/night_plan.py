@@ -85,7 +85,9 @@ def choose_within_limits(
     """The plan's contacts within the real limits, shares of all contacts included.
 
     How many contacts a share stands for is known only when all are chosen: the choice is
-    repeated with the number that came out until the shares hold.
+    repeated with the number that came out until the shares hold. One's own arm is one
+    contact of that number: with limits by shares, and lists of a dozen rows, propensities
+    are off by a few points; from some sixty rows on nothing of it can be seen.
     """
     planned = int((plan.action >= 0).sum())
     contacts = round(planned * contest.sent_share)
@@ -153,6 +155,8 @@ class Certificate:
     row_price : what one more row of the list would bring.
     segment_prices : what one contact more, or one fewer asked for, of each segment would
         bring, shape (n_segments,).
+    seats : contacts that each channel can carry tonight, its seats by the hour included;
+        `UNLIMITED` where there is no limit.
     contacts, seats_used, segment_used : contacts really sent: in all, by channel, by segment.
     spent, spent_high : expected spending, and what it stays below with the configured
         probability; money.
@@ -164,6 +168,7 @@ class Certificate:
     seat_prices: Float64Array
     row_price: float
     segment_prices: Float64Array
+    seats: Int64Array
     contacts: int
     seats_used: Int64Array
     segment_used: Int64Array
@@ -179,8 +184,9 @@ class Certificate:
 def certify(contest: Contest, plan: Plan, choices: Choices, arm: Int8Array) -> Certificate:
     """Bound what the contact arm could have been expected to bring tonight.
 
-    Exploration's seats and money and the rows of controls are taken as given: what they
-    cost is told apart.
+    Exploration's seats and money, the rows of controls, how many contacts segments' shares
+    are of, and the reserve for chance are taken as given: what exploration and controls cost
+    is told apart.
     """
     candidates, limits = contest.candidates, contest.limits
     listed = choices.outcome == LISTED
@@ -199,7 +205,7 @@ def certify(contest: Contest, plan: Plan, choices: Choices, arm: Int8Array) -> C
     if bound - value < _SMALLEST_MONEY:
         bound = value
     n_channels = len(limits.capacity)
-    seats = np.bincount(contest.channel_of[action[sent]], minlength=n_channels)
+    seats_used = np.bincount(contest.channel_of[action[sent]], minlength=n_channels)
     first, by_segment = _segment_prices(contest, plan)
     return Certificate(
         value=value,
@@ -208,8 +214,9 @@ def certify(contest: Contest, plan: Plan, choices: Choices, arm: Int8Array) -> C
         seat_prices=plan.prices.seats,
         row_price=first,
         segment_prices=by_segment,
+        seats=limits.capacity,
         contacts=int(sent.sum()),
-        seats_used=seats.astype(np.int64),
+        seats_used=seats_used.astype(np.int64),
         segment_used=segment_contacts(contest.segments, sent),
         spent=float(cost.sum()),
         spent_high=float(cost.sum()) + reserve,
@@ -262,11 +269,15 @@ def _left_to_contacts(
 
 
 def _segment_prices(contest: Contest, plan: Plan) -> tuple[float, Float64Array]:
-    """Prices of the list's rows, and of each segment's limits: the largest of its own."""
+    """Prices of the list's rows, and of each segment's limits: the largest of its own.
+
+    The plan's price of a row counts what controls would bring, of a row really listed only
+    the sent share brings anything. Other limits were divided by that share already.
+    """
     prices = np.maximum(plan.prices.most, plan.prices.least)
     by_segment, place = np.zeros(len(contest.segments.limits)), 1
     for number, limit in enumerate(contest.segments.limits):
         own = 1 + (limit.min_share is not None) + (limit.max_share is not None)
         by_segment[number] = prices[place : place + own].max()
         place += own
-    return float(prices[0]), by_segment
+    return float(prices[0]) * contest.sent_share, by_segment

@@ -34,6 +34,7 @@ def certificate(**changes: object) -> Certificate:
         seat_prices=np.array([0.0, 1.13]),
         row_price=0.0,
         segment_prices=np.array([0.08, 0.3]),
+        seats=np.array([-1, 40]),
         contacts=100,
         seats_used=np.array([60, 40]),
         segment_used=np.array([20, 30]),
@@ -53,6 +54,14 @@ def test_every_limit_there_is_has_its_price() -> None:
     )
 
 
+def test_seats_by_the_hour_are_a_limit_like_others() -> None:
+    known = certificate(seats=np.array([-1, 18]), seats_used=np.array([60, 18]))
+    by_hour = replace(ALLOWANCE, seats={"push": None, "phone": None})
+    assert limit_prices(known, by_hour, listed=120)[0] == LimitPrice(
+        "seats", "phone", 1.13, 18.0, 18.0
+    )
+
+
 @pytest.mark.parametrize(("used", "kind", "limit"), [(6, "least", 5.0), (28, "most", 30.0)])
 def test_a_segment_shows_the_limit_it_is_nearer_to(used: int, kind: str, limit: float) -> None:
     known = certificate(segment_used=np.array([20, used]), segment_prices=np.zeros(2))
@@ -62,7 +71,11 @@ def test_a_segment_shows_the_limit_it_is_nearer_to(used: int, kind: str, limit: 
 
 def test_what_is_not_limited_is_not_told() -> None:
     free = Allowance(seats={"push": None, "phone": None}, rows=None, limits=NightLimits())
-    known = certificate(segment_prices=np.zeros(0), segment_used=np.zeros(0, dtype=np.int64))
+    known = certificate(
+        segment_prices=np.zeros(0),
+        segment_used=np.zeros(0, dtype=np.int64),
+        seats=np.array([-1, -1]),
+    )
     assert limit_prices(known, free, listed=9) == ()
 
 

@@ -15,7 +15,7 @@ from scoring.choice import seat_limits
 from scoring.contest import Contest, sent_share
 from scoring.exploration import Exploration
 from scoring.night_plan import certify, plan_contacts
-from scoring.outcomes import LISTED
+from scoring.outcomes import LISTED, UNLIMITED
 from scoring.policy import Experiment, SegmentLimit
 from scoring.segment_limits import (
     SegmentRows,
@@ -103,6 +103,18 @@ def test_a_price_is_what_the_next_seat_brings() -> None:
         np.array([[5.0], [4.0], [3.0], [1.0]]), limits=seat_limits(np.array([2]))
     )
     assert 3.0 <= plan_contacts(contest).prices.seats[0] <= 4.0
+
+
+def test_a_row_more_brings_something_only_if_it_is_sent() -> None:
+    contest = seats_contest(
+        np.array([[5.0], [4.0], [4.0], [1.0]]),
+        limits=seat_limits(np.array([UNLIMITED]), max_rows=2),
+        sent_share=0.5,
+    )
+    arm = np.array([CONTACT, GHOST, CONTACT, GHOST], dtype=np.int8)
+    plan = plan_contacts(contest)
+    choices = choose_in(contest, arm=arm, exploration=nobody_explores(4))
+    assert certify(contest, plan, choices, arm).row_price == pytest.approx(0.5 * 4.0)
 
 
 def test_exploration_takes_from_the_bound_what_it_uses() -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from scoring.night_plan import Certificate
+from scoring.outcomes import UNLIMITED
 from scoring.policy import NightLimits, SegmentLimit
 
 _FULL = 1e-4
@@ -78,10 +79,14 @@ def limit_prices(
     """
     found = [
         LimitPrice("seats", channel, _money(price), float(used), float(seats))
-        for (channel, seats), price, used in zip(
-            allowance.seats.items(), certificate.seat_prices, certificate.seats_used, strict=True
+        for channel, seats, price, used in zip(
+            allowance.seats,
+            certificate.seats,
+            certificate.seat_prices,
+            certificate.seats_used,
+            strict=True,
         )
-        if seats is not None
+        if seats != UNLIMITED
     ]
     budget = allowance.limits.budget
     if budget is not None:
