@@ -18,6 +18,7 @@ from pipelines.list_setting import list_setting
 from pipelines.look_ahead import look_ahead_of
 from pipelines.nightly_inputs import (
     ChampionModel,
+    has_customer_records,
     provenance_of,
 )
 from pipelines.report.limit_prices import Allowance
@@ -160,7 +161,7 @@ def run_nightly(
                 models=uses,
                 language=config.business.language,
                 currency=config.business.currency,
-                has_records=warehouse.table_stats("customers").rows > 0,
+                has_records=has_customer_records(warehouse, as_of_us=policy.as_of_us),
                 maps_zones=config.sources.customers.timezone is not None,
                 unreported=earlier.unreported,
                 contamination=find_contamination(warehouse, policy, ghosts=earlier.ghosts),

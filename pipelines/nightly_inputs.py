@@ -5,6 +5,9 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Generic, TypeVar
 from zoneinfo import ZoneInfo
 
+import pyarrow as pa
+import pyarrow.dataset as pads
+
 from features.coupon_history import find_offer_window
 from features.errors import ArtifactError, DataError, describe
 from features.history_reader import HistoryReader
@@ -19,6 +22,7 @@ from scoring.effects import NightEffects, assumed_effects
 from scoring.eligibility import asked_flags
 from scoring.list_rows import Provenance
 from scoring.night_policy import NightPolicy
+from scoring.recall_list import TIME
 from scoring.scorer import Scorer
 
 CONFIG_HASH_DIGITS = 16
@@ -158,6 +162,13 @@ def check_span(config: Config, warehouse: Warehouse, day: date) -> None:
                 fix="ingest newer events, or pass an earlier --as-of",
             )
         )
+
+
+def has_customer_records(warehouse: Warehouse, *, as_of_us: int) -> bool:
+    """Whether any customer record had arrived before the as-of."""
+    known = pads.field("arrived_at") < pa.scalar(as_of_us, pa.int64()).cast(TIME)
+    found = warehouse.dataset("customers").head(1, columns=["customer_id"], filter=known)
+    return bool(found.num_rows)
 
 
 def nothing_arrived(day: date) -> DataError:

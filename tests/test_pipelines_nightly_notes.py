@@ -89,6 +89,9 @@ def test_a_list_without_customer_records_says_what_is_missing_and_gives_way(
         "`winback ingest customers FILE`, mapped in [sources.customers]; or empty `requires`."
     )
     warehouse = Warehouse.open(config.warehouse_path, n_buckets=N_BUCKETS)
+    late = [row | {"arrived_at": AS_OF_US} for row in customer_rows()]
+    warehouse.append("customers", table_of("customers", late))
+    assert night(config, dry_run=True).summary.notes == report.summary.notes
     warehouse.append("customers", table_of("customers", customer_rows()))
     again = night(config)
     assert again.status == "replaced"

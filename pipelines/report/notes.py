@@ -47,7 +47,7 @@ class Background:
     ----------
     language : that of the notes.
     currency : ISO 4217 code.
-    has_records : customer records were ingested.
+    has_records : customer records had arrived before the as-of.
     maps_zones : the configuration says where customers' time zones are.
     unreported : day of an earlier list of which no contact is known.
     contamination : contacts to controls, by channel.
