@@ -35,9 +35,18 @@ def plan_contacts(contest: Contest) -> Plan:
     Of the budget a reserve is kept for the chance that more return than expected.
     METHODS section 4; docs/adr/0009-allocation.md.
     """
+    plan = _plan_within_budget(contest, planned=0)
+    if any(limit.min_share for limit in contest.segments.limits):
+        # A share of how many is known only now.
+        plan = _plan_within_budget(contest, planned=int((plan.action >= 0).sum()))
+    return plan
+
+
+def _plan_within_budget(contest: Contest, *, planned: int) -> Plan:
+    """The plan whose spending and reserve come close to the budget, and stay below it."""
     budget = contest.limits.budget
     for attempt in range(_MOST_BUDGETS):
-        plan, spent, reserve = _plan_for(contest, budget=budget)
+        plan, spent, reserve = _plan_for(contest, budget=budget, planned=planned)
         if not np.isfinite(budget):
             return plan
         # Near enough: within a hundredth of the budget, and never above it.
@@ -51,10 +60,10 @@ def plan_contacts(contest: Contest) -> Plan:
     return plan
 
 
-def _plan_for(contest: Contest, *, budget: float) -> tuple[Plan, float, float]:
+def _plan_for(contest: Contest, *, budget: float, planned: int) -> tuple[Plan, float, float]:
     """The plan for an expected spending, what it is, and the reserve that it asks for."""
     share = contest.sent_share
-    problem = _problem(contest, budget=budget / share)
+    problem = _problem(contest, budget=budget / share, planned=planned)
     # Chance will say who is a control: a proof of the last cent would be lost on it.
     found = allocate(problem, proves=False, threads=contest.threads)
     rows = np.flatnonzero(found.action >= 0)
@@ -114,7 +123,7 @@ def choose_within_limits(
     return choices
 
 
-def _problem(contest: Contest, *, budget: float) -> Problem:
+def _problem(contest: Contest, *, budget: float, planned: int) -> Problem:
     candidates, limits = contest.candidates, contest.limits
     competing = candidates.competing(limits.min_gain)
     capacity = limits.capacity.astype(np.float64)
@@ -125,7 +134,12 @@ def _problem(contest: Contest, *, budget: float) -> Problem:
         budget=budget,
         seats=np.where(limits.capacity < 0, np.inf, capacity / contest.sent_share),
         groups=_within_reach(
-            group_limits(contest.segments, max_rows=limits.max_rows, sent_share=contest.sent_share),
+            group_limits(
+                contest.segments,
+                max_rows=limits.max_rows,
+                sent_share=contest.sent_share,
+                planned=planned,
+            ),
             competing,
         ),
     )
@@ -277,7 +291,7 @@ def _segment_prices(contest: Contest, plan: Plan) -> tuple[float, Float64Array]:
     prices = np.maximum(plan.prices.most, plan.prices.least)
     by_segment, place = np.zeros(len(contest.segments.limits)), 1
     for number, limit in enumerate(contest.segments.limits):
-        own = 1 + (limit.min_share is not None) + (limit.max_share is not None)
+        own = 1 + (limit.max_share is not None)
         by_segment[number] = prices[place : place + own].max()
         place += own
     return float(prices[0]) * contest.sent_share, by_segment

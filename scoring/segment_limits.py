@@ -53,7 +53,9 @@ def group_customers(limits: Sequence[SegmentLimit], members: BoolArray) -> Segme
     )
 
 
-def group_limits(rows: SegmentRows, *, max_rows: int, sent_share: float) -> GroupLimits:
+def group_limits(
+    rows: SegmentRows, *, max_rows: int, sent_share: float, planned: int
+) -> GroupLimits:
     """The plan's rows: the length of the list, each segment's contacts, each one's share.
 
     Parameters
@@ -61,6 +63,8 @@ def group_limits(rows: SegmentRows, *, max_rows: int, sent_share: float) -> Grou
     max_rows : most listed customers, controls included; `UNLIMITED` for no limit.
     sent_share : of planned customers that are expected to be contacted. Limits count
         contacts, the plan counts controls too.
+    planned : how many customers the plan is expected to hold, of which `min_share` asks for
+        a part: as a number, so that a segment with few customers does not shorten the list.
     """
     n_groups = rows.member.shape[1]
     weight, least, most = [np.ones(n_groups)], [-np.inf], [np.inf]
@@ -68,23 +72,19 @@ def group_limits(rows: SegmentRows, *, max_rows: int, sent_share: float) -> Grou
         most[0] = float(max_rows)
     for limit, member in zip(rows.limits, rows.member.astype(np.float64), strict=True):
         weight.append(member)
-        least.append(_scaled(limit.min_contacts, sent_share, -np.inf))
-        most.append(_scaled(limit.max_contacts, sent_share, np.inf))
-        for share, is_least in ((limit.min_share, True), (limit.max_share, False)):
-            if share is not None:
-                weight.append(member - share)
-                least.append(0.0 if is_least else -np.inf)
-                most.append(np.inf if is_least else 0.0)
+        asked = max((limit.min_contacts or 0) / sent_share, (limit.min_share or 0.0) * planned)
+        least.append(asked or -np.inf)
+        most.append(np.inf if limit.max_contacts is None else limit.max_contacts / sent_share)
+        if limit.max_share is not None:
+            weight.append(member - limit.max_share)
+            least.append(-np.inf)
+            most.append(0.0)
     return GroupLimits(
         group=rows.group,
         weight=np.array(weight),
         least=np.array(least),
         most=np.array(most),
     )
-
-
-def _scaled(count: int | None, sent_share: float, absent: float) -> float:
-    return absent if count is None else count / sent_share
 
 
 def contact_counts(rows: SegmentRows, *, contacts: int) -> tuple[Int64Array, Int64Array]:

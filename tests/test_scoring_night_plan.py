@@ -151,6 +151,26 @@ def test_segments_are_counted_over_their_combinations() -> None:
 def test_the_plan_counts_controls_too() -> None:
     """Limits are of contacts: the plan may hold as many more as controls are expected."""
     rows = rows_of([SegmentLimit(name="a", min_contacts=4, max_contacts=8)], [[True, False]])
-    limits = group_limits(rows, max_rows=10, sent_share=0.8)
+    limits = group_limits(rows, max_rows=10, sent_share=0.8, planned=0)
     assert limits.most.tolist() == [10.0, 10.0]
     assert limits.least.tolist() == [-np.inf, 5.0]
+
+
+def test_a_least_share_of_few_customers_does_not_shorten_the_list() -> None:
+    """Half for a segment of one: it gets its one contact, the others theirs."""
+    contest = seats_contest(
+        np.linspace(5.0, 1.0, 20)[:, None], limits=seat_limits(np.array([10], dtype=np.int64))
+    )
+    rows = rows_of([SegmentLimit(name="new", min_share=0.5)], [[False] * 19 + [True]])
+    contest = replace(
+        contest,
+        candidates=replace(contest.candidates, group=rows.group),
+        segments=rows,
+        limits=replace(contest.limits, member=rows.member),
+    )
+    choices = choose_in(
+        contest, arm=np.full(20, CONTACT, dtype=np.int8), exploration=nobody_explores(20)
+    )
+    listed = choices.outcome == LISTED
+    assert listed.sum() == 10
+    assert listed[19]
