@@ -66,7 +66,9 @@ def book_contacts(
     (capacity full), rather than be called in an hour that is taken. Controls take no seat,
     but are not listed either where their contact would have found none, and explorers where
     the contact arm's would have: else who is listed would depend on arms, and controls be
-    more of a list than their share.
+    more of a list than their share. An explorer who finds no seat for the action drawn is not
+    listed either; that one action's probability is then missing from what is logged of the
+    customer's others.
 
     Parameters
     ----------
