@@ -78,6 +78,11 @@ class EarlierLists:
     unreported: date | None
 
 
+def reach_days(policy: NightPolicy, *, control_days: float) -> float:
+    """For how many days a list matters to later ones: caps, ghosts' windows, follow-ups."""
+    return max(*WINDOW_DAYS, control_days, policy.follow_up.after_days + LAPSE_DAYS)
+
+
 def read_earlier_lists(
     warehouse: Warehouse, policy: NightPolicy, *, control_days: float
 ) -> EarlierLists:
@@ -97,9 +102,8 @@ def read_earlier_lists(
     ----------
     control_days : days from a list's as-of in which its ghosts are left alone.
     """
-    pending_days = policy.follow_up.after_days + LAPSE_DAYS
-    reach_days = max(*WINDOW_DAYS, control_days, pending_days)
-    listed = _listed_rows(warehouse, policy, reach_days=reach_days)
+    reach = reach_days(policy, control_days=control_days)
+    listed = _listed_rows(warehouse, policy, reach_days=reach)
     ghosts = _ghosts(listed, control_days)
     to_send = listed.filter(pc.is_in(listed["arm"], value_set=pa.array(SENT_ARMS, pa.string())))
     if not to_send.num_rows:
@@ -122,8 +126,8 @@ def read_earlier_lists(
 
 def read_ghosts(warehouse: Warehouse, policy: NightPolicy, *, control_days: float) -> pa.Table:
     """Ghosts of earlier lists, as in `EarlierLists`: all whose window is open, and others."""
-    reach_days = max(*WINDOW_DAYS, control_days)
-    return _ghosts(_listed_rows(warehouse, policy, reach_days=reach_days), control_days)
+    reach = max(*WINDOW_DAYS, control_days)
+    return _ghosts(_listed_rows(warehouse, policy, reach_days=reach), control_days)
 
 
 def _ghosts(listed: pa.Table, control_days: float) -> pa.Table:

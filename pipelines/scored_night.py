@@ -9,9 +9,15 @@ from numpy.typing import NDArray
 from features.progress import Progress, silent
 from features.warehouse import Warehouse
 from pipelines.config import Config
-from pipelines.earlier_lists import EarlierLists, hold_to_earlier_lists, read_earlier_lists
+from pipelines.earlier_lists import (
+    EarlierLists,
+    hold_to_earlier_lists,
+    reach_days,
+    read_earlier_lists,
+)
 from pipelines.engine import map_buckets
 from pipelines.holdout_ledger import Holdout, policy_under, read_holdout
+from pipelines.lost_decisions import check_decisions
 from pipelines.nightly_inputs import (
     Champions,
     build_scorer,
@@ -72,12 +78,15 @@ def score_night(
     Raises
     ------
     DataError : the as-of is before all data or beyond the horizon.
-    ArtifactError : no warehouse, no champion, or one trained for another configuration.
+    ArtifactError : no warehouse, no champion, or one trained for another configuration; an
+        earlier list's decisions are lost.
     """
     day = list_day(config, as_of, now=now)
     policy = night_policy(config, day)
     warehouse = open_warehouse(config)
     check_span(config, warehouse, day)
+    reach = reach_days(policy, control_days=config.control_days)
+    check_decisions(warehouse, config.lists_path, day=day, reach_days=reach)
     holdout = read_holdout(warehouse, config.experiment, day=day)
     policy = policy_under(holdout, policy)
     models = load_champions(config)
