@@ -145,6 +145,8 @@ def _expected(fault: Any) -> str:
     if kind == "too_short":
         least = context["min_length"]
         return f"at least {least} {'entry' if least == 1 else 'entries'}"
+    if kind == "too_long":
+        return f"at most {context['max_length']} entries"
     text = str(fault["msg"]).removeprefix("Value error, ").removeprefix("Input should be ")
     text = text.removeprefix("String should have ")
     return text[:1].lower() + text[1:]

@@ -19,6 +19,7 @@ from scoring.choice import Plan
 from scoring.contest import Contest
 from scoring.night import PreparedNight, prepare_night
 from scoring.night_plan import plan_contacts
+from scoring.policy import MOST_CONTACTS, MOST_MONEY
 
 SCHEMA_VERSION = 1
 _BUDGET_SHARES = (0.25, 0.5, 1.0, 1.5, 2.0)
@@ -118,8 +119,8 @@ def run_plan(
     channel = _channel(config, request)
     if request.plot is not None:
         check_plot_place(request.plot)
-    _check_positive("--budget", request.budgets)
-    _check_positive("--seats", request.seats)
+    _check_limits("--budget", request.budgets, most=MOST_MONEY)
+    _check_limits("--seats", request.seats, most=MOST_CONTACTS)
     ready = score_night(config, as_of=as_of, now=now, steps=StepSeconds(), progress=progress)
     night = prepare_night(
         ready.scored,
@@ -177,15 +178,16 @@ def _channel(config: Config, request: PlanRequest) -> str:
     return request.channel
 
 
-def _check_positive(option: str, numbers: Sequence[float]) -> None:
-    wrong = [f"{number:g}" for number in numbers if not (np.isfinite(number) and number >= 0)]
+def _check_limits(option: str, numbers: Sequence[float], *, most: float) -> None:
+    # A comparison, as whole numbers may be too large for NumPy; nan is between no two.
+    wrong = [f"{number:g}" for number in numbers if not 0 <= number <= most]
     if wrong:
         raise UsageError(
             describe(
                 option,
                 f"{len(wrong)} of {len(numbers)} numbers cannot be a limit",
                 examples=wrong,
-                expected="numbers from 0 on, separated by commas",
+                expected=f"numbers from 0 to {most:,.0f}, separated by commas",
                 fix=f"pass for example {option} 50,100",
             )
         )

@@ -18,7 +18,15 @@ def _check_span(text: str) -> str:
 
 
 Span = Annotated[str, AfterValidator(_check_span)]
-Money = Annotated[float, Field(ge=0)]
+MOST_CONTACTS = 1_000_000_000
+"""More than any night makes: what is counted in 64 bits stays far from overflowing."""
+MOST_MONEY = 1e12
+"""More than any night costs: what is added up in 32 bits stays finite."""
+Count = Annotated[int, Field(ge=0, le=MOST_CONTACTS)]
+Money = Annotated[float, Field(ge=0, le=MOST_MONEY)]
+Days = Annotated[float, Field(ge=0, le=3650)]
+LogOdds = Annotated[float, Field(ge=-10, le=10)]
+LogOddsSd = Annotated[float, Field(ge=0, le=10)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=40)]
 
@@ -55,18 +63,18 @@ class Channel:
 
     label: str
     cost: Money
-    capacity: Annotated[int, Field(ge=0)] | None = None
+    capacity: Count | None = None
     requires: tuple[str, ...] = ()
     windows: Annotated[tuple[Span, ...], Field(min_length=1)] = ("11:00-12:00", "19:00-21:00")
     quiet_hours: tuple[Span, ...] = ("21:00-09:00",)
     send_hours: Annotated[tuple[Span, ...], Field(min_length=1)] | None = None
-    seats_per_hour: Annotated[int, Field(ge=1)] | None = None
+    seats_per_hour: Annotated[int, Field(ge=1, le=MOST_CONTACTS)] | None = None
     attention_hours: Annotated[int, Field(ge=1, le=24)] = 2
-    max_per_1d: Annotated[int, Field(ge=0)] | None = None
-    max_per_7d: Annotated[int, Field(ge=0)] | None = None
-    max_per_30d: Annotated[int, Field(ge=0)] | None = None
-    effect_prior: float = 0.2
-    effect_prior_sd: Annotated[float, Field(ge=0)] = 0.2
+    max_per_1d: Count | None = None
+    max_per_7d: Count | None = None
+    max_per_30d: Count | None = None
+    effect_prior: LogOdds = 0.2
+    effect_prior_sd: LogOddsSd = 0.2
     unsubscribe_share: Share = 0.0
     channel_value: Money = 0.0
 
@@ -78,8 +86,8 @@ class Offer:
     label: str
     cost_on_return: Money = 0.0
     discount: Share = 0.0
-    effect_prior: float = 0.0
-    effect_prior_sd: Annotated[float, Field(ge=0)] = 0.0
+    effect_prior: LogOdds = 0.0
+    effect_prior_sd: LogOddsSd = 0.0
 
 
 @dataclass(frozen=True, slots=True, config=_FORBID)
@@ -94,11 +102,11 @@ class Caps:
     complaint_flags : customer flags any of which says that a complaint is open.
     """
 
-    max_per_1d: Annotated[int, Field(ge=0)] = 1
-    max_per_7d: Annotated[int, Field(ge=0)] = 2
-    max_per_30d: Annotated[int, Field(ge=0)] = 4
-    min_pause_days: Annotated[float, Field(ge=0)] = 2.0
-    recent_order_days: Annotated[float, Field(ge=0)] = 3.0
+    max_per_1d: Count = 1
+    max_per_7d: Count = 2
+    max_per_30d: Count = 4
+    min_pause_days: Days = 2.0
+    recent_order_days: Days = 3.0
     complaint_flags: tuple[str, ...] = ()
 
 
@@ -115,8 +123,8 @@ class SegmentLimit:
     life_cycle: tuple[str, ...] = ()
     value_tier: tuple[str, ...] = ()
     promotion: tuple[str, ...] = ()
-    min_contacts: Annotated[int, Field(ge=0)] | None = None
-    max_contacts: Annotated[int, Field(ge=0)] | None = None
+    min_contacts: Count | None = None
+    max_contacts: Count | None = None
     min_share: Share | None = None
     max_share: Share | None = None
 
@@ -136,7 +144,7 @@ class NightLimits:
     segments : limits of parts of the customers.
     """
 
-    budget: Annotated[float, Field(gt=0)] | None = None
+    budget: Annotated[float, Field(gt=0, le=MOST_MONEY)] | None = None
     budget_quantile: Annotated[float, Field(ge=0.5, le=0.999)] = 0.9
     caution: Annotated[float, Field(ge=0, le=5)] = 0.0
     segments: Annotated[tuple[SegmentLimit, ...], Field(max_length=50)] = ()
@@ -221,8 +229,8 @@ class ListRules:
     """
 
     at_risk_probability: Share | None = None
-    max_rows: Annotated[int, Field(ge=1)] | None = None
+    max_rows: Annotated[int, Field(ge=1, le=MOST_CONTACTS)] | None = None
     valid_days: Annotated[int, Field(ge=1, le=30)] = 1
-    min_gain: float = 0.0
+    min_gain: Annotated[float, Field(ge=-MOST_MONEY, le=MOST_MONEY)] = 0.0
     tier_quantile: Annotated[float, Field(gt=0, lt=1)] = 0.8
     early_warning_rows: Annotated[int, Field(ge=0, le=1_000_000)] = 500

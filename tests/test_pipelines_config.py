@@ -325,3 +325,28 @@ def test_training_date_may_stand_without_quotes() -> None:
         (MINIMAL + "[training]\nas_of = 2026-11-01\n").encode(), place="x", home=Path()
     )
     assert config.training.as_of == "2026-11-01"
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "value"),
+    [
+        ("[list]", "max_rows", "9223372036854775808"),
+        ("[limits]", "budget", "1e300"),
+        ("[caps]", "recent_order_days", "1e300"),
+        ('[channels.sms]\nlabel = "SMS"\ncost = 1', "capacity", "9223372036854775808"),
+        ('[channels.sms]\nlabel = "SMS"\ncost = 1', "effect_prior", "1e308"),
+        ('[channels.sms]\nlabel = "SMS"\ncost = 1', "channel_value", "1e300"),
+    ],
+)
+def test_numbers_that_no_night_can_count_with_are_refused(
+    section: str, key: str, value: str
+) -> None:
+    fault = only_fault(f"{MINIMAL}{section}\n{key} = {value}\n")
+    assert f".{key}: " in fault
+    assert "expected less than or equal to" in fault
+
+
+def test_more_segments_than_a_night_can_hold_are_told_in_words() -> None:
+    one = '[[limits.segments]]\nname = "s{}"\nmax_contacts = 1\n'
+    fault = only_fault(MINIMAL + "".join(one.format(number) for number in range(51)))
+    assert fault.endswith("expected at most 50 entries")

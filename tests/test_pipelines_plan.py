@@ -83,6 +83,8 @@ def test_the_terminal_shows_a_line_per_scenario(shop: Config) -> None:
         ({"channel": "fax"}, "no such channel"),
         ({"budgets": (-1.0,)}, "--budget"),
         ({"seats": (-5,)}, "--seats"),
+        ({"seats": (10**20,)}, "--seats"),
+        ({"budgets": (1e300,)}, "--budget"),
         ({"plot": Path("/nowhere/frontier.png")}, "--plot"),
         ({"plot": Path("frontier.xls")}, "--plot"),
     ],
