@@ -129,4 +129,4 @@ def test_a_night_tells_its_limits_in_words_in_english() -> None:
     assert "0.8 extra returns (0.1 to 1.6)" in text
     assert "Follow-ups due among them: 1." in text
     assert "One more sms seat tonight is worth 1.13 EUR." in text
-    assert "could expect more than 18 EUR; this one reaches 99.98 %" in text
+    assert "could expect more than 18 EUR: 99.98 %" in text

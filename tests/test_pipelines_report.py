@@ -198,7 +198,7 @@ def test_a_price_is_told_in_words_and_the_bound_is_never_rounded_up() -> None:
     text = page()
     assert "One more text message seat tonight is worth 1.13 EUR." in text
     assert "budget: not a limit tonight" in text
-    assert "could expect more than 18 EUR; this one reaches 99.98 % of that" in text
+    assert "could expect more than 18 EUR: 99.98 % of it is reached" in text
     assert reached_text(0.000004, language="en") == "99.9996 %"
     assert reached_text(0.31, language="en") == "69.00 %"
     assert reached_text(0.0, language="en") == "100.00 %"

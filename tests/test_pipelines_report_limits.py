@@ -69,6 +69,14 @@ def test_a_segment_shows_the_limit_it_is_nearer_to(used: int, kind: str, limit: 
     assert (north.kind, north.limit, north.binds) == (f"segment_{kind}", limit, False)
 
 
+def test_a_segment_with_a_most_alone_never_shows_a_least_of_nothing() -> None:
+    north = SegmentLimit(name="north", max_contacts=30)
+    allowance = replace(ALLOWANCE, limits=NightLimits(segments=(north,)))
+    known = certificate(segment_used=np.array([1]), segment_prices=np.zeros(1))
+    told = limit_prices(known, allowance, listed=0)[-1]
+    assert (told.kind, told.used, told.limit) == ("segment_most", 1.0, 30.0)
+
+
 def test_what_is_not_limited_is_not_told() -> None:
     free = Allowance(seats={"push": None, "phone": None}, rows=None, limits=NightLimits())
     known = certificate(

@@ -106,13 +106,14 @@ def limit_prices(
 
 
 def _segment_price(limit: SegmentLimit, price: float, used: int, contacts: int) -> LimitPrice:
-    """The segment's limit that is nearer to what is used."""
+    """The segment's limit that is nearer to what is used; what is not configured is no limit."""
     least = max(limit.min_contacts or 0, math.ceil((limit.min_share or 0.0) * contacts - 1e-9))
     most = min(
         math.inf if limit.max_contacts is None else limit.max_contacts,
         math.inf if limit.max_share is None else math.floor(limit.max_share * contacts + 1e-9),
     )
-    if most - used <= used - least:
+    asks_least = limit.min_contacts is not None or limit.min_share is not None
+    if math.isfinite(most) and (most - used <= used - least or not asks_least):
         return LimitPrice("segment_most", limit.name, _money(price), float(used), float(most))
     return LimitPrice("segment_least", limit.name, _money(price), float(used), float(least))
 

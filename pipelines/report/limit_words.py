@@ -49,6 +49,7 @@ def bound_text(night: NightSummary) -> str | None:
     return say(
         "limits.bound",
         language=night.language,
+        value=money_text(night.bound * (1.0 - night.gap), night.currency, language=night.language),
         bound=money_text(night.bound, night.currency, language=night.language),
         reached=reached_text(night.gap, language=night.language),
     )

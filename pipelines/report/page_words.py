@@ -135,10 +135,10 @@ LIMIT_WORDS = {
     "name_budget": Text("budget", "预算"),
     "name_rows": Text("rows on the list", "名单行数"),
     "bound": Text(
-        "No list within these limits could expect more than {bound}; this one reaches {reached} "
-        "of that. What trials and controls take is left out of both.",
-        "在这些限制之内，任何名单的预期收益都不会超过 {bound}；本名单达到其 {reached}。"
-        "试验与对照所占部分均未计入。",
+        "The contacts chosen for their gain, trials left out, expect {value}. No other choice of "
+        "them within these limits could expect more than {bound}: {reached} of it is reached.",
+        "按收益选出的触达（不含试验）预期收益为 {value}；在这些限制之内，任何其他选法都不会超过 "
+        "{bound}：已达到其 {reached}。",
     ),
 }
 
