@@ -3,7 +3,9 @@
 from datetime import date, timedelta
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
+import small_shop
 from night_home import (
     AS_OF_US,
     CHANNELS,
@@ -119,3 +121,12 @@ def test_exploring_and_zones_are_noted_where_they_matter(home: Config, tmp_path:
     assert report.summary.exploring_cost == 0
     assert "Exploring costs" not in told
     assert "listed customers have no known time zone" in told
+
+
+def test_orders_without_amounts_are_not_called_no_orders(home: Config, tmp_path: Path) -> None:
+    events = small_shop.shop_events()
+    free = pa.nulls(len(events), pa.float64())
+    place = events.schema.get_field_index("amount")
+    config = make_night_home(tmp_path / "home", events=events.set_column(place, "amount", free))
+    notes = night(config, dry_run=True).summary.notes
+    assert any(note.startswith("No order with an amount above 0 is known") for note in notes)

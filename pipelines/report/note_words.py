@@ -73,8 +73,10 @@ LIST_NOTES = {
     ),
     "no_capacity": Text("Capacity is 0 on {channels}.", "{channels}的容量为0。"),
     "no_order": Text(
-        "No customer has ordered: order values, and so all gains, are zero.",
-        "没有客户下过单：订单价值为零，因此所有收益都为零。",
+        "No order with an amount above 0 is known: order values, and so all gains, are zero. Is "
+        "`amount` mapped in [sources.events]?",
+        "没有金额大于 0 的订单：订单价值为零，因此所有收益都为零。请检查 [sources.events] 中的 "
+        "`amount`。",
     ),
     "unknown_zone": Text(
         "{customers} no known time zone: their times are allowed in every zone they may live in.",
