@@ -110,7 +110,10 @@ def render_diff(diff: "ListDiff", console: Console) -> None:
         examples = [row for reason in reasons for row in _example_rows(reason)]
         if examples:
             columns = ["customer", "rank", "arm", "channel", "offer", "gain", "reason", "was"]
-            console.print(text_table(f"{title}: examples", columns, examples))
+            # Who came on or left had nothing else before: no column for nothing.
+            width = len(columns) - (not any(row[-1] for row in examples))
+            shown = [row[:width] for row in examples]
+            console.print(text_table(f"{title}: examples", columns[:width], shown))
 
 
 def _example_rows(reason: "ChangeReason") -> list[list[object]]:
