@@ -13,6 +13,7 @@ from scoring.outcomes import (
     NO_ACTION,
     NOT_YET,
     OUTBID,
+    SEGMENT_FULL,
     UNLIMITED,
 )
 from scoring.turns import Asked, Given, Rules, new_room, take_turns
@@ -236,6 +237,9 @@ def choose_actions(
     # Where all of somebody's channels are closed for the night, nobody bids.
     seated = np.repeat(limits.capacity != 0, n_actions // n_channels)
     given.outcome[competes & ~(competing & seated).any(axis=1)] = CAPACITY_FULL
+    # Likewise of segments that may not get a single contact.
+    closed = (limits.member & (limits.most == 0)[:, None]).any(axis=0)
+    given.outcome[competes & closed[candidates.group]] = SEGMENT_FULL
     weights = exploration.weights
     take_turns(
         Asked(

@@ -187,6 +187,16 @@ def test_a_segment_gets_no_more_than_its_most() -> None:
     assert choices.outcome[1] in {OUTBID, SEGMENT_FULL}
 
 
+def test_customers_of_a_segment_that_may_get_nothing_are_not_called_outbid() -> None:
+    contest = with_segment(
+        contest_of([[5.0], [4.0], [3.0], [-1.0]], capacity=[UNLIMITED]),
+        [True, True, False, True],
+        SegmentLimit(name="rich", max_contacts=0),
+    )
+    outcome = choose(contest).outcome.tolist()
+    assert outcome == [SEGMENT_FULL, SEGMENT_FULL, LISTED, GAIN_BELOW_MINIMUM]
+
+
 def test_a_segment_gets_its_least_before_others() -> None:
     contest = with_segment(
         contest_of([[5.0], [4.0], [3.0]], capacity=[2]),
