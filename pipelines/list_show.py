@@ -1,6 +1,7 @@
 """`winback list show`: rows of a list that pass filters, the largest gain first."""
 
 import difflib
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
@@ -147,6 +148,15 @@ def _check_filters(config: Config, wanted: RowFilter, written: WrittenList) -> N
             raise _unknown(option, value, names)
     if wanted.tier is not None and not any(wanted.tier in tier for tier in VALUE_TIERS):
         raise _unknown("tier", wanted.tier, VALUE_TIERS)
+    if wanted.min_gain is not None and not math.isfinite(wanted.min_gain):
+        raise UsageError(
+            describe(
+                f"--min-gain {wanted.min_gain}",
+                "no gain can be compared with it",
+                expected="an amount of money such as 0.5",
+                fix="correct --min-gain",
+            )
+        )
     if wanted.life_cycle is not None and "life_cycle" in written.lacking:
         raise UsageError(
             describe(

@@ -131,6 +131,7 @@ def test_a_list_of_nobody_has_no_rows(tmp_path: Path) -> None:
     ("wanted", "fix"),
     [
         ({"channel": "smss"}, 'pass --channel "sms"'),
+        ({"min_gain": float("nan")}, "correct --min-gain"),
         ({"arm": "control"}, "pass one of these"),
         ({"stage": "buyers"}, 'pass --stage "buyer"'),
         ({"offer": "cupon"}, 'pass --offer "coupon"'),
