@@ -32,7 +32,7 @@ from scoring.slot_table import (
     take_best,
     take_seats,
 )
-from scoring.timing import MINUTE_US
+from scoring.timing import MINUTE_US, followed_by
 
 __all__ = [
     "SEND_BASES",
@@ -172,7 +172,13 @@ def choose_send_times(
         if not len(mine):
             continue
         configured = times.basis[mine] == CONFIGURED
-        table, index = _slots_of(audience.reach, due.row[mine], configured, name, windows)
+        table, index = _slots_of(
+            audience.reach,
+            due.row[mine],
+            configured,
+            (name, channel),
+            windows=windows,
+        )
         ahead = _ahead(hours, mine, code, span=channel.attention_hours, later=table.later[index])
         scores = score_slots(ahead, table, index)
         prefer_in_order(scores, configured, table, index)
@@ -210,10 +216,16 @@ def _slots_of(
     reach: Reachability,
     rows: Int64Array,
     configured: BoolArray,
-    channel: str,
+    named_channel: tuple[str, Channel],
+    *,
     windows: SendWindows,
 ) -> tuple[SlotTable, Int64Array]:
-    """The slots that the customers may get, by zone and basis, and each one's table row."""
+    """The slots that the customers may get, by zone and basis, and each one's table row.
+
+    Where seats are few, the other allowed hours follow the configured windows: better a call
+    at another hour than an idle seat.
+    """
+    channel, rule = named_channel
     names = (*reach.zones, UNKNOWN_ZONE)
     # An unknown zone is -1 in `reach`, and the last name here.
     zone = reach.zone[rows].astype(np.int64) % len(names)
@@ -223,7 +235,12 @@ def _slots_of(
         day = windows[names[code // 2], channel]
         if day is None:
             raise ValueError(f"{channel} was chosen where it has no allowed hour")
-        slots.append(day.configured if code % 2 else day.hours)
+        if code % 2 == 0:
+            slots.append(day.hours)
+        elif rule.seats_per_hour is None:
+            slots.append(day.configured)
+        else:
+            slots.append(followed_by(day.configured, day.hours))
     return slot_table(slots), index.astype(np.int64)
 
 

@@ -47,6 +47,18 @@ class Slots:
         return len(self.start_us)
 
 
+def followed_by(first: Slots, others: Slots) -> Slots:
+    """The first slots of their earliest day, then those of the others that overlap none of them."""
+    apart = (others.start_us[:, None] >= first.end_us) | (others.end_us[:, None] <= first.start_us)
+    rest, soon = apart.all(axis=1), first.later_day == first.later_day.min()
+    return Slots(
+        **{
+            name: np.concatenate([getattr(first, name)[soon], getattr(others, name)[rest]])
+            for name in Slots.__slots__
+        }
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class ChannelDay:
     """When one channel may reach customers of one zone. Neither is empty.

@@ -114,7 +114,7 @@ def test_who_is_listed_does_not_depend_on_who_is_a_control() -> None:
             surplus[place] += (arm == code).sum() - share * len(arm)
             spread[place] += share * (1.0 - share) * len(arm)
         unseated += int((booked.outcome == CAPACITY_FULL).sum())
-    assert unseated > 5000
+    assert unseated > 1000
     assert (np.abs(surplus) < 4 * np.sqrt(spread)).all()
 
 

@@ -244,6 +244,18 @@ def test_the_largest_gains_keep_their_hour_where_seats_are_few() -> None:
     assert sorted(hour[1:]) == [13, 13, 14, 14, 15, 15]
 
 
+def test_seats_outside_the_windows_serve_once_those_inside_are_taken() -> None:
+    """Nothing is known of anybody: the window's two seats first, then the other hours'."""
+    phone = replace(PUSH, seats_per_hour=2, send_hours=("12:00-15:00",), windows=("13:00-14:00",))
+    times = sent(audience(None, n=7), phone)
+    assert sorted(int(at[:2]) for at, ok in zip(local(times), times.seated, strict=True) if ok) == [
+        12, 12, 13, 13, 14, 14,
+    ]  # fmt: skip
+    assert times.seated.sum() == 6
+    unlimited = sent(audience(None, n=7), replace(phone, seats_per_hour=None))
+    assert {at[:2] for at in local(unlimited)} == {"13"}
+
+
 def test_seats_are_counted_over_all_zones() -> None:
     phone = replace(PUSH, seats_per_hour=3)
     size = 90
