@@ -59,9 +59,10 @@ TONIGHT_WORDS = {
     "per_return": Text("per extra return", "每次额外回流的成本"),
     "new_customer": Text("a new customer: {cost}", "获取一位新客：{cost}"),
     "interval": Text(
-        "The ranges say how unsure the effects of contact are: the truth lies inside with a "
-        "chance of {level}. Luck comes on top.",
-        "区间表示触达效果有多不确定：真实值有 {level} 的可能落在其中；偶然波动另计。",
+        "The ranges say how unsure the effects of contact are: if what is assumed and measured "
+        "of them holds, the truth lies inside with a chance of {level}. Luck comes on top.",
+        "区间表示触达效果有多不确定：若所作假设与测量成立，真实值有 {level} 的可能落在其中；"
+        "偶然波动另计。",
     ),
     "per_channel": Text("Send per channel", "各渠道发送量"),
     "channel": Text("Channel", "渠道"),
@@ -124,8 +125,9 @@ LIMIT_WORDS = {
         "“{name}”的保底触达，最后一次的代价为 {price}。",
     ),
     "segment_missed": Text(
-        "Too few of “{name}” may be contacted tonight to keep what was promised to them.",
-        "“{name}”今晚可触达的客户太少，达不到承诺的触达数。",
+        "“{name}” gets fewer contacts than promised: too few of its customers are worth contacting "
+        "tonight, or other limits leave no room for them.",
+        "“{name}”的触达数少于承诺：今晚值得触达的客户太少，或其他限制没有留出余地。",
     ),
     "full": Text("{name}: used up", "{name}：已用完"),
     "used": Text("{used} of {limit}", "{used} / {limit}"),
