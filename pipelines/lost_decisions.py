@@ -48,8 +48,8 @@ def check_decisions(warehouse: Warehouse, lists: Path, *, day: date, reach_days:
                 "the same customers again",
                 examples=lost,
                 expected=f"the decisions of every list in {lists}",
-                fix="restore the table, or run `winback nightly` for these days again; if nothing of "
-                "these lists was sent, move their folders away",
+                fix="restore the table, or run `winback nightly` for these days again; if nothing "
+                "of these lists was sent, move their folders away",
             )
         )
 
