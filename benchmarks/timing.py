@@ -104,7 +104,7 @@ def archetype_bars(worlds: dict[str, Any]) -> list[Bar]:
 def split_bar(splits: dict[str, Any]) -> Bar:
     """The low end of the interval of the difference on the split date that METHODS names."""
     low = splits[SPLIT.isoformat()]["low"]
-    return Bar("S4: own block minus everyone's, low end", -low, 0.0, "below")
+    return Bar("S4: everyone's block minus own, high end", -low, 0.0, "below")
 
 
 if __name__ == "__main__":
