@@ -52,6 +52,10 @@ are at most this share of a contact's worth, is one of too many equal customers.
 NOISE = 3e-5
 """By how much values are raised at most, relative, to tell equal ones apart."""
 
+FAR = 1e-4
+WHOLE_OPTIONS = 60_000
+"""A choice further from its bound, relative, is tried whole: so many options, at the root."""
+
 _NODES = 200
 _MORE_NODES = 2_000
 _MORE_EFFORT = 500_000
@@ -99,6 +103,10 @@ def choose_whole(
         left = _open_options(problem, priced, min(near, apart))
         if left is not None:
             found = _solve_open(problem, choice, found, left, proves=near >= apart)
+    if proves and found.bound - found.worth > FAR * abs(found.bound):
+        everything = _open_options(problem, priced, np.inf, most=WHOLE_OPTIONS)
+        if everything is not None:
+            found = _solve_open(problem, choice, found, everything, proves=True, nodes=1)
     return found
 
 
@@ -183,26 +191,35 @@ def _best_options(problem: Problem, priced: Priced, rows: Int64Array, *, each: i
     return Options(row=rows[place], action=order[place, which].astype(np.int64))
 
 
-def _open_options(problem: Problem, priced: Priced, apart: float) -> Options | None:
+def _open_options(
+    problem: Problem, priced: Priced, apart: float, *, most: int = EXACT_OPTIONS
+) -> Options | None:
     """Options that a better choice may hold; null if there are too many to weigh."""
     rows, actions, count = [], [], 0
     for start in range(0, problem.n_customers, 100_000):
         block = np.arange(start, min(start + 100_000, problem.n_customers))
         worth = _worth(problem, priced, block)
         best = np.maximum(worth.max(axis=1, initial=-np.inf), 0.0)
-        near = worth >= (best - apart - 1e-9 * abs(priced.bound))[:, None]
+        near = np.isfinite(worth)
+        near &= worth >= (best - apart - 1e-9 * abs(priced.bound))[:, None]
         near &= (np.maximum(near.sum(axis=1), 1) + (best <= apart) > 1)[:, None]
         place, which = np.nonzero(near)
         rows.append(block[place])
         actions.append(which)
         count += len(place)
-        if count > EXACT_OPTIONS:
+        if count > most:
             return None
     return Options(np.concatenate(rows), np.concatenate(actions).astype(np.int64))
 
 
 def _solve_open(
-    problem: Problem, choice: Choice, found: Whole, left: Options, *, proves: bool
+    problem: Problem,
+    choice: Choice,
+    found: Whole,
+    left: Options,
+    *,
+    proves: bool,
+    nodes: int = _MORE_NODES,
 ) -> Whole:
     """A better choice, if one gives some customers another of their open options.
 
@@ -212,8 +229,8 @@ def _solve_open(
     """
     action = choice.action.copy()
     action[left.row] = NO_ACTION
-    nodes = min(_MORE_NODES, _MORE_EFFORT // max(len(left.row), 1))
-    program = Program(nodes=nodes, goal=found.bound)
+    affordable = max(_MORE_EFFORT // max(len(left.row), 1), 1)
+    program = Program(nodes=min(nodes, affordable), goal=found.bound)
     answer = solve_options(problem, action, left, program)
     worth = total_worth(problem, action) if fits(problem, action) else -np.inf
     if worth < found.worth:
