@@ -1,10 +1,11 @@
 """Rows of a list, differences of two and exports as terminal text."""
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from pipelines.render_rows import print_list_rows
 from pipelines.terminal import text_table
 
 if TYPE_CHECKING:
@@ -12,26 +13,7 @@ if TYPE_CHECKING:
     from pipelines.list_export import ExportReport
     from pipelines.list_show import ListView
 
-_WIDE = 120
-"""Columns a terminal needs for the whole of a row."""
-
-_LONGEST_WHOLE_ID = 20
-"""Longer ids go on in a second line where the terminal is narrow."""
-
-_WIDE_COLUMNS = (
-    "rank",
-    "customer",
-    "stage",
-    "arm",
-    "channel",
-    "offer",
-    "send at (local)",
-    "returns alone",
-    "gain",
-    "why",
-)
 _OTHER = {"models": "Other models", "configuration": "Another configuration"}
-_NARROW_COLUMNS = ("rank", "customer", "arm", "channel", "gain", "why")
 
 
 def render_show(view: "ListView", console: Console) -> None:
@@ -40,18 +22,11 @@ def render_show(view: "ListView", console: Console) -> None:
     passed = f"{view.matching:,} of {whole}" if view.filters else whole
     console.print(f"Recall list of {view.day}: {passed}.")
     if view.rows:
-        is_wide = console.width >= _WIDE
-        rows = [_list_row(row, reasons=3 if is_wide else 1) for row in view.rows]
-        columns = _WIDE_COLUMNS if is_wide else _NARROW_COLUMNS
-        longest = max(len(str(row["customer"])) for row in rows)
-        console.print(
-            text_table(
-                f"The first {len(rows):,} by rank, gain in {view.currency} (ghost and holdout are "
-                "controls: never sent)",
-                columns,
-                [[row[name] for name in columns] for row in rows],
-                whole=("customer",) if longest <= _LONGEST_WHOLE_ID else (),
-            )
+        print_list_rows(
+            f"The first {len(view.rows):,} by rank, gain in {view.currency} (ghost and holdout are "
+            "controls: never sent)",
+            view.rows,
+            console,
         )
     elif "customer" in view.filters:
         console.print("Why a customer is not on it: `winback explain CUSTOMER`.")
@@ -60,24 +35,6 @@ def render_show(view: "ListView", console: Console) -> None:
         console.print(
             f"{told} {_moment(view.expires_at)}.", style="yellow" if view.is_expired else ""
         )
-
-
-def _list_row(row: dict[str, Any], *, reasons: int) -> dict[str, object]:
-    why = [row[f"reason_{place}"] for place in range(1, reasons + 1)]
-    send_at = row["send_at_local"]
-    return {
-        "rank": row["rank"],
-        "customer": row["customer_id"],
-        "stage": row["stage"],
-        "arm": row["arm"],
-        "channel": row["channel"],
-        "offer": row["offer"],
-        "send at (local)": str(send_at)[:16].replace("T", " ") if send_at else "not sent",
-        "returns alone": f"{row['p_return_natural']:.1%}",
-        "gain": f"{row['expected_gain']:.2f}",
-        # A narrow space between thousands breaks no line and misaligns in some terminals.
-        "why": "; ".join(reason for reason in why if reason).replace("\u202f", ","),
-    }
 
 
 def _moment(moment: datetime) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from pipelines.render import render_ingestion, render_training
+from pipelines.render_rows import plain_numbers, print_list_rows
 from pipelines.report.limit_words import binding_prices, bound_text, price_text
 from pipelines.terminal import text_table
 
@@ -18,27 +19,8 @@ if TYPE_CHECKING:
     from pipelines.nightly import NightlyReport
     from pipelines.report.summary import NightSummary
 
-_WIDE = 120
-"""Columns a terminal needs for the whole of the first rows."""
-
-_LONGEST_WHOLE_ID = 20
-"""Longer ids go on in a second line where the terminal is narrow."""
-
 _SHOWN_PRICES = 3
 
-_WIDE_COLUMNS = (
-    "rank",
-    "customer",
-    "stage",
-    "arm",
-    "channel",
-    "offer",
-    "send at (local)",
-    "returns alone",
-    "gain",
-    "why",
-)
-_NARROW_COLUMNS = ("rank", "customer", "arm", "channel", "gain", "why")
 _STATUS_WORDS = {
     "written": "Written to",
     "replaced": "Replaced",
@@ -56,18 +38,7 @@ def render_nightly(report: "NightlyReport", console: Console) -> None:
         f"{night.dormant:,} dormant, {night.eligible:,} eligible, {night.listed:,} listed."
     )
     if report.top_rows:
-        is_wide = console.width >= _WIDE
-        rows = [_list_row(row, reasons=3 if is_wide else 1) for row in report.top_rows]
-        columns = _WIDE_COLUMNS if is_wide else _NARROW_COLUMNS
-        longest = max(len(str(row["customer"])) for row in rows)
-        console.print(
-            text_table(
-                "First rows",
-                columns,
-                [[row[name] for name in columns] for row in rows],
-                whole=("customer",) if longest <= _LONGEST_WHOLE_ID else (),
-            )
-        )
+        print_list_rows("First rows", report.top_rows, console)
     console.print(
         text_table(
             "Listed by channel and arm (ghost and holdout are controls: never sent)",
@@ -95,7 +66,7 @@ def render_nightly(report: "NightlyReport", console: Console) -> None:
         )
     _print_outlook(night, console)
     for note in night.notes:
-        console.print(f"Note: {_plain_numbers(note)}", style="yellow")
+        console.print(f"Note: {plain_numbers(note)}", style="yellow")
     console.print(f"{_STATUS_WORDS[report.status]} {report.folder}", soft_wrap=True)
     console.print(f"  {', '.join(report.files)}")
 
@@ -116,30 +87,7 @@ def _print_outlook(night: "NightSummary", console: Console) -> None:
     told = [price_text(one, english, {}) for one in binding_prices(night)[:_SHOWN_PRICES]]
     for text in (*told, bound_text(english)):
         if text is not None:
-            console.print(_plain_numbers(text))
-
-
-def _list_row(row: "dict[str, object]", *, reasons: int) -> dict[str, object]:
-    """A row of the list by column of the terminal, with so many reasons at most."""
-    why = [row[f"reason_{i}"] for i in range(1, reasons + 1)]
-    send_at = row["send_at_local"]
-    return {
-        "rank": row["rank"],
-        "customer": row["customer_id"],
-        "stage": row["stage"],
-        "arm": row["arm"],
-        "channel": row["channel"],
-        "offer": row["offer"],
-        "send at (local)": str(send_at)[:16].replace("T", " ") if send_at else "not sent",
-        "returns alone": f"{row['p_return_natural']:.1%}",
-        "gain": f"{row['expected_gain']:.2f}",
-        "why": _plain_numbers("; ".join(str(reason) for reason in why if reason)),
-    }
-
-
-def _plain_numbers(text: str) -> str:
-    """Thousands set apart as in the terminal's other figures; it breaks lines at spaces."""
-    return text.replace("\u202f", ",")
+            console.print(plain_numbers(text))
 
 
 def render_explanation(explanation: "Explanation", console: Console) -> None:
@@ -152,7 +100,7 @@ def render_explanation(explanation: "Explanation", console: Console) -> None:
     if explanation.waiting is not None:
         console.print(explanation.waiting.sentence(explanation.currency))
     for reason in explanation.reasons:
-        console.print(f"  - {_plain_numbers(reason)}")
+        console.print(f"  - {plain_numbers(reason)}")
     if explanation.channels:
         console.print(
             text_table(
