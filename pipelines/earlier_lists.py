@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from features.history_reader import read_columns
 from features.local_day import local_midnight_us
 from features.warehouse import Warehouse
+from pipelines.held_out_rows import as_if_not_held_out
 from scoring.arms import SENT_ARMS
 from scoring.decisions import PARTITION, SCHEMA, TABLE_NAME
 from scoring.follow_up import LAPSE_DAYS, PlannedSteps, find_running
@@ -66,6 +67,7 @@ class EarlierLists:
     sent : rows to be sent whose contact has not been reported: customer_id, channel,
         sent_us (int64, when they were to be sent).
     ghosts : customers listed as ghosts: customer_id, as_of_us, until_us (int64).
+    held_out : rows of the holdout, see `as_if_not_held_out`.
     follow_ups : the next step that each customer's latest sent row has planned, if any:
         customer_id, list_row_id, channel, step, and as_of_us and due_us (int64), the row's
         as-of and that of the night that is to carry the step out.
@@ -74,6 +76,7 @@ class EarlierLists:
 
     sent: pa.Table
     ghosts: pa.Table
+    held_out: pa.Table
     follow_ups: pa.Table
     unreported: date | None
 
@@ -98,6 +101,8 @@ def read_earlier_lists(
       Where contacts of the channel name their list rows, only such ones are reports on
       lists; others may be another tool's newsletters.
 
+    Rows of the holdout count as what they would have been without one.
+
     Parameters
     ----------
     control_days : days from a list's as-of in which its ghosts are left alone.
@@ -105,9 +110,14 @@ def read_earlier_lists(
     reach = reach_days(policy, control_days=control_days)
     listed = _listed_rows(warehouse, policy, reach_days=reach)
     ghosts = _ghosts(listed, control_days)
+    held_out = as_if_not_held_out(
+        listed.filter(pc.equal(listed["arm"], "holdout")),
+        experiment=policy.experiment,
+        control_days=control_days,
+    )
     to_send = listed.filter(pc.is_in(listed["arm"], value_set=pa.array(SENT_ARMS, pa.string())))
     if not to_send.num_rows:
-        return EarlierLists(_SENT.empty_table(), ghosts, _STEPS.empty_table(), None)
+        return EarlierLists(_SENT.empty_table(), ghosts, held_out, _STEPS.empty_table(), None)
     contacts = _reported_contacts(warehouse, since_us=pc.min(to_send["as_of_us"]), policy=policy)
     with duckdb.connect() as connection:
         connection.register("listed", to_send)
@@ -119,6 +129,7 @@ def read_earlier_lists(
     return EarlierLists(
         sent=sent,
         ghosts=ghosts,
+        held_out=held_out,
         follow_ups=follow_ups,
         unreported=None if unreported is None else date.fromisoformat(unreported),
     )
@@ -133,8 +144,10 @@ def read_ghosts(warehouse: Warehouse, policy: NightPolicy, *, control_days: floa
 def _ghosts(listed: pa.Table, control_days: float) -> pa.Table:
     until = pc.add(listed["as_of_us"], round(control_days * DAY_US))
     ghosts = listed.append_column("until_us", until).filter(pc.equal(listed["arm"], "ghost"))
-    return ghosts.select(["customer_id", "as_of_us", "until_us"])
+    return ghosts.select(_GHOST_COLUMNS)
 
+
+_GHOST_COLUMNS = ["customer_id", "as_of_us", "until_us"]
 
 _SENT = pa.schema(
     [
@@ -211,9 +224,13 @@ def hold_to_earlier_lists(
     def positions(table: pa.Table) -> pa.Array:
         return pc.index_in(table["customer_id"], value_set=scored.customer_id).combine_chunks()
 
-    sent_to, ghost = positions(lists.sent), positions(lists.ghosts)
-    sent = lists.sent.filter(pc.is_valid(sent_to))
-    ghosts = lists.ghosts.filter(pc.is_valid(ghost))
+    as_ghosts = pc.equal(lists.held_out["arm"], "ghost")
+    paused = lists.held_out.filter(pc.invert(as_ghosts)).select(_SENT.names)
+    left_alone = lists.held_out.filter(as_ghosts).select(_GHOST_COLUMNS)
+    sent = pa.concat_tables([lists.sent, paused])
+    ghosts = pa.concat_tables([lists.ghosts, left_alone])
+    sent_to, ghost = positions(sent), positions(ghosts)
+    sent, ghosts = sent.filter(pc.is_valid(sent_to)), ghosts.filter(pc.is_valid(ghost))
     earlier = EarlierRows(
         sent_to=_int64(sent_to.drop_null()),
         channel=_channel_codes(sent, policy),
@@ -254,7 +271,7 @@ def _int64(column: Any) -> NDArray[np.int64]:
 
 
 def _listed_rows(warehouse: Warehouse, policy: NightPolicy, *, reach_days: float) -> pa.Table:
-    """Listed rows of earlier nights, with their times in us; holdout rows left out."""
+    """Listed rows of earlier nights, with their times in us."""
     # A day more, as clocks change and a row may be sent on the day after its list's.
     oldest = policy.day - timedelta(days=math.ceil(reach_days) + 1)
     if not warehouse.has_table(TABLE_NAME):
@@ -264,7 +281,7 @@ def _listed_rows(warehouse: Warehouse, policy: NightPolicy, *, reach_days: float
     of_interest = (
         (pads.field("as_of") >= oldest.isoformat())
         & (pads.field("as_of") < policy.day.isoformat())
-        & pads.field("arm").isin([*SENT_ARMS, "ghost"])
+        & pads.field("arm").is_valid()
     )
     table = dataset.to_table(columns=columns, filter=of_interest)
     days = sorted(set(table["as_of"].to_pylist()))

@@ -14,17 +14,20 @@ EXCLUSION_WORDS = {
     "do_not_contact": Text("is marked do-not-contact", "已标记为禁止联系"),
     "open_complaint": Text("has an open complaint", "有未处理完的投诉"),
     "control_window": Text(
-        "was a ghost control of an earlier list, whose window is not over yet",
-        "是此前名单的当晚对照客户，观察窗口尚未结束",
+        "was a control of an earlier list, whose window is not over yet",
+        "是此前名单的对照客户，观察窗口尚未结束",
     ),
     "cap_1d": Text(
-        "was contacted as often as the caps allow in the last day", "近1天的触达次数已达上限"
+        "was contacted (or held out) as often as the caps allow in the last day",
+        "近1天的触达次数已达上限（长期对照视同触达）",
     ),
     "cap_7d": Text(
-        "was contacted as often as the caps allow in the last 7 days", "近7天的触达次数已达上限"
+        "was contacted (or held out) as often as the caps allow in the last 7 days",
+        "近7天的触达次数已达上限（长期对照视同触达）",
     ),
     "cap_30d": Text(
-        "was contacted as often as the caps allow in the last 30 days", "近30天的触达次数已达上限"
+        "was contacted (or held out) as often as the caps allow in the last 30 days",
+        "近30天的触达次数已达上限（长期对照视同触达）",
     ),
     "recent_order": Text(
         "has ordered within caps.recent_order_days", "在 caps.recent_order_days 天内有新订单"
@@ -34,7 +37,8 @@ EXCLUSION_WORDS = {
         "正在跟进中，下一步安排在之后的名单",
     ),
     "min_pause": Text(
-        "was contacted too recently for the shortest pause", "距上次触达的间隔短于最短间隔"
+        "was contacted (or held out) too recently for the shortest pause",
+        "距上次触达（长期对照视同触达）的间隔短于最短间隔",
     ),
     "no_channel_configured": Text("no channel is configured", "没有配置任何渠道"),
     "no_eligible_channel": Text("has no channel that may be used tonight", "今晚没有可用的渠道"),

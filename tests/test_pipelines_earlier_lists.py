@@ -4,20 +4,22 @@ import shutil
 from dataclasses import replace
 from datetime import date, timedelta
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
-from night_home import DAY, DAY_US, N_BUCKETS, digests, night, read_list, table_of
+from night_home import DAY, DAY_US, N_BUCKETS, copy_home, digests, night, read_list, table_of
 
 from features.local_day import local_midnight_us
 from features.warehouse import Warehouse
 from pipelines.config import Config
 from pipelines.earlier_lists import EarlierLists, read_earlier_lists
 from pipelines.nightly_inputs import night_policy
-from scoring.arms import SENT_ARMS
+from scoring.arms import ARMS, SENT_ARMS, draw_arms
 from scoring.decisions import SCHEMA
 
 pytestmark = pytest.mark.usefixtures("champions")
@@ -156,10 +158,72 @@ def test_a_ghost_stays_out_for_its_window(shop: Config) -> None:
     assert ghosts
     inside = night(short, as_of=BEFORE + timedelta(days=2))
     assert not ghosts & set(read_list(inside)["customer_id"].to_pylist())
+    held_out = earlier(short, day=BEFORE + timedelta(days=2)).held_out
+    as_ghosts = pc.sum(pc.equal(held_out["arm"], "ghost")).as_py()
     # Some may have returned by themselves since.
-    assert 0.9 * len(ghosts) < inside.summary.exclusions["control_window"] <= len(ghosts)
+    left_alone = inside.summary.exclusions["control_window"] - as_ghosts
+    assert 0.9 * len(ghosts) < left_alone <= len(ghosts)
     after = read_list(night(short, as_of=BEFORE + timedelta(days=3)))
     assert ghosts & set(after["customer_id"].to_pylist())
+
+
+def test_a_held_out_row_counts_as_what_it_would_have_been(shop: Config) -> None:
+    ids = [f"c{number:05d}" for number in range(40)]
+    rows = [{**ROW, "customer_id": name, "arm": "holdout", "rank": 1} for name in ids]
+    decide(shop, BEFORE, *rows)
+    found = earlier(shop)
+    assert found.sent.num_rows == found.ghosts.num_rows == 0
+    assert found.held_out["customer_id"].to_pylist() == ids
+    draws = draw_arms(
+        ids,
+        experiment=shop.experiment,
+        as_of_us=midnight(BEFORE),
+        is_holdout=np.zeros(len(ids), dtype=np.bool_),
+    )
+    arms = [ARMS[code] for code in draws.arm]
+    assert set(arms) == {"contact", "explore", "ghost"}
+    assert found.held_out["arm"].to_pylist() == arms
+    assert set(found.held_out["channel"].to_pylist()) == {"push"}
+    assert set(found.held_out["sent_us"].to_pylist()) == {midnight(BEFORE) + DAY_US // 2}
+    assert set(found.held_out["until_us"].to_pylist()) == {midnight(BEFORE) + 32 * DAY_US}
+
+
+def test_a_held_out_row_counts_whatever_contacts_are_known(shop: Config) -> None:
+    """Nothing was sent: reports on others' contacts neither confirm nor refute it."""
+    first = DAY - timedelta(days=5)
+    decide(shop, first, ROW, {**ROW, "customer_id": "c00003", "arm": "holdout", "rank": 2})
+    report_contact(shop, midnight(first) + 2 * DAY_US, customer_id="c00009")
+    found = earlier(shop)
+    assert found.sent.num_rows == 0
+    assert found.held_out["customer_id"].to_pylist() == ["c00003"]
+
+
+def test_held_out_customers_do_not_pile_up_on_later_lists(home: Config, tmp_path: Path) -> None:
+    """Being held out changes nobody's place: the lists are those of a shop without a holdout.
+
+    Calls in the afternoon, everywhere within the list's day, and without follow-ups.
+    """
+    toml = (home.home / "winback.toml").read_text()
+    for old, new in (
+        ("capacity = 40", "capacity = 0"),
+        ("[channels.email]", "[channels.email]\ncapacity = 0"),
+        ("capacity = 5", 'send_hours = ["14:00-16:00"]'),
+        ("explore_share = 0.2", "explore_share = 0.0\ncold_explore_share = 0.0"),
+    ):
+        toml = toml.replace(old, new)
+    toml += "[list]\nmax_rows = 40\n[follow_up]\nmax_steps = 0\n"
+    lists: dict[str, list[dict[str, str]]] = {}
+    for share in ("0.0", "0.3"):
+        changed = toml.replace("holdout_share = 0.1", f"holdout_share = {share}")
+        config = copy_home(home, tmp_path / share, toml=changed)
+        nights = [night(config, as_of=DAY + timedelta(days=after)) for after in range(5)]
+        rows = [read_list(one).to_pylist() for one in nights]
+        lists[share] = [{row["customer_id"]: row["arm"] for row in one} for one in rows]
+    for free, held in zip(lists["0.0"], lists["0.3"], strict=True):
+        assert free.keys() == held.keys()
+        assert 0 < list(held.values()).count("holdout") < 20
+    known = [name for one in lists["0.3"] for name, arm in one.items() if arm == "holdout"]
+    assert len(set(known)) < len(known), "the pause is over within these nights"
 
 
 def test_an_old_nights_rerun_has_the_same_bytes_although_later_lists_exist(shop: Config) -> None:
