@@ -57,6 +57,18 @@ class Candidates:
         """Actions that gain more than the minimum, of customers not held back."""
         return self.allowed & (self.value > min_gain) & ~self.held[:, None]
 
+    def take(self, rows: Int64Array) -> "Candidates":
+        """The same of the customers in the given rows, in their order."""
+        return Candidates(
+            value=self.value[rows],
+            cost=self.cost[rows],
+            variance=self.variance[rows],
+            allowed=self.allowed[rows],
+            group=self.group[rows],
+            held=self.held[rows],
+            tie=self.tie[rows],
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:

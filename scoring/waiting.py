@@ -139,7 +139,7 @@ def compare_waiting(
     rows : ascending places among the eligible.
     """
     told = ahead(prospects.eligible[rows])
-    now = _select(contest.candidates, rows)
+    now = contest.candidates.take(rows)
     gain, worth = _best(now, contest, plan)
     later_gain, later_worth = _best(_candidates_later(prospects, now, told, rows), contest, plan)
     return Comparison(
@@ -184,15 +184,3 @@ def _candidates_later(
         allowed=offered.allowed[rows],
     )
     return make_candidates(later, group=now.group, tie=now.tie, policy=policy)
-
-
-def _select(candidates: Candidates, rows: Int64Array) -> Candidates:
-    return Candidates(
-        value=candidates.value[rows],
-        cost=candidates.cost[rows],
-        variance=candidates.variance[rows],
-        allowed=candidates.allowed[rows],
-        group=candidates.group[rows],
-        held=candidates.held[rows],
-        tie=candidates.tie[rows],
-    )

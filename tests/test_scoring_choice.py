@@ -1,6 +1,6 @@
 """The choice: the plan's customers in turn, seats, money, segments, exploration."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 from hypothesis import given, settings
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from small_contest import choose_in, seats_contest
 
 from scoring.arms import CONTACT, EXPLORE, GHOST, HOLDOUT
-from scoring.choice import Choices, seat_limits
+from scoring.choice import Candidates, Choices, seat_limits
 from scoring.contest import Contest
 from scoring.exploration import Exploration
 from scoring.night_plan import plan_contacts
@@ -309,3 +309,20 @@ def test_a_least_of_a_segment_that_nobody_competes_in_leaves_prices_alone() -> N
     plan = plan_contacts(contest)
     assert plan.prices.seats[0] >= 3.0
     assert plan.prices.least.max() == 0.0
+
+
+def test_taken_customers_keep_all_that_is_known_of_them() -> None:
+    rng = np.random.default_rng(3)
+    candidates = Candidates(
+        value=rng.random((4, 2)),
+        cost=rng.random((4, 2)).astype(np.float32),
+        variance=rng.random((4, 2)).astype(np.float32),
+        allowed=rng.random((4, 2)) < 0.5,
+        group=np.arange(4, dtype=np.int32),
+        held=rng.random(4) < 0.5,
+        tie=rng.random(4),
+    )
+    taken = candidates.take(np.array([3, 1]))
+    for field in fields(Candidates):
+        whole = getattr(candidates, field.name)
+        np.testing.assert_array_equal(getattr(taken, field.name), [whole[3], whole[1]])
