@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from scoring.allocate.core import choose_whole
 from scoring.allocate.door import check_problem
-from scoring.allocate.problem import Prices, Problem
+from scoring.allocate.problem import Prices, Problem, within_reach
 from scoring.allocate.search import find_prices
 from scoring.allocate.usage import missed_leasts, total_value, usage_of
 
@@ -71,16 +71,19 @@ def allocate(
         If values, costs or limits are no numbers, or negative where they must not be.
     """
     check_problem(problem, threads=threads)
+    problem = within_reach(problem)
     found = _allocate(problem, proves=proves, threads=threads, seed=seed)
     missed = missed_counts(problem, found.action)
     for urgency in URGENCIES:
         if missed == 0.0:
             break
         urgent = replace(problem, groups=replace(problem.groups, urgency=urgency))
-        another = _allocate(urgent, proves=proves, threads=threads, seed=seed)
-        still = missed_counts(problem, another.action)
-        if still < missed:
-            found, missed = another, still
+        another = _allocate(urgent, proves=False, threads=threads, seed=seed)
+        if missed_counts(problem, another.action) < missed:
+            found = (
+                _allocate(urgent, proves=True, threads=threads, seed=seed) if proves else another
+            )
+            missed = missed_counts(problem, found.action)
     return found
 
 

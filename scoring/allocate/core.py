@@ -11,8 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scoring.allocate.dual import Choice, best_choices
+from scoring.allocate.options import (
+    Options,
+    best_options,
+    cheapest_exchanges,
+    closest_rows,
+    drop_dominated,
+    merge_options,
+    open_options,
+)
 from scoring.allocate.problem import NO_ACTION, Problem
-from scoring.allocate.program import Options, Program, solve_options
+from scoring.allocate.program import Program, solve_options
 from scoring.allocate.repair import relieve, tariff_of, top_up
 from scoring.allocate.search import Priced, find_prices
 from scoring.allocate.usage import fits, total_worth
@@ -21,17 +30,40 @@ Float64Array = NDArray[np.float64]
 Int16Array = NDArray[np.int16]
 Int64Array = NDArray[np.int64]
 
-CORE = 400
-"""Customers whose choice is left to the mixed-integer program."""
 
-CORE_MOST = 1500
-"""The same, with those whose best contact did not fit."""
+@dataclass(frozen=True, slots=True)
+class Core:
+    """Which part of a problem is left to a mixed-integer program.
 
-WIDER = (1500,)
-"""Sizes of cores tried after it, before everybody who may still matter."""
+    Attributes
+    ----------
+    customers : of the smallest margins.
+    options : actions of each that it weighs, the best ones at the prices.
+    alike : exchanges of one kind that it weighs besides; see `cheapest_exchanges`.
+    exchanges : of all kinds.
+    nodes : of the search tree.
+    above : how far from its bound a choice is, relative, that another program is worth while
+        for.
+    """
 
-OPTIONS_EACH = 4
-"""Actions of a core customer that it weighs: the best ones at the prices."""
+    customers: int
+    options: int
+    alike: int
+    exchanges: int
+    nodes: int
+    above: float = 0.0
+
+
+FIRST = Core(customers=100, options=3, alike=3, exchanges=300, nodes=50)
+LATER = (
+    Core(customers=60, options=4, alike=0, exchanges=0, nodes=600, above=5e-7),
+    Core(customers=400, options=4, alike=5, exchanges=1500, nodes=20, above=1e-6),
+    Core(customers=1500, options=4, alike=20, exchanges=4000, nodes=50, above=1e-4),
+)
+"""Where a proof is asked for and the choice may not be the best."""
+
+MOST_CHANGED = 1500
+"""If no more customers than these had to change for the limits, they join the core."""
 
 EXACT = 5e-7
 """A choice this close to its bound, relative, is taken as the optimum."""
@@ -39,9 +71,17 @@ EXACT = 5e-7
 EXACT_OPTIONS = 4_000
 """If no more options than these can still be part of an optimum, all of them are weighed."""
 
+EXACT_HARD = 500
+"""The same after a program that was not solved far from the bound."""
+
+EXACT_NODES = 2_000
+EXACT_EFFORT = 60_000
+"""Nodes times options of that program; a limit of time would not be repeatable."""
+
 HARD = 1e-3
 """If a program was not solved and the choice is further than that from its bound, relative,
-wider ones are not tried: with so few contacts and so many equally good ones they take for ever."""
+wider ones are not tried: with so few contacts and so many equally good ones they take for
+ever."""
 
 CLOSE_ENOUGH = 1e-5
 TIES = 2000
@@ -51,15 +91,6 @@ are at most this share of a contact's worth, is one of too many equal customers.
 
 NOISE = 3e-5
 """By how much values are raised at most, relative, to tell equal ones apart."""
-
-FAR = 1e-4
-WHOLE_OPTIONS = 60_000
-"""A choice further from its bound, relative, is tried whole: so many options, at the root."""
-
-_NODES = 200
-_MORE_NODES = 2_000
-_MORE_EFFORT = 500_000
-"""Nodes times options of the later programs; a limit of time would not be repeatable."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +102,7 @@ class Whole:
     action : shape (n,), `NO_ACTION` for no contact.
     worth : its value, missed leasts taken off.
     bound : no choice within the limits is worth more.
-    finished : whether the last program was solved.
+    finished : whether the first program was solved.
     """
 
     action: Int16Array
@@ -93,21 +124,52 @@ def choose_whole(
     found = _near_prices(problem, problem, priced, choice)
     if _tied(choice, found):
         found = _told_apart(problem, found, threads=threads)
-    for size in (*WIDER, problem.n_customers) if proves else ():
-        apart = found.bound - found.worth
-        if apart <= EXACT * abs(found.bound):
-            break
-        if not found.finished and apart > HARD * abs(found.bound):
-            break
-        near = _margin_of(choice, size)
-        left = _open_options(problem, priced, min(near, apart))
-        if left is not None:
-            found = _solve_open(problem, choice, found, left, proves=near >= apart)
-    if proves and found.bound - found.worth > FAR * abs(found.bound):
-        everything = _open_options(problem, priced, np.inf, most=WHOLE_OPTIONS)
-        if everything is not None:
-            found = _solve_open(problem, choice, found, everything, proves=True, nodes=1)
+    if proves:
+        found = _searched_on(problem, priced, choice, found)
     return found
+
+
+def _searched_on(problem: Problem, priced: Priced, choice: Choice, found: Whole) -> Whole:
+    """The optimum if few options are left that it may hold, else the best of wider cores."""
+    for core in LATER:
+        if _apart(found) <= core.above or (core is LATER[-1] and _is_hard(found)):
+            return found
+        found = _improved(problem, priced, choice, found, core)
+        left = None if _apart(found) <= EXACT else _open_options(problem, priced, found)
+        if left is not None:
+            return _solve_open(problem, choice, found, left)
+    return found
+
+
+def _apart(found: Whole) -> float:
+    """How far a choice is from its bound, relative."""
+    return (found.bound - found.worth) / max(abs(found.bound), 1e-300)
+
+
+def _is_hard(found: Whole) -> bool:
+    return not found.finished and _apart(found) > HARD
+
+
+def _core_options(problem: Problem, priced: Priced, choice: Choice, core: Core) -> Options:
+    best = best_options(
+        problem, priced.prices, closest_rows(choice, core.customers), each=core.options
+    )
+    if core.exchanges:
+        exchanges = cheapest_exchanges(
+            problem, priced.prices, choice, each=core.alike, most=core.exchanges
+        )
+        best = merge_options(problem, best, exchanges)
+    return drop_dominated(problem, best)
+
+
+def _open_options(problem: Problem, priced: Priced, found: Whole) -> Options | None:
+    """Options that a better choice may hold; null if there are too many to weigh."""
+    rounding = 1e-9 * abs(priced.bound)
+    apart = found.bound - found.worth
+    left = open_options(problem, priced.prices, apart, rounding=rounding, most=4 * EXACT_OPTIONS)
+    left = None if left is None else drop_dominated(problem, left)
+    most = EXACT_HARD if _is_hard(found) else EXACT_OPTIONS
+    return left if left is not None and len(left.row) <= most else None
 
 
 def _tied(choice: Choice, found: Whole) -> bool:
@@ -140,30 +202,21 @@ def _near_prices(problem: Problem, real: Problem, priced: Priced, choice: Choice
     real : the same limits with the values that count.
     """
     tariff = tariff_of(problem, priced.prices)
-    core = _closest(choice, CORE)
+    options = _core_options(problem, priced, choice, FIRST)
     action = choice.action.copy()
-    action[core] = NO_ACTION
+    action[options.row] = NO_ACTION
     changed = relieve(problem, tariff, action)
     solved = action.copy()
-    if len(core) + len(changed) <= CORE_MOST:
-        core = np.union1d(core, changed)
-        solved[core] = NO_ACTION
-    options = _best_options(problem, priced, core, each=OPTIONS_EACH)
-    program = Program(nodes=_NODES, goal=priced.bound)
+    if len(changed) <= MOST_CHANGED:
+        solved[changed] = NO_ACTION
+        again = best_options(problem, priced.prices, changed, each=FIRST.options)
+        options = drop_dominated(problem, merge_options(problem, options, again))
+    program = Program(nodes=FIRST.nodes, goal=priced.bound)
     answer = solve_options(problem, solved, options, program)
     relieve(problem, tariff, solved)
     top_up(problem, tariff, choice, solved)
     worth = total_worth(real, solved)
     return Whole(solved, worth, bound=max(priced.bound, worth), finished=answer.finished)
-
-
-def _closest(choice: Choice, size: int) -> Int64Array:
-    """Rows of the smallest margins, ascending."""
-    n = len(choice.margin)
-    if n <= size:
-        return np.arange(n)
-    rows = np.argpartition(choice.margin, size - 1)[:size]
-    return np.sort(rows)
 
 
 def _margin_of(choice: Choice, size: int) -> float:
@@ -173,69 +226,35 @@ def _margin_of(choice: Choice, size: int) -> float:
     return float(np.partition(choice.margin, size - 1)[size - 1])
 
 
-def _worth(problem: Problem, priced: Priced, rows: Int64Array) -> Float64Array:
-    """Value after prices of every action of some customers; -inf where none is allowed."""
-    tariff = tariff_of(problem, priced.prices)
-    value = problem.value[rows].astype(np.float64)
-    taken = tariff.by_group[problem.groups.group[rows]]
-    worth = value - tariff.budget * problem.cost[rows] - tariff.by_action - taken[:, None]
-    worth[~(value > 0)] = -np.inf
-    return np.asarray(worth)
+def _improved(problem: Problem, priced: Priced, choice: Choice, found: Whole, core: Core) -> Whole:
+    """A better choice, if one gives some of a core another action."""
+    options = _core_options(problem, priced, choice, core)
+    rows = np.unique(options.row)
+    rows = rows[found.action[rows] >= 0]
+    now = Options(rows, found.action[rows].astype(np.int64))
+    options = merge_options(problem, options, now)
+    action = found.action.copy()
+    action[options.row] = NO_ACTION
+    program = Program(nodes=core.nodes, goal=found.bound)
+    solve_options(problem, action, options, program)
+    return _better(problem, found, action)
 
 
-def _best_options(problem: Problem, priced: Priced, rows: Int64Array, *, each: int) -> Options:
-    worth = _worth(problem, priced, rows)
-    order = np.argsort(-worth, axis=1, kind="stable")[:, :each]
-    allowed = np.isfinite(np.take_along_axis(worth, order, axis=1))
-    place, which = np.nonzero(allowed)
-    return Options(row=rows[place], action=order[place, which].astype(np.int64))
-
-
-def _open_options(
-    problem: Problem, priced: Priced, apart: float, *, most: int = EXACT_OPTIONS
-) -> Options | None:
-    """Options that a better choice may hold; null if there are too many to weigh."""
-    rows, actions, count = [], [], 0
-    for start in range(0, problem.n_customers, 100_000):
-        block = np.arange(start, min(start + 100_000, problem.n_customers))
-        worth = _worth(problem, priced, block)
-        best = np.maximum(worth.max(axis=1, initial=-np.inf), 0.0)
-        near = np.isfinite(worth)
-        near &= worth >= (best - apart - 1e-9 * abs(priced.bound))[:, None]
-        near &= (np.maximum(near.sum(axis=1), 1) + (best <= apart) > 1)[:, None]
-        place, which = np.nonzero(near)
-        rows.append(block[place])
-        actions.append(which)
-        count += len(place)
-        if count > most:
-            return None
-    return Options(np.concatenate(rows), np.concatenate(actions).astype(np.int64))
-
-
-def _solve_open(
-    problem: Problem,
-    choice: Choice,
-    found: Whole,
-    left: Options,
-    *,
-    proves: bool,
-    nodes: int = _MORE_NODES,
-) -> Whole:
-    """A better choice, if one gives some customers another of their open options.
-
-    Parameters
-    ----------
-    proves : no better choice holds other options, so that this one is the optimum.
-    """
+def _solve_open(problem: Problem, choice: Choice, found: Whole, left: Options) -> Whole:
+    """A better choice, where any must hold open options and everybody else's best."""
     action = choice.action.copy()
     action[left.row] = NO_ACTION
-    affordable = max(_MORE_EFFORT // max(len(left.row), 1), 1)
-    program = Program(nodes=min(nodes, affordable), goal=found.bound)
+    affordable = max(EXACT_EFFORT // max(len(left.row), 1), 1)
+    program = Program(nodes=min(EXACT_NODES, affordable), goal=found.bound)
     answer = solve_options(problem, action, left, program)
+    better = _better(problem, found, action)
+    if answer.bound is None:
+        return better
+    return replace(better, bound=min(found.bound, max(answer.bound, better.worth)))
+
+
+def _better(problem: Problem, found: Whole, action: Int16Array) -> Whole:
     worth = total_worth(problem, action) if fits(problem, action) else -np.inf
     if worth < found.worth:
         action, worth = found.action, found.worth
-    bound = found.bound
-    if proves and answer.bound is not None:
-        bound = min(bound, max(answer.bound, worth))
-    return Whole(action=action, worth=worth, bound=bound, finished=answer.finished)
+    return replace(found, action=action, worth=worth)

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import csr_array, hstack
 
+from scoring.allocate.options import Options
 from scoring.allocate.problem import Problem
 from scoring.allocate.quiet import quiet_stdout
 from scoring.allocate.search import least_prices
@@ -22,14 +23,6 @@ CLOSE = 1e-8
 SLACKS = (0.0, 2e-6)
 """Taken off the money left, in units of the dearest option: HiGHS keeps limits to 1e-6 only,
 and is asked again with a little less where that shows."""
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """Actions that customers may be given: `row` ascending, `action` of equal shape."""
-
-    row: Int64Array
-    action: Int64Array
 
 
 @dataclass(frozen=True, slots=True)
