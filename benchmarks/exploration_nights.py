@@ -1,18 +1,28 @@
 """Sixty nights of lists in a shop with known effects: what exploring costs and earns.
 
-Every night new customers of four kinds, four channels with limited seats, two offers. The
-product draws arms, learns effects from matured outcomes, and chooses. A contact shifts
-everybody's log-odds of returning alike; how likely customers return by themselves is known.
-Policies that are compared meet the same customers, the same controls and the same luck.
+The product draws arms, plans and chooses every night, and learns effects from matured outcomes
+once a week. How likely customers return by themselves is known. Policies that are compared meet
+the same customers, the same controls and the same luck.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logit
 from threadpoolctl import threadpool_limits
 
+from benchmarks.exploration_shop import (
+    CHANNEL_SD,
+    CUSTOMERS,
+    LIMITS,
+    OFFER_SD,
+    OFFER_SHIFT,
+    TYPICAL,
+    Shop,
+    true_profit,
+)
 from benchmarks.uplift_world import (
     ACTIONS,
     CHANNELS,
@@ -24,17 +34,14 @@ from benchmarks.uplift_world import (
     incremental_profit,
 )
 from models.contact_effect import ContactEffect, EffectPriors, assumed_effect
-from scoring.arms import CONTACT, GHOST, HOLDOUT, ArmDraws, assignment_propensity, draw_arms
-from scoring.choice import Choices, seat_limits
-from scoring.contest import contest_for_seats, sent_share
+from scoring.arms import GHOST, HOLDOUT, ArmDraws, assignment_propensity
+from scoring.choice import Choices
 from scoring.exploration import (
     POSTERIOR_DRAWS,
-    Exploration,
     best_action_shares,
     experiment_in_force,
     night_generator,
 )
-from scoring.night_plan import choose_within_limits, plan_contacts, turns_of
 from scoring.outcomes import LISTED, NO_ACTION
 from scoring.policy import Experiment
 from training.clustered_mean import clustered_mean
@@ -43,13 +50,8 @@ from training.effect_sample import NO_CONTACT, EffectSample, concat_samples
 
 Floats = NDArray[np.float64]
 
-NIGHTS, CUSTOMERS, MATURES_AFTER = 60, 1000, 5
-LIMITS = seat_limits(np.array([250, 100, 250, 5], dtype=np.int64))
-P0 = np.array([0.05, 0.10, 0.16, 0.25])
-"""Natural return of the four kinds of customers."""
-
-TYPICAL = np.array([0.10, 0.25, 0.15, 0.45])
-"""Shift of the log-odds by channel around which shops differ; text messages earn most."""
+MATURES_AFTER = 5
+"""Nights until outcomes are known."""
 
 ASSUMED = {
     "right": TYPICAL,
@@ -59,12 +61,13 @@ ASSUMED = {
 """Assumed by channel. In the wrong world push messages are believed best by far, text messages
 and e-mail useless; in the gloomy one no contact is believed to pay."""
 
-OFFER_SHIFT = np.array([0.0, 0.25])
-CHANNEL_SD, OFFER_SD = np.full(4, 0.15), np.array([0.0, 0.10])
-"""How much shops differ; the assumptions say so too."""
 
-GREEDY = Experiment(explore_share=0.0, cold_explore_share=0.0)
-"""The same controls, and the best known action for everybody else."""
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What is believed at first, one of `ASSUMED`, and what is tried."""
+
+    assumed: str
+    experiment: Experiment
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,43 +89,42 @@ class Played:
 
 @dataclass(frozen=True, slots=True)
 class Night:
-    """Assignments of one night, and doubly robust scores of its best actions."""
+    """Assignments of one night, its true profit, and doubly robust scores of its best actions."""
 
     sample: EffectSample
-    oracle: float
     value: float
     scores: Floats
     truths: Floats
 
 
-def play(assumed: str, seed: int, experiment: Experiment) -> Played:
-    """Sixty nights of one policy; what happens depends on the seed and the choices alone."""
+def play(seed: int, cases: Sequence[Case]) -> dict[Case, Played]:
+    """One shop's nights for each case; what happens depends on the seed and the choices alone."""
     # Shops run side by side; threads of the small products inside would only wait for each other.
     with threadpool_limits(1, user_api="blas"):
-        return _play(assumed, seed, experiment)
+        shop = Shop(seed)
+        return {case: _play(shop, case) for case in cases}
 
 
-def _play(assumed: str, seed: int, experiment: Experiment) -> Played:
-    effect = assumed_effect(_priors(assumed), channels=CHANNELS, offers=OFFERS)
-    shift = draw_shift(seed)
+def _play(shop: Shop, case: Case) -> Played:
+    priors = _priors(case.assumed)
+    effect = assumed_effect(priors, channels=CHANNELS, offers=OFFERS)
     nights: list[Night] = []
     covered = judged = 0
-    for number in range(NIGHTS):
+    for number in range(len(shop.oracle)):
         matured = [night for night in nights[: max(number - MATURES_AFTER, 0)] if len(night.sample)]
-        if matured:
+        if matured and shop.trains(number):
             known = concat_samples([night.sample for night in matured])
-            effect = fit_rung(known, "arm_means", priors=_priors(assumed)).effect
-        world = draw_customers(shift, seed=seed, night=number)
-        nights.append(_night(world, effect, experiment, seed=seed, night=number))
+            effect = fit_rung(known, "arm_means", priors=priors).effect
+        nights.append(_night(shop, effect, case.experiment, night=number))
         scores = np.concatenate([night.scores for night in matured]) if matured else np.empty(0)
         if len(scores):
             truth = np.concatenate([night.truths for night in matured]).mean()
             value = clustered_mean(scores, np.arange(len(scores)).astype(np.uint64))
-            covered += value.low <= truth <= value.high
+            covered += int(value.low <= truth <= value.high)
             judged += 1
     return Played(
-        oracle=sum(night.oracle for night in nights),
-        regret=sum(night.oracle - night.value for night in nights),
+        oracle=sum(shop.oracle),
+        regret=sum(shop.oracle) - sum(night.value for night in nights),
         covered=covered,
         judged=judged,
     )
@@ -133,47 +135,21 @@ def _priors(assumed: str) -> EffectPriors:
     return EffectPriors(mean, CHANNEL_SD, OFFER_SD, np.zeros(len(mean), dtype=np.bool_))
 
 
-def draw_shift(seed: int) -> Floats:
-    """What contacts really do in one shop: log-odds by action."""
-    rng = np.random.default_rng([seed, NIGHTS])
-    channel, offer = rng.normal(TYPICAL, CHANNEL_SD), rng.normal(OFFER_SHIFT, OFFER_SD)
-    return np.asarray((channel[:, None] + offer).ravel())
-
-
-def draw_customers(shift: Floats, *, seed: int, night: int) -> World:
-    """Tonight's customers with every potential outcome's probability."""
-    rng = np.random.default_rng([seed, night])
-    p0 = rng.choice(P0, CUSTOMERS)
-    order_value = np.exp(3.4 + 0.5 * rng.normal(size=CUSTOMERS))
-    p = expit(logit(p0)[:, None] + shift)
-    return World(np.empty((CUSTOMERS, 0)), p0, p, order_value)
-
-
-def _night(
-    world: World, effect: ContactEffect, experiment: Experiment, *, seed: int, night: int
-) -> Night:
-    experiment = replace(
-        experiment_in_force(experiment, evidence=effect.evidence), salt=f"seed-{seed}"
-    )
-    ids = [f"{night}-{customer}" for customer in range(CUSTOMERS)]
-    draws = draw_arms(ids, experiment=experiment, as_of_us=night)
+def _night(shop: Shop, effect: ContactEffect, experiment: Experiment, *, night: int) -> Night:
+    world = shop.world(night)
+    experiment = shop.salted(experiment_in_force(experiment, evidence=effect.evidence))
+    draws = shop.draws(experiment, night)
     log_odds0 = logit(world.p0)
     believed = expit(log_odds0[:, None] + effect.means(log_odds0, world.x))
     weights = None
     if experiment.exploration == "thompson" and experiment.explore_share > 0.0:
         weights = _weights(effect, world, experiment, night)
-    choices = _choose(
-        incremental_profit(world.p0, believed, world.order_value),
-        draws,
-        weights=weights,
-        experiment=experiment,
-    )
-    sure = replace(draws, arm=np.where(draws.arm >= GHOST, draws.arm, CONTACT).astype(np.int8))
-    oracle = _choose(world.gain, sure, weights=None, experiment=GREEDY)
-    luck = np.random.default_rng([seed, night, 1]).random(CUSTOMERS)
+    gains = incremental_profit(world.p0, believed, world.order_value)
+    choices = shop.choose(gains, draws, weights=weights, experiment=experiment)
+    luck = np.random.default_rng([shop.seed, night, 1]).random(CUSTOMERS)
     sample = _log(world, choices, draws, experiment=experiment, luck=luck)
     scores, truths = _judge(world, choices, sample, believed=believed)
-    return Night(sample, _value(world, oracle, sure), _value(world, choices, draws), scores, truths)
+    return Night(sample, true_profit(world, choices, draws), scores, truths)
 
 
 def _weights(effect: ContactEffect, world: World, experiment: Experiment, night: int) -> Floats:
@@ -192,37 +168,6 @@ def _weights(effect: ContactEffect, world: World, experiment: Experiment, night:
         allowed=np.ones(world.p.shape, dtype=np.bool_),
         min_gain=LIMITS.min_gain,
     )
-
-
-def _choose(
-    gains: Floats, draws: ArmDraws, *, weights: Floats | None, experiment: Experiment
-) -> Choices:
-    contest = contest_for_seats(
-        gains,
-        allowed=np.ones(gains.shape, dtype=np.bool_),
-        tie=draws.tie,
-        limits=LIMITS,
-        sent_share=sent_share(experiment),
-    )
-    plan = plan_contacts(contest)
-    return choose_within_limits(
-        contest,
-        plan,
-        turns_of(contest, plan),
-        arm=draws.arm,
-        exploration=Exploration(
-            draw=draws.action,
-            on_trial=draws.on_trial,
-            weights=weights,
-            share=experiment.explore_share,
-            floor=experiment.propensity_floor,
-        ),
-    )
-
-
-def _value(world: World, choices: Choices, draws: ArmDraws) -> float:
-    sent = np.flatnonzero((choices.outcome == LISTED) & (draws.arm < GHOST))
-    return float(world.gain[sent, choices.action[sent]].sum())
 
 
 def _log(
