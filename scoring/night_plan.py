@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scoring.allocate.allocation import allocate
+from scoring.allocate.door import close_unaffordable
 from scoring.allocate.problem import GroupLimits, Problem
 from scoring.allocate.search import find_prices
 from scoring.arms import CONTACT, GHOST
@@ -133,7 +134,7 @@ def _problem(contest: Contest, *, budget: float, planned: int) -> Problem:
         channel_of=contest.channel_of,
         budget=budget,
         seats=np.where(limits.capacity < 0, np.inf, capacity / contest.sent_share),
-        groups=_within_reach(
+        groups=_reachable_leasts(
             group_limits(
                 contest.segments,
                 max_rows=limits.max_rows,
@@ -145,7 +146,7 @@ def _problem(contest: Contest, *, budget: float, planned: int) -> Problem:
     )
 
 
-def _within_reach(groups: GroupLimits, competing: BoolArray) -> GroupLimits:
+def _reachable_leasts(groups: GroupLimits, competing: BoolArray) -> GroupLimits:
     """Ask of a segment no more contacts than it has customers who compete.
 
     A least beyond that would be missed whatever is done, and its price would drown the others.
@@ -212,10 +213,11 @@ def certify(contest: Contest, plan: Plan, choices: Choices, arm: Int8Array) -> C
     reserve = limits.sigmas * float(np.sqrt(variance.sum()))
     own = sent & (arm == CONTACT)
     value = float(candidates.value[rows[own], action[own]].sum())
-    bound = find_prices(
-        _left_to_contacts(contest, listed=listed, own=own, action=action, reserve=reserve, arm=arm),
-        threads=contest.threads,
-    ).bound
+    left = _left_to_contacts(
+        contest, listed=listed, own=own, action=action, reserve=reserve, arm=arm
+    )
+    left = close_unaffordable(left, threads=contest.threads)
+    bound = find_prices(left, threads=contest.threads).bound
     if bound - value < _SMALLEST_MONEY:
         bound = value
     n_channels = len(limits.capacity)
@@ -265,7 +267,7 @@ def _left_to_contacts(
         channel_of=contest.channel_of,
         budget=max(limits.budget - spent - reserve, 0.0),
         seats=np.where(limits.capacity < 0, np.inf, np.maximum(limits.capacity - taken, 0)),
-        groups=_within_reach(
+        groups=_reachable_leasts(
             GroupLimits(
                 group=contest.segments.group,
                 weight=np.vstack([ones, contest.segments.member.astype(np.float64)]),

@@ -7,6 +7,7 @@ import pytest
 
 from benchmarks.allocate_shops import Sizes, random_night
 from scoring.allocate.allocation import allocate
+from scoring.allocate.door import close_unaffordable
 from scoring.allocate.dual import best_choices
 from scoring.allocate.options import (
     Options,
@@ -15,7 +16,8 @@ from scoring.allocate.options import (
     merge_options,
     worth_of,
 )
-from scoring.allocate.problem import NO_ACTION, Problem, no_groups, within_reach
+from scoring.allocate.problem import NO_ACTION, Problem, no_groups
+from scoring.allocate.repair import lowest_rows
 from scoring.allocate.search import find_prices
 
 
@@ -112,20 +114,88 @@ def test_lots_of_options_are_merged_in_order_and_once() -> None:
 
 
 def test_what_no_budget_buys_counts_in_no_bound() -> None:
-    rng = np.random.default_rng(8)
-    problem = priced_shop(rng, 200)
-    problem.value[17, 3], problem.cost[17, 3] = 1e5, 5e4
-    problem.value[18, 0] = 1e6
-    closed = replace(problem, seats=np.array([0.5, np.inf, np.inf]))
-    reached = within_reach(closed)
-    assert reached.value[17, 3] == -np.inf
-    assert (reached.value[:, 0] == -np.inf).all()
-    assert (closed.value[:, 0] > 0).all()
-    assert allocate(closed).gap < 1e-3
-    # With them the prices' bound says little.
-    assert find_prices(closed).bound > 1.05 * find_prices(reached).bound
+    problem = priced_shop(np.random.default_rng(8), 200)
+    problem.value[17, 3], problem.cost[17, 3] = 1e6, 5e4
+    affordable = close_unaffordable(problem, threads=1)
+    assert affordable.value[17, 3] == -np.inf
+    assert problem.value[17, 3] > 0
+    assert allocate(problem).gap < 1e-3
+    # With it the prices' bound says little.
+    assert find_prices(problem).bound > 1.05 * find_prices(affordable).bound
 
 
-def test_where_all_is_within_reach_nothing_is_copied() -> None:
+@pytest.mark.parametrize("budget", [0.0, 0.01])
+def test_a_budget_that_buys_nothing_has_a_price(budget: float) -> None:
+    problem = replace(priced_shop(np.random.default_rng(8), 200), budget=budget)
+    found = allocate(problem)
+    assert found.prices.budget > 1.0
+    assert found.usage[0] == 0.0
+
+
+def test_a_channel_without_seats_has_a_price() -> None:
+    problem = replace(
+        priced_shop(np.random.default_rng(8), 200), seats=np.array([0.0, np.inf, np.inf])
+    )
+    assert allocate(problem).prices.seats[0] > 0.01
+
+
+def test_where_all_can_be_paid_nothing_is_copied() -> None:
     problem = priced_shop(np.random.default_rng(9), 50)
-    assert within_reach(problem) is problem
+    assert close_unaffordable(problem, threads=1) is problem
+
+
+def test_a_contact_as_dear_as_the_budget_is_compared_in_full_precision() -> None:
+    # As 32-bit numbers both are equal, as 64-bit numbers the cost is above the budget.
+    problem = Problem(
+        value=np.array([[1.0], [0.5]], dtype=np.float32),
+        cost=np.array([[0.1], [0.05]], dtype=np.float32),
+        channel_of=np.array([0]),
+        budget=0.1,
+        seats=np.array([np.inf]),
+        groups=no_groups(2),
+    )
+    found = allocate(problem)
+    assert found.action.tolist() == [NO_ACTION, 0]
+    assert found.gap == pytest.approx(0.0, abs=1e-9)
+
+
+@pytest.mark.parametrize("budget", [1.0, 1e10, 1e300])
+def test_nothing_to_gain_is_nothing_to_do_whatever_the_budget(budget: float) -> None:
+    problem = priced_shop(np.random.default_rng(2), 20)
+    found = allocate(replace(problem, value=np.full_like(problem.value, -np.inf), budget=budget))
+    assert (found.action == NO_ACTION).all()
+    assert found.bound == 0.0
+    shut = replace(problem, seats=np.zeros(3), budget=budget)
+    assert (allocate(shut).action == NO_ACTION).all()
+
+
+def test_costs_of_what_is_not_allowed_disturb_nothing() -> None:
+    problem = priced_shop(np.random.default_rng(2), 20)
+    problem.value[:, 3], problem.cost[:, 3] = -np.inf, np.inf
+    without = replace(
+        problem,
+        value=problem.value[:, :3],
+        cost=problem.cost[:, :3],
+        channel_of=problem.channel_of[:3],
+    )
+    assert allocate(problem).worth == pytest.approx(allocate(without).worth)
+
+
+def test_of_equal_numbers_the_first_are_lowest() -> None:
+    numbers = np.array([2.0, 1.0, 3.0, 1.0, 2.0, 2.0, 0.0])
+    assert lowest_rows(numbers, 5).tolist() == [0, 1, 3, 4, 6]
+    assert lowest_rows(numbers, 3).tolist() == [1, 3, 6]
+    assert lowest_rows(numbers, 99).tolist() == list(range(7))
+
+
+def test_a_few_thousand_customers_of_a_few_kinds_share_seats_and_budget() -> None:
+    rng = np.random.default_rng(0)
+    problem = Problem(
+        value=rng.integers(1, 4, (3000, 2)).astype(np.float32),
+        cost=rng.integers(1, 4, (3000, 2)).astype(np.float32),
+        channel_of=np.array([0, 1]),
+        budget=1501.0,
+        seats=np.array([400.0, np.inf]),
+        groups=no_groups(3000),
+    )
+    assert allocate(problem, proves=False).value > 0.999 * allocate(problem).bound

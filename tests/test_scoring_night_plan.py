@@ -90,6 +90,21 @@ def test_large_nights_come_close_to_their_bound() -> None:
     assert certificate.contacts == int(((choices.outcome == LISTED) & (arm == CONTACT)).sum())
 
 
+def test_a_contact_dearer_than_the_budget_leaves_the_bound_alone() -> None:
+    n = 300
+    rng = np.random.default_rng(0)
+    contest = money_contest(rng, n, seats=[UNLIMITED], budget=50.0)
+    value, cost = rng.lognormal(1.0, 0.5, (n, 1)).astype(np.float32), np.ones((n, 1), np.float32)
+    value[7], cost[7] = 20_000.0, 450.0
+    candidates = replace(contest.candidates, value=value, cost=cost)
+    contest = replace(contest, candidates=candidates)
+    arm = np.full(n, CONTACT, dtype=np.int8)
+    choices = choose_in(contest, arm=arm, exploration=nobody_explores(n))
+    certificate = certify(contest, plan_contacts(contest), choices, arm)
+    assert certificate.value > 100.0
+    assert certificate.gap < 1e-3
+
+
 def test_prices_are_the_same_whatever_the_arms() -> None:
     """The plan has no arms: nobody's own draw can move what they are held to."""
     contest = money_contest(np.random.default_rng(1), 300, seats=[30, 20], budget=20.0)

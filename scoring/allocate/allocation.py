@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scoring.allocate.core import choose_whole
-from scoring.allocate.door import check_problem
-from scoring.allocate.problem import Prices, Problem, within_reach
+from scoring.allocate.door import check_problem, close_unaffordable
+from scoring.allocate.problem import Prices, Problem
 from scoring.allocate.search import find_prices
 from scoring.allocate.usage import missed_leasts, total_value, usage_of
 
@@ -60,8 +60,8 @@ def allocate(
 
     Parameters
     ----------
-    proves : whether small problems are searched on until the best choice is proven, which can
-        take a minute; without it they are left as near as large ones.
+    proves : whether small problems are searched on, until the best choice is proven if that can
+        be done in some seconds; without it they are left as near as large ones.
     threads : that walk over the customers; the result does not depend on them.
     seed : draws samples that speed up the search for prices.
 
@@ -71,7 +71,7 @@ def allocate(
         If values, costs or limits are no numbers, or negative where they must not be.
     """
     check_problem(problem, threads=threads)
-    problem = within_reach(problem)
+    problem = close_unaffordable(problem, threads=threads)
     found = _allocate(problem, proves=proves, threads=threads, seed=seed)
     missed = missed_counts(problem, found.action)
     for urgency in URGENCIES:
@@ -79,11 +79,14 @@ def allocate(
             break
         urgent = replace(problem, groups=replace(problem.groups, urgency=urgency))
         another = _allocate(urgent, proves=False, threads=threads, seed=seed)
-        if missed_counts(problem, another.action) < missed:
-            found = (
-                _allocate(urgent, proves=True, threads=threads, seed=seed) if proves else another
-            )
-            missed = missed_counts(problem, found.action)
+        still = missed_counts(problem, another.action)
+        if still >= missed:
+            continue
+        found, missed = another, still
+        if proves:
+            another = _allocate(urgent, proves=True, threads=threads, seed=seed)
+            if missed_counts(problem, another.action) <= missed:
+                found, missed = another, missed_counts(problem, another.action)
     return found
 
 

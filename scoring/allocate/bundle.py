@@ -75,7 +75,9 @@ def minimise(
         if value - low <= tolerance / unit:
             break
         level = low + LEVEL * (value - low)
-        step = _nearest(np.array(heights), np.array(slopes), (best - lower) / width, level)
+        step = None
+        if np.isfinite(low):
+            step = _nearest(np.array(heights), np.array(slopes), (best - lower) / width, level)
         at = lower + width * np.clip(model[1] if step is None else step, 0.0, 1.0)
     return Minimum(best, value=value * unit, low=low * unit, evaluations=len(heights))
 

@@ -1,8 +1,8 @@
 """From prices to whole contacts: everybody takes their best, the closest calls are solved.
 
 At the best prices all but a few customers have one clearly best action. Those with the
-smallest margins form a core whose mixed-integer program HiGHS solves within what the others
-leave of the limits (METHODS section 4).
+smallest margins, and those who lose least by each kind of exchange, form a core whose
+mixed-integer program HiGHS solves within what the others leave of the limits (METHODS section 4).
 """
 
 from dataclasses import dataclass, replace
@@ -26,9 +26,7 @@ from scoring.allocate.repair import relieve, tariff_of, top_up
 from scoring.allocate.search import Priced, find_prices
 from scoring.allocate.usage import fits, total_worth
 
-Float64Array = NDArray[np.float64]
 Int16Array = NDArray[np.int16]
-Int64Array = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +40,7 @@ class Core:
     alike : exchanges of one kind that it weighs besides; see `cheapest_exchanges`.
     exchanges : of all kinds.
     nodes : of the search tree.
-    above : how far from its bound a choice is, relative, that another program is worth while
-        for.
+    above : the core is tried if the choice is further than that from its bound, relative.
     """
 
     customers: int
@@ -54,9 +51,12 @@ class Core:
     above: float = 0.0
 
 
+EXACT = 5e-7
+"""A choice this close to its bound, relative, is taken as the optimum."""
+
 FIRST = Core(customers=100, options=3, alike=3, exchanges=300, nodes=50)
 LATER = (
-    Core(customers=60, options=4, alike=0, exchanges=0, nodes=600, above=5e-7),
+    Core(customers=60, options=4, alike=0, exchanges=0, nodes=600, above=EXACT),
     Core(customers=400, options=4, alike=5, exchanges=1500, nodes=20, above=1e-6),
     Core(customers=1500, options=4, alike=20, exchanges=4000, nodes=50, above=1e-4),
 )
@@ -65,11 +65,11 @@ LATER = (
 MOST_CHANGED = 1500
 """If no more customers than these had to change for the limits, they join the core."""
 
-EXACT = 5e-7
-"""A choice this close to its bound, relative, is taken as the optimum."""
-
 EXACT_OPTIONS = 4_000
 """If no more options than these can still be part of an optimum, all of them are weighed."""
+
+EXACT_BEFORE = 4 * EXACT_OPTIONS
+"""The same before dominated ones are dropped."""
 
 EXACT_HARD = 500
 """The same after a program that was not solved far from the bound."""
@@ -80,14 +80,13 @@ EXACT_EFFORT = 60_000
 
 HARD = 1e-3
 """If a program was not solved and the choice is further than that from its bound, relative,
-wider ones are not tried: with so few contacts and so many equally good ones they take for
-ever."""
+the widest is not tried: with so few contacts and so many equally good ones its nodes take
+minutes."""
 
 CLOSE_ENOUGH = 1e-5
-TIES = 2000
 TIED = 1e-6
-"""A choice further than that from its bound, relative, with so many customers whose margins
-are at most this share of a contact's worth, is one of too many equal customers."""
+"""A choice further than that from its bound, relative, with more customers than the first core
+takes whose margins are at most this share of a contact's worth, is one of too many equals."""
 
 NOISE = 3e-5
 """By how much values are raised at most, relative, to tell equal ones apart."""
@@ -135,7 +134,7 @@ def _searched_on(problem: Problem, priced: Priced, choice: Choice, found: Whole)
         if _apart(found) <= core.above or (core is LATER[-1] and _is_hard(found)):
             return found
         found = _improved(problem, priced, choice, found, core)
-        left = None if _apart(found) <= EXACT else _open_options(problem, priced, found)
+        left = None if _apart(found) <= EXACT else _open_options(problem, priced, choice, found)
         if left is not None:
             return _solve_open(problem, choice, found, left)
     return found
@@ -162,11 +161,11 @@ def _core_options(problem: Problem, priced: Priced, choice: Choice, core: Core) 
     return drop_dominated(problem, best)
 
 
-def _open_options(problem: Problem, priced: Priced, found: Whole) -> Options | None:
+def _open_options(problem: Problem, priced: Priced, choice: Choice, found: Whole) -> Options | None:
     """Options that a better choice may hold; null if there are too many to weigh."""
-    rounding = 1e-9 * abs(priced.bound)
+    rounding = 1e-9 * (abs(priced.bound) + float(choice.profit.sum()))
     apart = found.bound - found.worth
-    left = open_options(problem, priced.prices, apart, rounding=rounding, most=4 * EXACT_OPTIONS)
+    left = open_options(problem, priced.prices, apart, rounding=rounding, most=EXACT_BEFORE)
     left = None if left is None else drop_dominated(problem, left)
     most = EXACT_HARD if _is_hard(found) else EXACT_OPTIONS
     return left if left is not None and len(left.row) <= most else None
@@ -177,7 +176,9 @@ def _tied(choice: Choice, found: Whole) -> bool:
     apart = found.bound - found.worth
     contacts = max(int((choice.action >= 0).sum()), int((found.action >= 0).sum()), 1)
     close = TIED * found.bound / contacts
-    return apart > CLOSE_ENOUGH * abs(found.bound) and _margin_of(choice, TIES) <= close
+    return (
+        apart > CLOSE_ENOUGH * abs(found.bound) and _margin_of(choice, FIRST.customers + 1) <= close
+    )
 
 
 def _told_apart(problem: Problem, found: Whole, *, threads: int) -> Whole:
@@ -207,6 +208,7 @@ def _near_prices(problem: Problem, real: Problem, priced: Priced, choice: Choice
     action[options.row] = NO_ACTION
     changed = relieve(problem, tariff, action)
     solved = action.copy()
+    solved[options.row] = NO_ACTION
     if len(changed) <= MOST_CHANGED:
         solved[changed] = NO_ACTION
         again = best_options(problem, priced.prices, changed, each=FIRST.options)
@@ -250,11 +252,12 @@ def _solve_open(problem: Problem, choice: Choice, found: Whole, left: Options) -
     better = _better(problem, found, action)
     if answer.bound is None:
         return better
-    return replace(better, bound=min(found.bound, max(answer.bound, better.worth)))
+    return replace(better, bound=min(better.bound, max(answer.bound, better.worth)))
 
 
 def _better(problem: Problem, found: Whole, action: Int16Array) -> Whole:
     worth = total_worth(problem, action) if fits(problem, action) else -np.inf
     if worth < found.worth:
         action, worth = found.action, found.worth
-    return replace(found, action=action, worth=worth)
+    # Limits are kept but for rounding, and so is the bound.
+    return replace(found, action=action, worth=worth, bound=max(found.bound, worth))

@@ -1,5 +1,7 @@
 """What a problem must be like before anything is computed from it."""
 
+from dataclasses import replace
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
@@ -29,6 +31,32 @@ def check_problem(problem: Problem, *, threads: int) -> None:
         raise _error("; ".join(found))
 
 
+def close_unaffordable(problem: Problem, *, threads: int) -> Problem:
+    """The same problem without actions that alone cost more than the budget.
+
+    No allocation holds them, but prices and bound would count them. Where the budget buys nothing
+    at all they are kept and it is called 0: only they tell what more of it would bring.
+    """
+    budget = problem.budget
+    if not np.isfinite(budget):
+        return problem
+
+    def count(start: int, stop: int) -> tuple[int, int]:
+        counts: tuple[int, int] = _count_unaffordable(
+            problem.value[start:stop], problem.cost[start:stop], budget
+        )
+        return counts
+
+    parts = list(in_blocks(problem.n_customers, count, threads=threads))
+    if not sum(beyond for beyond, _ in parts):
+        return problem
+    if not sum(paid for _, paid in parts):
+        return replace(problem, budget=0.0)
+    value = problem.value.copy()
+    value[problem.cost > np.float64(budget)] = -np.inf
+    return replace(problem, value=value)
+
+
 def _error(fault: str) -> DataError:
     return DataError(
         describe(
@@ -45,6 +73,7 @@ def _shape_faults(problem: Problem) -> list[str]:
     groups, n_rows = problem.groups, len(problem.groups.least)
     n_groups = groups.weight.shape[1]
     agree = {
+        "value has more actions than 16 bits can number": n_actions <= np.iinfo(np.int16).max,
         "cost is not shaped like value": problem.cost.shape == (n, n_actions),
         "channel_of does not name a channel for every action": problem.channel_of.shape
         == (n_actions,)
@@ -73,6 +102,21 @@ def _limit_faults(problem: Problem) -> list[str]:
         "the urgency of leasts is not above 0": groups.urgency > 0,
     }
     return [fault for fault, holds in hold.items() if not holds]
+
+
+@njit(cache=True, nogil=True)
+def _count_unaffordable(value, cost, budget):  # type: ignore[no-untyped-def]
+    """How many options cost more than the budget, and how many cost something within it."""
+    n_rows, n_actions = value.shape
+    beyond, paid = 0, 0
+    for row in range(n_rows):
+        for action in range(n_actions):
+            if value[row, action] > 0.0:
+                if cost[row, action] > budget:
+                    beyond += 1
+                elif cost[row, action] > 0.0:
+                    paid += 1
+    return beyond, paid
 
 
 @njit(cache=True, nogil=True)

@@ -18,7 +18,6 @@ from scoring.allocate.problem import NO_ACTION, Prices, Problem
 Float64Array = NDArray[np.float64]
 Int16Array = NDArray[np.int16]
 Int64Array = NDArray[np.int64]
-BoolArray = NDArray[np.bool_]
 
 BLOCK_ROWS = 1 << 16
 """Customers of one task; sums go block by block, so that threads never change a bit of them."""

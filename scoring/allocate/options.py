@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from scoring.allocate.dual import Choice
 from scoring.allocate.problem import NO_ACTION, Prices, Problem
-from scoring.allocate.repair import tariff_of
+from scoring.allocate.repair import lowest_rows, tariff_of
 
 Float64Array = NDArray[np.float64]
 Int64Array = NDArray[np.int64]
@@ -39,9 +39,12 @@ def worth_of(problem: Problem, prices: Prices, rows: Int64Array) -> Float64Array
     """Value after prices of every action of some customers; -inf where none is allowed."""
     tariff = tariff_of(problem, prices)
     value = problem.value[rows].astype(np.float64)
+    allowed = value > 0
+    # What is not allowed may cost anything, even infinity.
+    cost = np.where(allowed, problem.cost[rows], 0.0).astype(np.float64)
     taken = tariff.by_group[problem.groups.group[rows]]
-    worth = value - tariff.budget * problem.cost[rows] - tariff.by_action - taken[:, None]
-    worth[~(value > 0)] = -np.inf
+    worth = value - tariff.budget * cost - tariff.by_action - taken[:, None]
+    worth[~allowed] = -np.inf
     return np.asarray(worth)
 
 
@@ -71,7 +74,7 @@ def open_options(
         best = np.maximum(worth.max(axis=1, initial=-np.inf), 0.0)
         near = np.isfinite(worth)
         near &= worth >= (best - apart - rounding)[:, None]
-        near &= (np.maximum(near.sum(axis=1), 1) + (best <= apart) > 1)[:, None]
+        near &= (np.maximum(near.sum(axis=1), 1) + (best <= apart + rounding) > 1)[:, None]
         place, which = np.nonzero(near)
         rows.append(block[place])
         actions.append(which)
@@ -129,11 +132,12 @@ def _kinds(problem: Problem, rows: Int64Array, action: Int64Array) -> Int64Array
     """Numbers from 1 on for the channels and costs of some options."""
     cost = problem.cost[rows, action].astype(np.float64)
     paid = cost > 0
-    size = np.full(len(cost), np.iinfo(np.int32).min, dtype=np.int64)
+    # Logarithms of numbers lie far within 32 bits.
+    size = np.full(len(cost), -(1 << 20), dtype=np.int64)
     size[paid] = np.floor(np.log(cost[paid]) / np.log(ALIKE)).astype(np.int64)
-    both = np.column_stack([problem.channel_of[action], size])
-    kind: Int64Array = np.unique(both, axis=0, return_inverse=True)[1]
-    return kind.reshape(-1) + 1
+    key = problem.channel_of[action] * (1 << 32) + size
+    kind: Int64Array = np.unique(key, return_inverse=True)[1]
+    return kind + 1
 
 
 def _rank_in_runs(sorted_keys: Int64Array) -> Int64Array:
@@ -145,11 +149,7 @@ def _rank_in_runs(sorted_keys: Int64Array) -> Int64Array:
 
 def closest_rows(choice: Choice, size: int) -> Int64Array:
     """Rows of the smallest margins, ascending."""
-    n = len(choice.margin)
-    if n <= size:
-        return np.arange(n)
-    rows = np.argpartition(choice.margin, size - 1)[:size]
-    return np.sort(rows)
+    return lowest_rows(choice.margin, size)
 
 
 def drop_dominated(problem: Problem, options: Options) -> Options:

@@ -75,22 +75,6 @@ class Problem:
         ).astype(np.float64)
 
 
-def within_reach(problem: Problem) -> Problem:
-    """The same problem without actions that alone exceed the budget or their channel's seats.
-
-    No allocation holds them, but in prices and bound they would count.
-    """
-    seats = np.append(problem.seats, np.inf)[problem.channel_of]
-    beyond = problem.cost > problem.budget
-    beyond |= seats < 1.0
-    beyond &= problem.value > 0
-    if not beyond.any():
-        return problem
-    value = problem.value.copy()
-    value[beyond] = -np.inf
-    return replace(problem, value=value)
-
-
 def no_groups(n_customers: int) -> GroupLimits:
     """No limit by what customers are."""
     return GroupLimits(

@@ -15,7 +15,6 @@ from scoring.allocate.usage import n_capped, room_left, total_value
 
 Float64Array = NDArray[np.float64]
 Int16Array = NDArray[np.int16]
-Int64Array = NDArray[np.int64]
 
 CLOSE = 1e-8
 """Differences of this share of the goal do not matter."""
@@ -89,8 +88,8 @@ def _answer(
     room = room_left(problem, action)
     # In units of the dearest option, so that tolerances mean the same in every currency.
     cost = problem.cost[options.row, options.action].astype(np.float64)
-    dearest = max(float(cost.max()), 1e-300)
-    room[0] = room[0] / dearest - slack
+    dearest = float(cost.max()) or 1.0
+    room[0] = min(room[0], 2.0 * float(cost.sum())) / dearest - slack
     usage = _usage_matrix(problem, options, cost / dearest)
     binding = np.flatnonzero(np.isfinite(problem.limits))
     customers, place = np.unique(options.row, return_inverse=True)

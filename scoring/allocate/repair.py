@@ -220,7 +220,7 @@ def top_up(problem: Problem, tariff: Tariff, choice: Choice, action: Int16Array)
     count = int(able.sum())
     while asked < count:
         last = min(asked + size, count)
-        rows = np.flatnonzero(able) if last == count else _lowest(urgency, last)
+        rows = np.flatnonzero(able) if last == count else lowest_rows(urgency, last)
         order = rows[np.lexsort((rows, urgency[rows]))][asked:]
         changed = _top_up(
             order, problem.value, problem.cost, problem.channel_of, problem.groups.group,
@@ -232,8 +232,16 @@ def top_up(problem: Problem, tariff: Tariff, choice: Choice, action: Int16Array)
         asked, size = last, 4 * size
 
 
-def _lowest(urgency: Float64Array, size: int) -> Int64Array:
-    return np.argpartition(urgency, size - 1)[:size]
+def lowest_rows(numbers: Float64Array, size: int) -> Int64Array:
+    """Rows of the smallest numbers, ascending; of equal ones the first."""
+    n = len(numbers)
+    if n <= size:
+        return np.arange(n)
+    # A partition's order among equals differs from processor to processor, its value does not.
+    bar = np.partition(numbers, size - 1)[size - 1]
+    chosen = numbers < bar
+    chosen[np.flatnonzero(numbers == bar)[: size - int(chosen.sum())]] = True
+    return np.flatnonzero(chosen)
 
 
 @njit(cache=True)

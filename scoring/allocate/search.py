@@ -60,6 +60,8 @@ def find_prices(
     seed : draws the samples; the prices depend on it within the tolerance only.
     """
     binding = np.isfinite(problem.limits)
+    if _largest_value(problem, threads=threads) <= 0.0:
+        return Priced(prices=prices_of(np.zeros(len(binding)), problem), bound=0.0)
     highest = _highest_prices(problem, threads=threads)
     search = _Search(binding, highest, tolerance, threads, np.random.default_rng(seed))
     vector, bound = search.run(problem)
