@@ -1,4 +1,4 @@
-"""Early warnings: customers who are not dormant yet but order less than they used to."""
+"""Early warnings: frequent customers, not dormant yet, who order less than they used to."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -122,9 +122,9 @@ class Slides:
 def find_slides(past: CustomerPast, segments: Segments, awake: BoolArray) -> Slides:
     """Who slides, and by which reason.
 
-    Those of high frequency a month ago and of low frequency now, unless their recent orders
-    keep to their pace; those whose own pace has dropped (`pace_test`); and those silent for
-    longer than nine in ten of their own gaps, at risk or dormant by their own rhythm though
+    All were of high frequency a month ago and have fewer recent order days than usual. Of these:
+    those of low frequency now; those whose own pace has dropped (`pace_test`); and those silent
+    for longer than nine in ten of their own gaps, at risk or dormant by their own rhythm though
     not yet by the stage's window.
 
     Parameters
@@ -132,12 +132,13 @@ def find_slides(past: CustomerPast, segments: Segments, awake: BoolArray) -> Sli
     past, segments : of n customers.
     awake : who is not dormant and may be warned of, shape (n,).
     """
-    test = pace_test(past.pace, awake)
-    slid = awake & (segments.tier_then % 2 == 1) & (segments.value_tier % 2 == 0)
-    slid &= past.pace.recent_days < test.usual
+    frequent = awake & (segments.tier_then % 2 == 1)
+    test = pace_test(past.pace, frequent)
+    fewer = frequent & (past.pace.recent_days < test.usual)
     past_own = np.isin(segments.life_cycle, (AT_RISK, DORMANT))
-    silent = awake & past_own & (past.gaps.gaps >= MIN_GAPS)
-    return Slides(np.stack([slid, test.dropped, silent]), test)
+    silent = past_own & (past.gaps.gaps >= MIN_GAPS)
+    holds = [segments.value_tier % 2 == 0, test.dropped, silent]
+    return Slides(np.stack([fewer & one for one in holds]), test)
 
 
 def early_warnings(
@@ -148,7 +149,7 @@ def early_warnings(
     left_alone: BoolArray,
     max_rows: int,
 ) -> pa.Table:
-    """Who is not dormant yet but slides, the largest value at stake first.
+    """Who is frequent, not dormant yet, but slides, the largest value at stake first.
 
     Parameters
     ----------

@@ -113,10 +113,13 @@ def _reason_unknown(table: pa.Table) -> BoolArray:
     return np.array([not set(names) <= set(REASONS) for names in told], dtype=np.bool_)
 
 
+def _not_sliding(table: pa.Table) -> BoolArray:
+    more = _values(table, "orders_recent") > _values(table, "orders_usual")
+    return np.asarray(_known("tier_then", VALUE_TIERS[1::2])(table) | more)
+
+
 def _drop_without_tiers(table: pa.Table) -> BoolArray:
-    fell = np.logical_not(
-        _known("tier_then", VALUE_TIERS[1::2])(table) | _known("tier_now", VALUE_TIERS[::2])(table)
-    )
+    fell = ~_known("tier_now", VALUE_TIERS[::2])(table)
     says = [TIER_DROP in text.split(JOINT) for text in table["reason"].to_pylist()]
     return np.asarray(np.array(says, dtype=np.bool_) & ~fell)
 
@@ -132,6 +135,11 @@ RULES: tuple[Rule, ...] = (
     Rule("reason_known", f"reasons are among {', '.join(REASONS)}", _reason_unknown),
     Rule("probability_range", "probabilities lie in [0, 1]", _probability_outside),
     Rule("amounts_not_negative", "counts, days and money are not negative", _amount_negative),
+    Rule(
+        "slides_down",
+        "all were of high frequency a month ago and have no more order days than usual",
+        _not_sliding,
+    ),
     Rule(
         "reason_fits_tiers",
         "a drop of the frequency tier is a reason only where there is one",

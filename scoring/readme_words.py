@@ -68,9 +68,9 @@ SHEET_OF_CHANNEL = Text(
     "Rows to be sent by {channel}, the earliest first.", "经{channel}发送的行，按发送时间排序。"
 )
 SHEET_OF_WARNINGS = Text(
-    "Customers who are not dormant yet but order less than they used to, the largest value at "
-    "stake first. They are not on the list for that.",
-    "尚未沉睡但下单比以往减少的客户，按可能损失的金额排序，不因此列入名单。",
+    "Customers of high frequency a month ago who are not dormant yet but order less than they used "
+    "to, the largest value at stake first. They are not on the list for that.",
+    "一个月前为高频、尚未沉睡但下单比以往减少的客户，按可能损失的金额排序，不因此列入名单。",
 )
 STAGES = Text("Stages", "阶段")
 CHANNELS = Text("Channels", "渠道")

@@ -67,9 +67,7 @@ WARNING_COLUMN_WORDS = {
 WARNING_REASON_WORDS = {
     "frequency_tier_dropped": CodeWords(
         Text("tier has dropped", "分层下降"),
-        Text(
-            "Of high frequency a month ago, of low frequency now.", "一个月前为高频，现在为低频。"
-        ),
+        Text("Of low frequency now.", "现在为低频。"),
     ),
     "pace_dropped": CodeWords(
         Text("own pace has dropped", "节奏变慢"),

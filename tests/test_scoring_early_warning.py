@@ -202,10 +202,24 @@ def test_a_silence_that_is_long_for_the_customer_is_warned_of() -> None:
     gaps[:] = MIN_GAPS
     gaps[5] = MIN_GAPS - 1
     own = replace(scored.past.gaps, gaps=gaps)
-    scored = replace(scored, past=replace(scored.past, gaps=own))
+    pace = pace_of([73] * 8, [12, 12, 8, 8, 12, 8, 12, 12])
+    scored = replace(scored, past=replace(scored.past, gaps=own, pace=pace))
     table = warned(scored, segments)
     assert ids(table) == [3, 2]
     assert set(table["reason"].to_pylist()) == {LONG_SILENCE}
+
+
+def test_who_never_ordered_often_or_speeds_up_is_not_warned_of() -> None:
+    # Seen in a real list: 2 orders, usually 0.3, "ordering less or later than usual".
+    scored, segments = customers()
+    segments.life_cycle[:] = AT_RISK
+    gaps = np.full_like(scored.past.gaps.gaps, MIN_GAPS)
+    own = replace(scored.past.gaps, gaps=gaps)
+    pace = pace_of([2, 73, 73, 73, 73, 73, 73, 73], [2, 14, 8, 8, 8, 8, 8, 8])
+    scored = replace(scored, past=replace(scored.past, gaps=own, pace=pace))
+    segments.tier_then[[0, 2]] = LOW
+    segments.value_tier[[0, 2]] = LOW
+    assert ids(warned(scored, segments)) == [7, 6, 5, 4, 3]
 
 
 @pytest.mark.parametrize(
@@ -266,6 +280,7 @@ FAULTS: dict[str, list[dict[str, Any]]] = {
     "reason_known": [{"reason": f"{TIER_DROP}+mood"}],
     "probability_range": [{"p_dormant": 1.5}],
     "amounts_not_negative": [{"yearly_spend": -1.0}],
+    "slides_down": [{"tier_then": VALUE_TIERS[LOW]}, {"orders_recent": 5}],
     "reason_fits_tiers": [{"tier_now": VALUE_TIERS[HIGH]}],
 }
 

@@ -201,11 +201,11 @@ TIER_WORDS = (
 """By place in `features.value_tier.VALUE_TIERS`, short enough for a column of a phone."""
 
 WARNING_WORDS = {
-    "none": Text("No customer is sliding away.", "没有客户正在下滑。"),
+    "none": Text("No frequent customer is sliding away.", "没有高频客户正在下滑。"),
     "told": Text(
-        "Not dormant yet, but ordering less or later than usual: {number}. Shown here: "
-        "{shown}, the largest value at stake first. All are in early_warnings.csv.",
-        "尚未沉睡，但下单比平时减少或推迟：{number}。此处列出 {shown} 位，"
+        "Frequent a month ago and not dormant yet, but ordering less than usual: {number}. Shown "
+        "here: {shown}, the largest value at stake first. All are in early_warnings.csv.",
+        "一个月前为高频、尚未沉睡，但下单比平时减少：{number}。此处列出 {shown} 位，"
         "按可能损失的金额从高到低；全部见 early_warnings.csv。",
     ),
     "customer": Text("Customer", "客户"),
