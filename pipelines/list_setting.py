@@ -12,6 +12,8 @@ def list_setting(config: Config, day: date) -> ListSetting:
         day=day,
         business=config.business.name,
         currency=config.business.currency,
+        timezone=config.business.timezone,
+        horizon_days=config.windows.horizon_days,
         language=config.business.language,
         stages=config.stages,
         channels=config.channels,

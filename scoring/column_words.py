@@ -232,10 +232,11 @@ COLUMN_WORDS = {
         ),
     ),
     "follow_up_at": ColumnWords(
-        Text("Follow up at (UTC)", "跟进时间（UTC）"),
+        Text("Follow up on", "跟进日期"),
         Text(
-            "When that is planned; a later list carries it out.",
-            "计划跟进的时间，由之后的名单执行。",
+            "The date whose list carries that out; CSV and Parquet hold the midnight that "
+            "begins it, in UTC.",
+            "由该日期的名单执行；CSV 与 Parquet 中为该日零点对应的UTC时刻。",
         ),
     ),
     "reason_1": ColumnWords(

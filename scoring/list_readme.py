@@ -10,7 +10,14 @@ import pyarrow.compute as pc
 from features.stage import Stage
 from scoring import readme_words as words
 from scoring.arms import SENT_ARMS
-from scoring.code_words import ARM_WORDS, EVIDENCE_WORDS
+from scoring.code_words import (
+    ARM_WORDS,
+    EVIDENCE_WORDS,
+    LIFE_CYCLE_WORDS,
+    PROMOTION_WORDS,
+    SEND_BASIS_WORDS,
+    CodeWords,
+)
 from scoring.column_words import COLUMN_WORDS, ColumnWords
 from scoring.export_plan import Export
 from scoring.language import Language, Text, number_text
@@ -31,6 +38,8 @@ class ListSetting:
     ----------
     day : the list's local date.
     business, currency : whose list it is, and what its money is in.
+    timezone : IANA zone of the business, whose midnight begins a list's date.
+    horizon_days : days within which a return counts.
     language : of headers and of the read-me.
     exports : forms of CSV files, by channel or "list".
     """
@@ -38,6 +47,8 @@ class ListSetting:
     day: date
     business: str
     currency: str
+    timezone: str
+    horizon_days: float
     language: Language
     stages: tuple[Stage, ...]
     channels: Mapping[str, Channel]
@@ -72,17 +83,14 @@ def readme_sheet(
         *_section(say(words.HOW_TO_USE), _numbered(words.STEPS, setting)),
         *_section(say(words.FEED_BACK), _numbered(words.FEED_BACK_STEPS, setting)),
         *_section(say(words.EVIDENCE), _evidence(table, setting)),
-        *_section(
-            say(words.ARMS),
-            [
-                (arm, known.name.say(setting.language), known.meaning.say(setting.language))
-                for arm, known in ARM_WORDS.items()
-            ],
-        ),
+        *_codes(say(words.ARMS), ARM_WORDS, setting),
         *_section(say(words.SHEETS), _sheets(setting, has_warnings=has_warnings)),
         *_section(say(words.STAGES), [(stage.name, stage.label) for stage in setting.stages]),
         *_section(say(words.CHANNELS), [(k, item.label) for k, item in setting.channels.items()]),
         *_section(say(words.OFFERS), [(k, item.label) for k, item in setting.offers.items()]),
+        *_codes(say(words.LIFE_CYCLES), LIFE_CYCLE_WORDS, setting),
+        *_codes(say(words.PROMOTIONS), PROMOTION_WORDS, setting),
+        *_codes(say(words.SEND_BASES), SEND_BASIS_WORDS, setting),
         *_columns(setting, say(words.COLUMNS), COLUMN_WORDS),
         Line((say(words.SEND_BEFORE_LOCAL), "", say(words.MEANING_OF_SEND_BEFORE))),
         *(_warnings(setting) if has_warnings else ()),
@@ -103,6 +111,13 @@ def _section(heading: str, rows: list[tuple[str, ...]]) -> Iterator[Line]:
     for row in rows:
         # A sentence needs the width of the last column.
         yield Line(("", "", *row) if len(row) == 1 else row)
+
+
+def _codes(heading: str, codes: Mapping[str, CodeWords], setting: ListSetting) -> Iterator[Line]:
+    rows = [
+        (code, setting.say(known.name), setting.say(known.meaning)) for code, known in codes.items()
+    ]
+    yield from _section(heading, [*rows])
 
 
 def _numbered(steps: tuple[Text, ...], setting: ListSetting) -> list[tuple[str, ...]]:

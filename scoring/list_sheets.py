@@ -1,6 +1,7 @@
 """The sheets of the workbook: the whole list, one per channel, early warnings, read-me."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -69,7 +70,7 @@ def render_list_workbook(
         readme_sheet(table, setting, max_rows=MAX_WORKBOOK_ROWS, has_warnings=warnings is not None),
         _sheet(
             setting.say(words.WHOLE_LIST),
-            with_wall_clocks(table.slice(0, MAX_WORKBOOK_ROWS)),
+            _with_local_times(table.slice(0, MAX_WORKBOOK_ROWS), setting),
             columns=_headers(_reading_order(table.column_names), COLUMN_WORDS, setting),
             frozen=2,
         ),
@@ -101,7 +102,8 @@ def channel_sheets(
             _WORK_COLUMNS, COLUMN_WORDS, setting
         )
         rows = sending_order(rows_to_send(table, name).slice(0, most))
-        sheets.append(_sheet(channel.label, with_wall_clocks(rows), columns=columns, frozen=2))
+        shown = _with_local_times(rows, setting)
+        sheets.append(_sheet(channel.label, shown, columns=columns, frozen=2))
     return sheets
 
 
@@ -140,13 +142,21 @@ def _headers(
     return {name: said.get(name, name) for name in names}
 
 
-def with_wall_clocks(table: pa.Table) -> pa.Table:
-    """Rows whose local times are as a clock on the wall shows them: cells know no zone."""
+def _with_local_times(table: pa.Table, setting: ListSetting) -> pa.Table:
+    """Rows as people read them: cells know no zone.
+
+    The customer's times are as a clock on their wall shows them, and a follow-up has the local
+    date of the list that carries it out, in place of the instant at which that date begins.
+    """
     text = pc.utf8_slice_codeunits(table["send_at_local"], 0, _WALL_CLOCK_SIGNS)
     start = pc.strptime(text, format=_WALL_CLOCK, unit="us")
     lasts = pc.subtract(table["send_window_end_utc"], table["send_at_utc"])
     place = table.schema.get_field_index("send_at_local")
     table = table.set_column(place, "send_at_local", start)
+    zone = ZoneInfo(setting.timezone)
+    dates = [at and at.astimezone(zone).date() for at in table["follow_up_at"].to_pylist()]
+    place = table.schema.get_field_index("follow_up_at")
+    table = table.set_column(place, "follow_up_at", pa.array(dates, pa.date32()))
     return table.append_column(SEND_BEFORE_LOCAL, pc.add(start, lasts))
 
 

@@ -72,6 +72,9 @@ SHEET_OF_WARNINGS = Text(
     "to, the largest value at stake first. They are not on the list for that.",
     "一个月前为高频、尚未沉睡但下单比以往减少的客户，按可能损失的金额排序，不因此列入名单。",
 )
+LIFE_CYCLES = Text("Life cycle", "生命周期")
+PROMOTIONS = Text("Promotion", "优惠敏感度")
+SEND_BASES = Text("Hour taken from", "时间依据")
 STAGES = Text("Stages", "阶段")
 CHANNELS = Text("Channels", "渠道")
 OFFERS = Text("Offers", "优惠")

@@ -20,6 +20,8 @@ def small_setting(**changes: Any) -> ListSetting:
         "day": date(2025, 11, 20),
         "business": "Example Shop",
         "currency": "EUR",
+        "timezone": "Europe/Berlin",
+        "horizon_days": 30.0,
         "language": "en",
         "stages": (Stage("buyer", "has bought", ("order",), ("order",), ("order",), 60.0),),
         "channels": CHANNELS,

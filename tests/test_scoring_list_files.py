@@ -13,6 +13,7 @@ from list_setting import CHANNELS, small_setting
 from test_scoring_recall_list import AS_OF, HOUR, control, row, table_of
 
 from scoring import early_warning_table
+from scoring.code_words import CODE_WORDS
 from scoring.column_words import COLUMN_WORDS
 from scoring.export_plan import CALLER_COLUMNS, SENDER_COLUMNS, Export
 from scoring.list_files import channel_csv_name, render_list_files
@@ -214,6 +215,30 @@ def test_the_read_me_says_what_is_in_the_workbook(files: dict[str, bytes]) -> No
         *SCHEMA.names,
     ):
         assert part in told
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_read_me_says_what_every_code_means(language: Any) -> None:
+    told = texts_of(read_book(render(*ROWS, language=language)).worksheets[0])
+    for column in ("arm", "evidence", "life_cycle", "promotion", "send_basis"):
+        for code, known in CODE_WORDS[column].items():
+            assert code in told
+            assert known.name.say(language) in told
+
+
+def test_a_follow_up_has_the_date_of_its_list_in_the_sheets() -> None:
+    # The midnight that begins 25 November in Berlin is 23:00 of the 24th in UTC.
+    at = AS_OF + 5 * 24 * HOUR
+    files = render(row(1, follow_up_channel="sms", follow_up_at=at), row(2))
+    assert read_csv(files["recall_list.csv"])[0]["follow_up_at"] == "2025-11-24T23:00:00Z"
+    book = read_book(files)
+    for name in ("Recall list", "e-mail"):
+        header = [cell.value for cell in book[name][1]]
+        place = header.index("Follow up on") + 1
+        cells = [book[name].cell(line, place) for line in (2, 3)]
+        assert cells[0].value.isoformat() == "2025-11-25T00:00:00"
+        assert cells[0].number_format == "yyyy-mm-dd"
+        assert cells[1].value is None
 
 
 def test_headers_and_read_me_speak_the_language() -> None:
