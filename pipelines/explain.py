@@ -27,8 +27,9 @@ from pipelines.nightly_inputs import (
 )
 from pipelines.wording import wording_of
 from scoring.arms import SENT_ARMS
+from scoring.contest import cautious_gains
 from scoring.eligibility import stage_channel_order
-from scoring.exclusion_words import explain_code
+from scoring.exclusion_words import CONFIG_KEYS, explain_code
 from scoring.gain import Actions
 from scoring.night import EXCLUSIONS, decide_night, look_at_channels
 from scoring.night_policy import NightPolicy
@@ -87,7 +88,7 @@ class _Case:
     stage : place in the ladder, -1 before its first step.
     alone : exclusion code that the rules give now, competitors left out.
     blocks : per channel the rule that closes it; empty without a stage.
-    gains, allowed : per action; empty without a probability of return.
+    gains, cautious, allowed : per action; empty without a probability of return.
     """
 
     config: Config
@@ -99,6 +100,7 @@ class _Case:
     actions: Actions
     blocks: tuple[str | None, ...]
     gains: NDArray[np.float64]
+    cautious: NDArray[np.float64]
     contacted: NDArray[np.float64]
     allowed: NDArray[np.bool_]
 
@@ -120,6 +122,7 @@ def _weigh(
     first = np.array([0])
     blocks: tuple[str | None, ...] = ()
     gains, contacted, allowed = np.zeros(0), np.zeros(0), np.zeros(0, dtype=np.bool_)
+    cautious = gains
     if one.stage[0] >= 0:
         found, _ = look_at_channels(one, first, policy)
         blocks = tuple(found.names[code] or None for code in found.code[0])
@@ -129,7 +132,15 @@ def _weigh(
                 one.p_natural, one.effect_x, names=one.effect_names, actions=night.actions
             )
             terms = night.actions.terms(policy.gross_margin)
-            gains = weighed.gains(order_value=order_values, terms=terms)[0]
+            expected = weighed.gains(order_value=order_values, terms=terms)
+            gains = expected[0]
+            cautious = cautious_gains(
+                expected,
+                weighed,
+                order_value=order_values,
+                terms=terms,
+                caution=policy.limits.caution,
+            )[0]
             _, promoted = apply_promotion(
                 night.segments,
                 first,
@@ -150,6 +161,7 @@ def _weigh(
         actions=night.actions,
         blocks=blocks,
         gains=gains,
+        cautious=cautious,
         contacted=contacted,
         allowed=allowed,
     )
@@ -172,7 +184,7 @@ def _explain_case(case: _Case, scorer: Scorer, scored: ScoredCustomers, row: int
         channel=decision["channel"],
         offer=decision["offer"],
         exclusion=decision["exclusion"],
-        meaning=_words(decision["exclusion"]) if decision["exclusion"] else None,
+        meaning=_meaning(case) if decision["exclusion"] else None,
         stage=stage.name if stage else None,
         stage_label=stage.label if stage else None,
         silence_days=_floored(scored.silence_days[row]),
@@ -191,6 +203,7 @@ def _explain_case(case: _Case, scorer: Scorer, scored: ScoredCustomers, row: int
         promotion_basis=decision.get("promotion_basis"),
         no_offer_made=_no_offer_made(case),
         follow_up=view_follow_up(config, scored, row, decision=decision),
+        caution=case.policy.limits.caution,
         channels=_channel_views(case),
         actions=_action_views(case, float(scored.p_natural[row])),
         reasons=reasons,
@@ -200,15 +213,20 @@ def _explain_case(case: _Case, scorer: Scorer, scored: ScoredCustomers, row: int
     )
 
 
-def _words(code: str) -> str:
-    """The command speaks English whatever the list's language is."""
-    return explain_code(code, language="en")
+def _meaning(case: _Case) -> str:
+    """Why somebody is not listed, and where that is set.
+
+    The command speaks English whatever the list's language is.
+    """
+    code = case.decision["exclusion"]
+    told = explain_code(code, language="en", caution=case.policy.limits.caution)
+    return f"{told} [{CONFIG_KEYS[code]}]" if code in CONFIG_KEYS else told
 
 
 def _verdict(case: _Case) -> str:
     decision = case.decision
     if decision["rank"] is None:
-        return f"Not listed: {_words(decision['exclusion'])}."
+        return f"Not listed: {_meaning(case)}."
     label = _label(case.config.channels, decision["channel"])
     offer = _label(case.config.offers, decision["offer"])
     if decision["arm"] in SENT_ARMS:
@@ -234,9 +252,10 @@ def _channel_views(case: _Case) -> tuple[ChannelView, ...]:
                 label=case.config.channels[name].label,
                 is_open=code is None,
                 code=code,
-                meaning=None if code is None else _words(code),
+                meaning=None if code is None else explain_code(code, language="en"),
                 offer=None if best is None else _pair(case, best)[1],
                 gain=None if best is None else round(float(case.gains[best]), 4),
+                cautious_gain=None if best is None else round(float(case.cautious[best]), 4),
             )
         )
     return tuple(views)
@@ -255,7 +274,7 @@ def _best_of_channel(case: _Case, channel: int) -> int | None:
     if not len(case.gains):
         return None
     usable = np.flatnonzero(case.allowed & (case.actions.channel_of == channel))
-    return int(usable[case.gains[usable].argmax()]) if len(usable) else None
+    return int(usable[case.cautious[usable].argmax()]) if len(usable) else None
 
 
 def _action_views(case: _Case, p_natural: float) -> tuple[ActionView, ...]:
@@ -271,6 +290,7 @@ def _action_views(case: _Case, p_natural: float) -> tuple[ActionView, ...]:
                 p_return_contacted=round(float(contacted[action]), 6),
                 uplift=round(float(contacted[action]) - p_natural, 6),
                 gain=round(float(case.gains[action]), 4),
+                cautious_gain=round(float(case.cautious[action]), 4),
             )
         )
     return tuple(views)

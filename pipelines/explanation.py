@@ -14,7 +14,8 @@ SCHEMA_VERSION = 1
 class ChannelView:
     """A channel for one customer: open, or closed by the rule `code`.
 
-    `offer` and `gain` are of the channel's best allowed action, null where it is closed.
+    `offer` and the gains are of the channel's best allowed action, null where it is closed;
+    `cautious_gain` has the configured caution taken off: by it actions compete.
     """
 
     channel: str
@@ -24,6 +25,7 @@ class ChannelView:
     meaning: str | None
     offer: str | None
     gain: float | None
+    cautious_gain: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,7 @@ class ActionView:
     p_return_contacted: float
     uplift: float
     gain: float
+    cautious_gain: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,7 @@ class Explanation:
         (docs/segments.md); null where that night did not log them.
     no_offer_made : whether only contacts without offer are open; null where none is.
     follow_up : which earlier contact is followed up, and what follows the day's.
+    caution : standard errors taken off gains before they compete.
     waiting : of who was held back, the contact that is waited for; null for others.
     channels : every channel, in the order of follow-ups; empty for a customer without a stage.
     actions : every action; empty for stages nobody is recalled from.
@@ -106,6 +110,7 @@ class Explanation:
     promotion_basis: str | None = None
     no_offer_made: bool | None = None
     follow_up: FollowUpView = field(default_factory=FollowUpView)
+    caution: float = 0.0
     waiting: WaitingView | None = None
     channels: tuple[ChannelView, ...] = ()
     actions: tuple[ActionView, ...] = ()

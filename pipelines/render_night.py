@@ -12,6 +12,7 @@ from pipelines.render import render_ingestion, render_training
 from pipelines.render_rows import plain_numbers, print_list_rows
 from pipelines.report.limit_words import binding_prices, bound_text, price_text
 from pipelines.terminal import text_table
+from scoring.caution_words import caution_text
 
 if TYPE_CHECKING:
     from pipelines.demo import DemoReport
@@ -102,22 +103,7 @@ def render_explanation(explanation: "Explanation", console: Console) -> None:
     for reason in explanation.reasons:
         console.print(f"  - {plain_numbers(reason)}")
     if explanation.channels:
-        console.print(
-            text_table(
-                "Channels, in the order of follow-ups (a first contact takes what gains most)",
-                ["channel", "state", "best offer", "gain"],
-                [
-                    [
-                        view.label,
-                        "open" if view.is_open else view.meaning or view.code,
-                        view.offer,
-                        None if view.gain is None else f"{view.gain:.2f}",
-                    ]
-                    for view in explanation.channels
-                ],
-                numeric=3,
-            )
-        )
+        _print_channels(explanation, console)
     if explanation.features:
         console.print(
             text_table(
@@ -136,6 +122,27 @@ def render_explanation(explanation: "Explanation", console: Console) -> None:
         )
     for note in explanation.notes:
         console.print(f"Note: {note}", style="yellow")
+
+
+def _print_channels(explanation: "Explanation", console: Console) -> None:
+    columns = ["channel", "state", "best offer", "gain"]
+    if explanation.caution > 0:
+        columns.append("cautious gain")
+    rows = [
+        [
+            view.label,
+            "open" if view.is_open else view.meaning or view.code,
+            view.offer,
+            *(None if gain is None else f"{gain:z.2f}" for gain in (view.gain, view.cautious_gain)),
+        ]
+        for view in explanation.channels
+    ]
+    title = "Channels, in the order of follow-ups (a first contact takes what gains most)"
+    shown = [row[: len(columns)] for row in rows]
+    console.print(text_table(title, columns, shown, numeric=3))
+    if explanation.caution > 0:
+        caution = caution_text(explanation.caution, language="en")
+        console.print(f"The cautious gain, {caution}, is what competes for tonight's places.")
 
 
 def _standing(explanation: "Explanation") -> str:

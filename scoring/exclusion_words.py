@@ -1,5 +1,6 @@
 """Exclusion codes in an operator's words."""
 
+from scoring.caution_words import caution_text
 from scoring.eligibility import FLAG_RULE
 from scoring.language import Language, Text
 
@@ -29,9 +30,7 @@ EXCLUSION_WORDS = {
         "was contacted (or held out) as often as the caps allow in the last 30 days",
         "近30天的触达次数已达上限（长期对照视同触达）",
     ),
-    "recent_order": Text(
-        "has ordered within caps.recent_order_days", "在 caps.recent_order_days 天内有新订单"
-    ),
+    "recent_order": Text("has ordered within the last few days", "近几天内有新订单"),
     "in_follow_up": Text(
         "is in a running follow-up, whose next step is due on a later night",
         "正在跟进中，下一步安排在之后的名单",
@@ -43,13 +42,12 @@ EXCLUSION_WORDS = {
     "no_channel_configured": Text("no channel is configured", "没有配置任何渠道"),
     "no_eligible_channel": Text("has no channel that may be used tonight", "今晚没有可用的渠道"),
     "gain_below_minimum": Text(
-        "no allowed contact gains more than list.min_gain",
-        "任何可用方案的收益都不高于 list.min_gain",
+        "no allowed contact gains more than the minimum", "任何可用方案的收益都不高于下限"
     ),
     "capacity_full": Text(
         "the channels were full when the customer's turn came", "轮到该客户时渠道容量已满"
     ),
-    "list_full": Text("the list had reached list.max_rows", "名单已达 list.max_rows 行"),
+    "list_full": Text("the list had reached its most rows", "名单已达行数上限"),
     "outbid": Text(
         "would gain, but others bring more for tonight's places and money",
         "有收益，但今晚的名额与预算留给了收益更高的客户",
@@ -82,15 +80,33 @@ EXCLUSION_WORDS = {
 }
 """By `scoring.night.EXCLUSIONS` and `scoring.eligibility.CHANNEL_RULES`."""
 
+CONFIG_KEYS = {
+    "recent_order": "caps.recent_order_days",
+    "gain_below_minimum": "list.min_gain",
+    "list_full": "list.max_rows",
+}
+"""Where a code's limit is set, for those who may change it."""
+
+_CAUTIOUS = Text("{meaning} {caution}", "{caution}，{meaning}")
+
 _FLAG = Text(
     'the flag "{flag}" is not true: no consent, or not reachable',
     "标记“{flag}”不为真：未授权或无法触达",
 )
 
 
-def explain_code(code: str, *, language: Language) -> str:
-    """What an exclusion code of a customer or a channel means."""
+def explain_code(code: str, *, language: Language, caution: float = 0.0) -> str:
+    """What an exclusion code of a customer or a channel means.
+
+    Parameters
+    ----------
+    caution : standard errors taken off gains before they were compared with the minimum.
+    """
     rule, _, flag = code.partition(":")
     if rule == FLAG_RULE:
         return _FLAG.say(language, flag=flag)
-    return EXCLUSION_WORDS[code].say(language)
+    meaning = EXCLUSION_WORDS[code].say(language)
+    if code == "gain_below_minimum" and caution > 0:
+        told = caution_text(caution, language=language)
+        return _CAUTIOUS.say(language, meaning=meaning, caution=told)
+    return meaning

@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from io import StringIO
 from pathlib import Path
 
 import pyarrow as pa
@@ -21,6 +22,7 @@ from night_home import (
     make_night_home,
     serving,
 )
+from rich.console import Console
 
 from features.errors import ArtifactError, DataError
 from models.bundle import Bundle
@@ -28,6 +30,7 @@ from pipelines import nightly_inputs
 from pipelines.config import Config, load_config
 from pipelines.explain import explain
 from pipelines.nightly import run_nightly
+from pipelines.render_night import render_explanation
 
 LATE = "late-customer"
 SILENT = "no-events-customer"
@@ -203,3 +206,34 @@ def test_changed_rules_are_noted(config: Config, table: pa.Table) -> None:
     changed = replace(config, caps=replace(config.caps, max_per_30d=0))
     told = explain(changed, table["customer_id"][0].as_py())
     assert "would now give cap_30d" in told.notes[0]
+
+
+def test_gains_say_what_caution_takes_off(config: Config, table: pa.Table) -> None:
+    customer = table["customer_id"][0].as_py()
+    calm = explain(config, customer)
+    assert all(one.cautious_gain == one.gain for one in calm.actions)
+    wary = explain(replace(config, limits=replace(config.limits, caution=0.5)), customer)
+    assert all(one.cautious_gain < one.gain for one in wary.actions)
+    stream = StringIO()
+    render_explanation(wary, Console(file=stream, width=160, highlight=False, markup=False))
+    assert "cautious gain" in stream.getvalue()
+    assert "The cautious gain, after taking off 0.5 standard errors, is" in stream.getvalue()
+
+
+def test_who_gains_too_little_is_told_where_the_minimum_is_set(
+    config: Config, tmp_path: Path
+) -> None:
+    shutil.copytree(config.home, tmp_path / "home")
+    copy = load_config(tmp_path / "home")
+    wary = replace(
+        copy,
+        list=replace(copy.list, min_gain=1e9),
+        limits=replace(copy.limits, caution=0.5),
+    )
+    run_nightly(wary, as_of=DAY, now=NOW, force=True)
+    told = (explain(wary, f"c{number:05d}") for number in range(1, 100))
+    low = next(one for one in told if one.exclusion == "gain_below_minimum")
+    assert low.verdict == (
+        "Not listed: no allowed contact gains more than the minimum after taking off 0.5 "
+        "standard errors [list.min_gain]."
+    )

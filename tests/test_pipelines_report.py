@@ -64,6 +64,7 @@ SUMMARY = NightSummary(
         LimitPrice("seats", "sms", price=1.13, used=0, limit=0),
         LimitPrice("budget", "", price=0.0, used=4.1, limit=50.0),
     ),
+    caution=0.0,
     bound=17.6,
     gap=0.0002,
     segments=SegmentCounts(

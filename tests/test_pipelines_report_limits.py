@@ -11,6 +11,7 @@ from pipelines.report.limit_prices import Allowance, LimitPrice, limit_prices
 from pipelines.report.limit_words import binding_prices, bound_text, limit_words
 from pipelines.report.summary import exploring_cost
 from scoring.arms import CONTACT, EXPLORE
+from scoring.language import Language
 from scoring.night_plan import Certificate
 from scoring.outcomes import NO_ACTION
 from scoring.policy import NightLimits, SegmentLimit
@@ -100,6 +101,26 @@ def test_the_dearest_limit_comes_first_and_the_others_are_called_no_limit() -> N
 
 def test_where_nothing_can_be_gained_there_is_no_bound_to_tell() -> None:
     assert bound_text(replace(SUMMARY, bound=0.0)) is None
+
+
+@pytest.mark.parametrize(
+    ("language", "caution", "start"),
+    [
+        ("en", 0.5, "After taking off 0.5 standard errors: "),
+        ("en", 1.0, "After taking off 1 standard error: "),
+        ("zh", 0.5, "扣除 0.5 个标准误后："),
+    ],
+)
+def test_prices_and_bound_say_that_caution_is_taken_off(
+    language: Language, caution: float, start: str
+) -> None:
+    night = replace(
+        SUMMARY, language=language, prices=limit_prices(certificate(), ALLOWANCE, listed=9)
+    )
+    calm, wary = (limit_words(replace(night, caution=taken), LABELS) for taken in (0.0, caution))
+    assert [one.text for one in wary.binding] == [f"{start}{one.text}" for one in calm.binding]
+    assert wary.bound == f"{start}{calm.bound}"
+    assert wary.slack == calm.slack
 
 
 def test_a_trial_that_takes_a_scarce_seat_pays_its_price() -> None:

@@ -25,7 +25,7 @@ from scoring.code_words import (
 from scoring.column_words import COLUMN_WORDS
 from scoring.customer_hours import SEND_BASES
 from scoring.eligibility import CHANNEL_RULES
-from scoring.exclusion_words import EXCLUSION_WORDS, explain_code
+from scoring.exclusion_words import CONFIG_KEYS, EXCLUSION_WORDS, explain_code
 from scoring.language import (
     LANGUAGES,
     Language,
@@ -157,3 +157,23 @@ def test_parts_are_put_together() -> None:
 
 def test_braces_of_parts_are_left_alone() -> None:
     assert Text("{what}!", "{what}！").say("en", what="{x}") == "{x}!"
+
+
+def test_a_minimum_that_caution_lifted_is_said_to_be() -> None:
+    cautious = {
+        language: explain_code("gain_below_minimum", language=language, caution=0.5)
+        for language in LANGUAGES
+    }
+    assert cautious == {
+        "en": "no allowed contact gains more than the minimum after taking off 0.5 standard errors",
+        "zh": "扣除 0.5 个标准误后，任何可用方案的收益都不高于下限",
+    }
+    assert explain_code("outbid", language="en", caution=0.5) == explain_code(
+        "outbid", language="en"
+    )
+
+
+def test_reasons_hold_no_configuration_keys_but_tell_where_limits_are_set() -> None:
+    assert set(CONFIG_KEYS) <= set(EXCLUSION_WORDS)
+    for words in EXCLUSION_WORDS.values():
+        assert not any(key in words.en + words.zh for key in CONFIG_KEYS.values())

@@ -7,6 +7,7 @@ from functools import partial
 from pipelines.report.limit_prices import LimitPrice
 from pipelines.report.page_parts import Labels, Meter, say
 from pipelines.report.summary import NightSummary
+from scoring.caution_words import caution_text
 from scoring.language import Language, money_text, number_text, percent_text
 
 _LEAST_DECIMALS, _MOST_DECIMALS = 2, 5
@@ -46,23 +47,38 @@ def bound_text(night: NightSummary) -> str | None:
     """How near the list is to the best one; null where there is nothing to gain."""
     if night.bound <= 0:
         return None
-    return say(
+    told = say(
         "limits.bound",
         language=night.language,
         value=money_text(night.bound * (1.0 - night.gap), night.currency, language=night.language),
         bound=money_text(night.bound, night.currency, language=night.language),
         reached=reached_text(night.gap, language=night.language),
     )
+    return _cautious_text(told, night)
 
 
 def price_text(price: LimitPrice, night: NightSummary, channels: Mapping[str, str]) -> str:
     """What one unit more of a limit is worth, in a sentence."""
-    return say(
+    told = say(
         "limits.segment_missed" if price.is_missed else f"limits.{price.kind}",
         language=night.language,
         name=channels.get(price.name, price.name),
         price=money_text(price.price, night.currency, language=night.language),
         unit=night.currency,
+    )
+    return told if price.is_missed else _cautious_text(told, night)
+
+
+def _cautious_text(sentence: str, night: NightSummary) -> str:
+    """Money that the optimum knows has caution taken off, what the list expects has not."""
+    if night.caution <= 0:
+        return sentence
+    caution = caution_text(night.caution, language=night.language)
+    return say(
+        "limits.cautious",
+        language=night.language,
+        caution=caution[:1].upper() + caution[1:],
+        sentence=sentence,
     )
 
 

@@ -139,7 +139,7 @@ def _nobody_note(night: Night, policy: NightPolicy, background: Background) -> s
     needs_consent = all(channel.requires for channel in policy.channels.values())
     if is_closed and needs_consent and not background.has_records:
         return NOBODY_NOTES["no_records"].say(background.language)
-    return _main_reasons(night, background.language)
+    return _main_reasons(night, policy, background.language)
 
 
 def _exploring_notes(night: Night, currency: str, language: Language) -> list[str]:
@@ -215,13 +215,13 @@ def _channel_notes(night: Night, policy: NightPolicy, language: Language) -> lis
     return notes
 
 
-def _main_reasons(night: Night, language: Language) -> str:
+def _main_reasons(night: Night, policy: NightPolicy, language: Language) -> str:
     counts = np.bincount(night.exclusion, minlength=len(EXCLUSIONS))
     top = sorted(range(1, len(EXCLUSIONS)), key=lambda code: -counts[code])[:3]
     parts = [
         NOBODY_NOTES["reason"].say(
             language,
-            words=explain_code(EXCLUSIONS[code], language=language),
+            words=explain_code(EXCLUSIONS[code], language=language, caution=policy.limits.caution),
             number=number_text(counts[code], language=language),
         )
         for code in top

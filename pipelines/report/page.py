@@ -97,9 +97,9 @@ def build_page(
             limits=limit_words(summary, labels),
             has_budget=any(one.kind == "budget" for one in summary.prices),
             learning=learning_words(summary),
-            left_out=code_meters(summary.exclusions, language=language),
+            left_out=code_meters(summary.exclusions, language=language, caution=summary.caution),
             closed={
-                channel: code_meters(blocks, language=language)
+                channel: code_meters(blocks, language=language, caution=summary.caution)
                 for channel, blocks in summary.channel_blocks.items()
             },
             evidence=evidence_meters(summary),

@@ -129,13 +129,15 @@ def learning_words(night: NightSummary) -> dict[str, str]:
     return {"trials": trials, "controls": controls}
 
 
-def code_meters(counts: Mapping[str, int], *, language: Language) -> tuple[Meter, ...]:
+def code_meters(
+    counts: Mapping[str, int], *, language: Language, caution: float
+) -> tuple[Meter, ...]:
     """Exclusion codes in words, the most frequent first."""
     ordered = sorted(counts.items(), key=lambda one: -one[1])
     most = max(counts.values(), default=0)
     return tuple(
         Meter(
-            text=explain_code(code, language=language),
+            text=explain_code(code, language=language, caution=caution),
             told=number_text(number, language=language),
             percent=round(100 * number / most, 2),
             code=code,

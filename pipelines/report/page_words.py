@@ -136,6 +136,7 @@ LIMIT_WORDS = {
     "name_seats": Text("{name} seats", "{name}名额"),
     "name_budget": Text("budget", "预算"),
     "name_rows": Text("rows on the list", "名单行数"),
+    "cautious": Text("{caution}: {sentence}", "{caution}：{sentence}"),
     "bound": Text(
         "The contacts chosen for their gain, trials left out, expect {value}. No other choice of "
         "them within these limits could expect more than {bound}: {reached} of it is reached.",

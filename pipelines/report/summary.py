@@ -75,6 +75,7 @@ class NightSummary:
     spend, spend_high : expected spending on contacts and offers, and what it stays below
         with probability `spend_level`; money.
     prices : the night's limits, and what one unit more of each is worth.
+    caution : standard errors taken off gains before they compete, in `prices` and `bound` too.
     bound : expected gain that no list within the limits can exceed, what trials and controls
         take left out; zero where there is nothing to gain.
     gap : share of the bound that the list may fall short of it.
@@ -117,6 +118,7 @@ class NightSummary:
     spend_high: float
     spend_level: float
     prices: tuple[LimitPrice, ...]
+    caution: float
     bound: float
     gap: float
     segments: SegmentCounts
@@ -223,6 +225,7 @@ def summarise_night(
         spend_high=round(night.certificate.spent_high, 2),
         spend_level=setting.allowance.limits.budget_quantile,
         prices=limit_prices(night.certificate, setting.allowance, listed=table.num_rows),
+        caution=setting.allowance.limits.caution,
         bound=round(night.certificate.bound, 2),
         gap=round(night.certificate.gap, 9),
         segments=_segments(night.segments),
