@@ -46,6 +46,7 @@ class ListView:
 
     Attributes
     ----------
+    horizon_days : days within which a return counts.
     listed, matching : numbers of rows, in all and of those that pass.
     expires_at : when the last row is void; null if nobody is listed.
     is_expired : whether that was before now.
@@ -55,6 +56,7 @@ class ListView:
     day: date
     list_id: str | None
     currency: str
+    horizon_days: float
     listed: int
     matching: int
     expires_at: datetime | None
@@ -105,6 +107,7 @@ def show_list(
         day=written.day,
         list_id=written.list_id,
         currency=config.business.currency,
+        horizon_days=config.windows.horizon_days,
         listed=written.table.num_rows,
         matching=found.num_rows,
         expires_at=ends,

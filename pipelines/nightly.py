@@ -298,6 +298,7 @@ def _setting(config: Config, policy: NightPolicy, models: tuple[ModelUse, ...]) 
         currency=config.business.currency,
         language=config.business.language,
         gross_margin=policy.gross_margin,
+        horizon_days=config.windows.horizon_days,
         allowance=Allowance(
             seats={name: item.capacity for name, item in policy.channels.items()},
             rows=policy.rules.max_rows,

@@ -27,6 +27,7 @@ def render_show(view: "ListView", console: Console) -> None:
             "controls: never sent)",
             view.rows,
             console,
+            horizon_days=view.horizon_days,
         )
     elif "customer" in view.filters:
         console.print("Why a customer is not on it: `winback explain CUSTOMER`.")

@@ -39,7 +39,7 @@ def render_nightly(report: "NightlyReport", console: Console) -> None:
         f"{night.dormant:,} dormant, {night.eligible:,} eligible, {night.listed:,} listed."
     )
     if report.top_rows:
-        print_list_rows("First rows", report.top_rows, console)
+        print_list_rows("First rows", report.top_rows, console, horizon_days=night.horizon_days)
     console.print(
         text_table(
             "Listed by channel and arm (ghost and holdout are controls: never sent)",

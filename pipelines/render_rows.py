@@ -28,9 +28,18 @@ _WIDE_COLUMNS = (
 _NARROW_COLUMNS = ("rank", "customer", "arm", "channel", "gain", "why")
 
 
-def print_list_rows(title: str, rows: Sequence[Mapping[str, Any]], console: Console) -> None:
-    """Print rows of a list, by its columns, of which there is at least one."""
+def print_list_rows(
+    title: str, rows: Sequence[Mapping[str, Any]], console: Console, *, horizon_days: float
+) -> None:
+    """Print rows of a list, by its columns, of which there is at least one.
+
+    Parameters
+    ----------
+    horizon_days : days within which a return counts.
+    """
     is_wide = console.width >= _WIDE
+    if is_wide:
+        title += f"; returns alone: within {horizon_days:g} days"
     shown = [_list_row(row, reasons=3 if is_wide else 1) for row in rows]
     columns = _WIDE_COLUMNS if is_wide else _NARROW_COLUMNS
     longest = max(len(str(row["customer"])) for row in shown)

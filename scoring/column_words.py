@@ -13,6 +13,7 @@ class ColumnWords:
     ----------
     header : what stands above it in a workbook or a report.
     meaning : one sentence of the read-me; what an empty cell means, where there can be one.
+        `{days}` are those within which a return counts.
     """
 
     header: Text
@@ -132,22 +133,22 @@ COLUMN_WORDS = {
     "p_dormant": ColumnWords(
         Text("Dormancy risk", "沉睡风险"),
         Text(
-            "Probability of no return within the window. Empty for who is dormant already.",
-            "在观察窗口内不再回流的概率。已沉睡的客户为空。",
+            "Probability of no return within {days} days. Empty for who is dormant already.",
+            "{days}天内不再回流的概率。已沉睡的客户为空。",
         ),
     ),
     "p_return_natural": ColumnWords(
         Text("Returns alone", "自然回流概率"),
         Text(
-            "Probability of a return within the window without a contact.",
-            "不触达时，在观察窗口内回流的概率。",
+            "Probability of a return within {days} days without a contact.",
+            "不触达时，{days}天内回流的概率。",
         ),
     ),
     "p_return_contacted": ColumnWords(
         Text("Returns if contacted", "触达后回流概率"),
         Text(
-            "The same after this contact.",
-            "按本行方案触达后，在观察窗口内回流的概率。",
+            "The same after this contact, within {days} days, too.",
+            "按本行方案触达后，{days}天内回流的概率。",
         ),
     ),
     "uplift": ColumnWords(

@@ -185,7 +185,8 @@ def _columns(
     yield Line((heading,), is_heading=True)
     yield Line(tuple(setting.say(head) for head in words.COLUMN_HEADS), is_heading=True)
     for name, known in columns.items():
-        yield Line((setting.say(known.header), name, setting.say(known.meaning)))
+        days = f"{setting.horizon_days:g}"
+        yield Line((setting.say(known.header), name, setting.say(known.meaning, days=days)))
 
 
 def _warnings(setting: ListSetting) -> Iterator[Line]:

@@ -40,7 +40,7 @@ WARNING_COLUMN_WORDS = {
     ),
     "p_dormant": ColumnWords(
         COLUMN_WORDS["p_dormant"].header,
-        Text("Probability of no return within the window.", "在观察窗口内不再回流的概率。"),
+        Text("Probability of no return within {days} days.", "{days}天内不再回流的概率。"),
     ),
     "last_order_days": ColumnWords(
         Text("Days since last order", "距上次下单天数"),

@@ -104,6 +104,7 @@ def test_a_wide_terminal_shows_all_columns() -> None:
     assert "1,187 EUR" in " ".join(text.replace("│", " ").split())
     for word in (LONG_ID, "repeat_buyer", "voucher_10", "returns alone", "12.3%", "2025-11-20"):
         assert word in text
+    assert "returns alone: within 30 days" in text
 
 
 def test_a_promotion_names_versions_and_reasons() -> None:

@@ -32,6 +32,7 @@ SUMMARY = NightSummary(
     currency="EUR",
     language="en",
     config_digest="0123456789abcdef" * 4,
+    horizon_days=30.0,
     last_event=datetime(2025, 11, 19, 22, 46, tzinfo=UTC),
     scored=12345,
     dormant=900,
@@ -236,6 +237,18 @@ def test_every_text_says_the_same_in_both_languages_and_only_in_them() -> None:
             assert not re.search("[\u4e00-\u9fff]", text.en), (section, key)
             words = set(re.findall("[A-Za-z_]{2,}", re.sub(r"{\w+}", "", text.zh)))
             assert words <= {"recall_list", "xlsx", "early_warnings", "csv"}, (section, key)
+
+
+def test_returns_say_within_how_long_and_counts_what_they_count() -> None:
+    text = page()
+    assert "Returns within 30 days: alone → contacted" in text
+    assert 'data-name="returns within 30 days"' in text
+    assert "Of 12\u202f345 known customers 900 have been silent for longer than" in text
+    assert "they need not be equal" in text
+    # 46 of 3,000 customers were once told as "3 % of all customers".
+    assert "1 customer (10\u00a0% of each night" in text
+    assert "0 customers of the holdout" in text
+    assert "holdout is 3\u00a0% of all customers" in text
 
 
 def test_a_night_of_nobody_has_a_page() -> None:

@@ -212,6 +212,7 @@ def test_the_read_me_says_what_is_in_the_workbook(files: dict[str, bytes]) -> No
         "ghost control",
         "winback ingest contacts",
         "20\u202f000",
+        "Probability of a return within 30 days without a contact.",
         *SCHEMA.names,
     ):
         assert part in told

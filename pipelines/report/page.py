@@ -86,6 +86,7 @@ def build_page(
             night=summary,
             labels=labels,
             day=_day(summary),
+            horizon=f"{summary.horizon_days:g}",
             sections=_sections(summary),
             channel_rows=channels,
             used_channels=[labels.channels[row.channel] for row in channels if row.contacts],

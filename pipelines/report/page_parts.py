@@ -122,11 +122,16 @@ def learning_words(night: NightSummary) -> dict[str, str]:
         "learning.controls",
         language=language,
         ghosts=CUSTOMERS.count(arms["ghost"], language),
-        ghost_share=percent_text(night.ghost_share, language=language),
+        ghost_share=_unbroken(percent_text(night.ghost_share, language=language)),
         holdouts=CUSTOMERS.count(arms["holdout"], language),
-        holdout_share=percent_text(night.holdout_share, language=language),
+        holdout_share=_unbroken(percent_text(night.holdout_share, language=language)),
     )
     return {"trials": trials, "controls": controls}
+
+
+def _unbroken(share: str) -> str:
+    """A share whose sign stays on the number's line."""
+    return share.replace(" ", "\u00a0")
 
 
 def code_meters(

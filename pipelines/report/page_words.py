@@ -87,10 +87,12 @@ CUSTOMER_WORDS = {
     "customer": Text("Customer", "客户"),
     "do": Text("What to do", "做什么"),
     "when": Text("When (local)", "当地时间"),
-    "returns": Text("Returns alone → contacted", "回流概率：不联系 → 联系"),
+    "returns": Text(
+        "Returns within {days} days: alone → contacted", "{days}天内回流概率：不联系 → 联系"
+    ),
     "expected": Text("alone around {day}", "不联系约在 {day}"),
     "expected_later": Text("alone around {day} or later", "不联系约在 {day} 或更晚"),
-    "returns_short": Text("returns", "回流"),
+    "returns_short": Text("returns within {days} days", "{days}天内回流"),
     "gain": Text("Gain, {currency}", "收益（{currency}）"),
     "why": Text("Why", "理由"),
     "control": Text("control: do not contact", "对照：不要联系"),
@@ -154,19 +156,22 @@ LEARNING_WORDS = {
     ),
     "no_explore": Text("Trials cost nothing tonight.", "今晚的试验没有代价。"),
     "controls": Text(
-        "{ghosts} on the list ({ghost_share} of each night's list, drawn by chance) and "
-        "{holdouts} ({holdout_share} of all customers, for good) are deliberately left alone: "
-        "only against them can be shown what the contacts earned.",
-        "名单上有{ghosts}（每晚名单随机抽取的 {ghost_share}）和{holdouts}（全体客户的 "
-        "{holdout_share}，长期保留）特意不联系：只有与他们相比，才能证明触达带来了多少。",
+        "{ghosts} ({ghost_share} of each night's list, drawn by chance) and {holdouts} of the "
+        "holdout are on the list and deliberately left alone: only against them can be shown "
+        "what the contacts earned. The holdout is {holdout_share} of all customers, for good; "
+        "on the list are only those of them who would be contacted tonight.",
+        "名单上有{ghosts}（每晚名单随机抽取的 {ghost_share}）和{holdouts}（属于长期对照）"
+        "特意不联系：只有与他们相比，才能证明触达带来了多少。长期对照为全体客户的 "
+        "{holdout_share}，长期保留；名单上只列出其中今晚本应触达的客户。",
     ),
 }
 
 LEFT_OUT_WORDS = {
     "funnel": Text(
-        "Of {scored} known customers {dormant} are dormant, {eligible} may be contacted and "
-        "{listed} are on the list.",
-        "共有客户 {scored} 位，其中沉睡 {dormant} 位，可触达 {eligible} 位，进入名单 {listed} 位。",
+        "Of {scored} known customers {dormant} have been silent for longer than their stage "
+        "allows (dormant), {eligible} may be contacted and {listed} are on the list.",
+        "共有客户 {scored} 位，其中沉默超过所在阶段天数（沉睡） {dormant} 位，"
+        "可触达 {eligible} 位，进入名单 {listed} 位。",
     ),
     "everybody": Text("Every scored customer is listed.", "所有评分客户都在名单内。"),
     "first_rule": Text("The first rule that holds is counted.", "按最先符合的规则计数。"),
@@ -182,6 +187,13 @@ LEFT_OUT_WORDS = {
 
 SEGMENT_WORDS = {
     "life_cycle": Text("Where customers stand", "客户所处阶段"),
+    "dormant_told": Text(
+        "“Dormant” here also counts who is silent past the own gaps between orders, and leaves "
+        "out who is lost; the list goes by the stage's days of silence alone ({dormant} are "
+        "dormant so). The two counts differ in meaning: they need not be equal.",
+        "此处的“沉睡”还包括沉默超出本人下单间隔的客户，但不含已流失的客户；"
+        "名单只看所在阶段的沉默天数（按此沉睡 {dormant} 位）。两者含义不同，数字不必相等。",
+    ),
     "promotion": Text("What offers do to them", "优惠对他们的作用"),
     "movement": Text("Movement within the last month", "最近一个月的变化"),
     "movement_told": Text(

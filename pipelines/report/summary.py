@@ -59,6 +59,7 @@ class NightSummary:
     ----------
     day : the list's local date.
     as_of : its midnight, UTC.
+    horizon_days : days within which a return counts.
     last_event : the latest event visible at the as-of; null if there is none.
     scored, dormant, eligible, listed : numbers of customers.
     by_arm : listed customers per arm.
@@ -97,6 +98,7 @@ class NightSummary:
     currency: str
     language: Language
     config_digest: str
+    horizon_days: float
     last_event: datetime | None
     scored: int
     dormant: int
@@ -167,6 +169,7 @@ class Setting:
     currency: str
     language: Language
     gross_margin: float
+    horizon_days: float
     allowance: Allowance
     acquisition_cost: float
     config_digest: str
@@ -198,6 +201,7 @@ def summarise_night(
         currency=setting.currency,
         language=setting.language,
         config_digest=setting.config_digest,
+        horizon_days=setting.horizon_days,
         last_event=instant(scored.last_event_us) if scored.last_event_us else None,
         scored=len(scored),
         dormant=int(scored.dormant.sum()),
