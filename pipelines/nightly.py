@@ -160,7 +160,6 @@ def run_nightly(
             background=Background(
                 models=uses,
                 language=config.business.language,
-                currency=config.business.currency,
                 has_records=has_customer_records(warehouse, as_of_us=policy.as_of_us),
                 maps_zones=config.sources.customers.timezone is not None,
                 unreported=earlier.unreported,

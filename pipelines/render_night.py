@@ -11,6 +11,7 @@ from rich.console import Console
 from pipelines.render import render_ingestion, render_training
 from pipelines.render_rows import plain_numbers, print_list_rows
 from pipelines.report.limit_words import binding_prices, bound_text, price_text
+from pipelines.report.page_parts import trial_text
 from pipelines.terminal import text_table
 from scoring.caution_words import caution_text
 
@@ -86,7 +87,8 @@ def _print_outlook(night: "NightSummary", console: Console) -> None:
     # Commands speak English, whatever the language of the lists.
     english = replace(night, language="en")
     told = [price_text(one, english, {}) for one in binding_prices(night)[:_SHOWN_PRICES]]
-    for text in (*told, bound_text(english)):
+    trials = trial_text(english) if night.by_arm["explore"] else None
+    for text in (*told, bound_text(english), trials):
         if text is not None:
             console.print(plain_numbers(text))
 

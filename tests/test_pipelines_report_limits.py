@@ -9,7 +9,8 @@ from test_pipelines_report import LABELS, SUMMARY
 
 from pipelines.report.limit_prices import Allowance, LimitPrice, limit_prices
 from pipelines.report.limit_words import binding_prices, bound_text, limit_words
-from pipelines.report.summary import exploring_cost
+from pipelines.report.page_parts import trial_text
+from pipelines.report.summary import Explored, count_explored, exploring_cost
 from scoring.arms import CONTACT, EXPLORE
 from scoring.language import Language
 from scoring.night_plan import Certificate
@@ -137,6 +138,31 @@ def test_a_trial_that_takes_a_scarce_seat_pays_its_price() -> None:
     )
     # The first gives up 1 for 3 - 4 - 0.25 * 2, the second nothing for -0.5.
     assert exploring_cost(night) == pytest.approx(1.0 - (3.0 - 4.0 - 0.5) + 0.5)  # type: ignore[arg-type]
+
+
+def test_explorers_who_got_the_best_action_are_not_said_to_have_another() -> None:
+    night = SimpleNamespace(
+        listed=np.arange(5),
+        draws=SimpleNamespace(arm=np.array([EXPLORE, EXPLORE, EXPLORE, EXPLORE, CONTACT])),
+        choices=SimpleNamespace(
+            best_action=np.array([0, 1, NO_ACTION, 1, 1]), action=np.array([0, 0, 2, 1, 0])
+        ),
+    )
+    assert count_explored(night) == Explored(drawn_other=1, on_trial=1)  # type: ignore[arg-type]
+    arms = {**SUMMARY.by_arm, "explore": 163}
+    told = replace(SUMMARY, by_arm=arms, drawn_other=66, on_trial=28)
+    assert trial_text(told) == (
+        "Trials cost 1.50 EUR of expected gain tonight. 163 rows have an action drawn by chance, "
+        "so that we find out what works; for 66 it is not the best one, 28 would not have been "
+        "listed otherwise."
+    )
+    assert trial_text(replace(told, language="zh")) == (
+        "今晚的试验使预期收益减少 1.50 EUR。163行采用随机抽取的方案，以便了解什么有效："
+        "其中66行不是当前最佳方案，28行若非试验不会进入名单。"
+    )
+    free = replace(told, exploring_cost=0.0, by_arm=arms)
+    assert trial_text(free).startswith("Trials cost nothing tonight. 163 rows have an action")
+    assert trial_text(SUMMARY) == "Trials cost nothing tonight."
 
 
 def test_what_is_used_up_and_what_cannot_be_kept_is_said() -> None:

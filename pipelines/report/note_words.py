@@ -5,7 +5,6 @@ from scoring.language import Noun, Text
 DAYS = Noun("day", "days", "天")
 RANKS = Noun("rank", "ranks", "名")
 LISTED = Noun("listed customer has", "listed customers have", "位客户")
-ROWS = Noun("row has", "rows have", "行")
 ACTIONS = Noun("action", "actions", "种方案")
 
 QUOTED = Text('"{code}"', "“{code}”")
@@ -83,11 +82,6 @@ LIST_NOTES = {
         "名单上有{customers}时区未知：其发送时间在所有可能的时区内都符合规定。",
     ),
     "workbook_cut": Text("The workbook holds the first {ranks} only.", "工作簿只包含前{ranks}。"),
-    "exploring": Text(
-        "Exploring costs {cost} {currency} of expected gain tonight: {rows} an action drawn at "
-        "random in place of the best one.",
-        "今晚的探索使预期收益减少 {cost} {currency}：{rows}以随机抽取的方案代替了最优方案。",
-    ),
 }
 
 NOBODY_NOTES = {

@@ -22,10 +22,8 @@ from pipelines.report.note_words import (
     OR,
     QUOTED,
     RANKS,
-    ROWS,
 )
-from pipelines.report.summary import ModelUse, exploring_cost
-from scoring.arms import EXPLORE
+from pipelines.report.summary import ModelUse
 from scoring.code_words import MODEL_WORDS, RUNG_WORDS
 from scoring.exclusion_words import explain_code
 from scoring.language import Language, join_texts, list_clauses, list_texts, number_text
@@ -46,7 +44,6 @@ class Background:
     Attributes
     ----------
     language : that of the notes.
-    currency : ISO 4217 code.
     has_records : customer records had arrived before the as-of.
     maps_zones : the configuration says where customers' time zones are.
     unreported : day of an earlier list of which no contact is known.
@@ -58,7 +55,6 @@ class Background:
 
     models: tuple[ModelUse, ...]
     language: Language
-    currency: str
     has_records: bool
     maps_zones: bool
     unreported: date | None
@@ -95,7 +91,7 @@ def night_notes(
     if len(night.listed) > MAX_WORKBOOK_ROWS:
         ranks = RANKS.count(MAX_WORKBOOK_ROWS, language)
         notes.append(LIST_NOTES["workbook_cut"].say(language, ranks=ranks))
-    return (*notes, *_exploring_notes(night, background.currency, language))
+    return tuple(notes)
 
 
 def _contact_notes(policy: NightPolicy, background: Background) -> list[str]:
@@ -140,21 +136,6 @@ def _nobody_note(night: Night, policy: NightPolicy, background: Background) -> s
     if is_closed and needs_consent and not background.has_records:
         return NOBODY_NOTES["no_records"].say(background.language)
     return _main_reasons(night, policy, background.language)
-
-
-def _exploring_notes(night: Night, currency: str, language: Language) -> list[str]:
-    cost = exploring_cost(night)
-    if cost <= 0:
-        return []
-    rows = int((night.draws.arm[night.listed] == EXPLORE).sum())
-    return [
-        LIST_NOTES["exploring"].say(
-            language,
-            cost=number_text(cost, language=language, decimals=2),
-            currency=currency,
-            rows=ROWS.count(rows, language),
-        )
-    ]
 
 
 def _model_notes(

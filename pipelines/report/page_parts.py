@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipelines.report.page_words import CONTACTS, CUSTOMERS, DAYS, HOURS, PAGE_WORDS
+from pipelines.report.page_words import CONTACTS, CUSTOMERS, DAYS, HOURS, PAGE_WORDS, ROWS
 from pipelines.report.summary import ModelUse, NightSummary
 from scoring.arms import SENT_ARMS
 from scoring.code_words import EVIDENCE_WORDS, MODEL_WORDS
@@ -109,15 +109,6 @@ def hour_rows(night: NightSummary) -> list[tuple[str, dict[str, int]]]:
 def learning_words(night: NightSummary) -> dict[str, str]:
     """What trials cost, and why controls are left alone."""
     language, arms = night.language, night.by_arm
-    if arms["explore"] and night.exploring_cost > 0:
-        trials = say(
-            "learning.explore",
-            language=language,
-            cost=money_text(night.exploring_cost, night.currency, language=language),
-            contacts=CONTACTS.count(arms["explore"], language),
-        )
-    else:
-        trials = say("learning.no_explore", language=language)
     controls = say(
         "learning.controls",
         language=language,
@@ -126,7 +117,26 @@ def learning_words(night: NightSummary) -> dict[str, str]:
         holdouts=CUSTOMERS.count(arms["holdout"], language),
         holdout_share=_unbroken(percent_text(night.holdout_share, language=language)),
     )
-    return {"trials": trials, "controls": controls}
+    return {"trials": trial_text(night), "controls": controls}
+
+
+def trial_text(night: NightSummary) -> str:
+    """What trials cost, and how many rows chance has changed or brought."""
+    language, rows = night.language, night.by_arm["explore"]
+    cost = say("learning.no_cost", language=language)
+    if rows and night.exploring_cost > 0:
+        told = money_text(night.exploring_cost, night.currency, language=language)
+        cost = say("learning.cost", language=language, cost=told)
+    if not rows:
+        return cost
+    return say(
+        "learning.drawn",
+        language=language,
+        cost=cost,
+        rows=ROWS.count(rows, language),
+        other=number_text(night.drawn_other, language=language),
+        on_trial=number_text(night.on_trial, language=language),
+    )
 
 
 def _unbroken(share: str) -> str:

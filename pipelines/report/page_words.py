@@ -17,6 +17,7 @@ CONTACTS = Noun("contact", "contacts", "次触达")
 CUSTOMERS = Noun("customer", "customers", "位客户")
 DAYS = Noun("day", "days", "天")
 HOURS = Noun("hour", "hours", "小时")
+ROWS = Noun("row has", "rows have", "行")
 
 HEAD_WORDS = {
     "title": Text("Recall list {day} · {business}", "召回名单 {day} · {business}"),
@@ -148,13 +149,16 @@ LIMIT_WORDS = {
 }
 
 LEARNING_WORDS = {
-    "explore": Text(
-        "Trials cost {cost} of expected gain tonight: {contacts} have an action drawn by chance "
-        "in place of the best one, so that we find out what works.",
-        "今晚的试验使预期收益减少 {cost}：{contacts}采用随机方案而非当前最佳方案，"
-        "以便了解什么有效。",
+    "cost": Text(
+        "Trials cost {cost} of expected gain tonight.", "今晚的试验使预期收益减少 {cost}。"
     ),
-    "no_explore": Text("Trials cost nothing tonight.", "今晚的试验没有代价。"),
+    "no_cost": Text("Trials cost nothing tonight.", "今晚的试验没有代价。"),
+    "drawn": Text(
+        "{cost} {rows} an action drawn by chance, so that we find out what works; for {other} it "
+        "is not the best one, {on_trial} would not have been listed otherwise.",
+        "{cost}{rows}采用随机抽取的方案，以便了解什么有效：其中{other}行不是当前最佳方案，"
+        "{on_trial}行若非试验不会进入名单。",
+    ),
     "controls": Text(
         "{ghosts} ({ghost_share} of each night's list, drawn by chance) and {holdouts} of the "
         "holdout are on the list and deliberately left alone: only against them can be shown "

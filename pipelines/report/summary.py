@@ -85,6 +85,8 @@ class NightSummary:
         have come by itself, money; null if none is expected.
     acquisition_cost : what a new customer costs, money: the yardstick.
     exploring_cost : expected gain forgone by actions drawn at random, money.
+    drawn_other : explorers whose action is not the one the contact arm takes.
+    on_trial : explorers whom the contact arm would not have listed.
     ghost_share, holdout_share : in force that night.
     models : the models used.
     notes : what a reader must know about this list.
@@ -127,6 +129,8 @@ class NightSummary:
     cost_per_return: float | None
     acquisition_cost: float
     exploring_cost: float
+    drawn_other: int
+    on_trial: int
     ghost_share: float
     holdout_share: float
     models: tuple[ModelUse, ...]
@@ -192,6 +196,7 @@ def summarise_night(
     """
     is_sent = pc.is_in(table["arm"], value_set=pa.array(SENT_ARMS, pa.string()))
     sent = table.select(list(_COUNTED)).filter(is_sent)
+    explored = count_explored(night)
     return NightSummary(
         day=setting.day,
         as_of=instant(setting.as_of_us),
@@ -236,6 +241,8 @@ def summarise_night(
         cost_per_return=_cost_per_return(scored, night),
         acquisition_cost=setting.acquisition_cost,
         exploring_cost=exploring_cost(night),
+        drawn_other=explored.drawn_other,
+        on_trial=explored.on_trial,
         ghost_share=night.experiment.ghost_share,
         holdout_share=night.experiment.holdout_share,
         models=setting.models,
@@ -277,6 +284,22 @@ def exploring_cost(night: Night) -> float:
     net = night.gains[places] - night.certificate.budget_price * night.cost[places] - seat
     otherwise = np.where(best == NO_ACTION, 0.0, net[rows, best])
     return round(float((otherwise - net[rows, drawn]).sum()), 2)
+
+
+@dataclass(frozen=True, slots=True)
+class Explored:
+    """Explorers by what chance has changed; see `NightSummary`."""
+
+    drawn_other: int
+    on_trial: int
+
+
+def count_explored(night: Night) -> Explored:
+    """Rows whose action is not the best one, and those listed on trial; the others got it."""
+    places = night.listed[night.draws.arm[night.listed] == EXPLORE]
+    best, drawn = night.choices.best_action[places], night.choices.action[places]
+    on_trial = best == NO_ACTION
+    return Explored(int((~on_trial & (best != drawn)).sum()), int(on_trial.sum()))
 
 
 def _counts(column: pa.ChunkedArray, names: tuple[str, ...]) -> dict[str, int]:
