@@ -43,8 +43,8 @@ class WaitingView:
     def sentence(self, currency: str | None) -> str:
         """The same in words."""
         return (
-            f"A contact tonight is expected to gain {self.gain:.2f} {currency}, one on "
-            f"{self.better_on} {self.later_gain:.2f} {currency} if nothing happens until then; "
+            f"A contact tonight is expected to gain {self.gain:z.2f} {currency}, one on "
+            f"{self.better_on} {self.later_gain:z.2f} {currency} if nothing happens until then; "
             f"the chance of a return without contact before that is {self.p_return:.1%}. "
             "Before they were compared, what others would make of their places and money was "
             "taken off both."

@@ -15,7 +15,14 @@ from scoring.decisions import TABLE_NAME
 from scoring.eligibility import FLAG_RULE
 from scoring.exclusion_words import EXCLUSION_WORDS, explain_code
 
-_COLUMNS = ("customer_id", "exclusion", "channel_blocks", "best_channel", "best_offer")
+_COLUMNS = (
+    "customer_id",
+    "exclusion",
+    "channel_blocks",
+    "best_channel",
+    "best_offer",
+    "recommended_action",
+)
 _HOUR = slice(11, 13)
 """Where the hour stands in a time such as 2025-11-20T11:03:00+01:00."""
 
@@ -31,6 +38,7 @@ class Why:
 
 
 _FOLLOW_UP_DUE = Why("follow_up_due", "the next step of a follow-up is due")
+_ON_TRIAL = Why("on_trial", "is on trial: drawn by chance to learn what works, not for the gain")
 _NEWLY_DORMANT = Why("newly_dormant", "has become dormant since")
 _RISK_ROSE = Why("risk_rose", "the risk of dormancy has reached the limit since")
 
@@ -45,11 +53,13 @@ class Decided:
     blocks : closed channels with the rule that closes each.
     best : the allowed channel and offer of the largest gain, what it takes from others left
         aside; nulls if there is none.
+    on_trial : listed only because chance has drawn them to learn from.
     """
 
     exclusion: str | None
     blocks: Mapping[str, str]
     best: tuple[str | None, str | None]
+    on_trial: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +91,8 @@ def read_day_decisions(warehouse: Warehouse, day: date, customers: pa.Array) -> 
                 row["exclusion"],
                 _blocks(row["channel_blocks"]),
                 (row["best_channel"], row["best_offer"]),
+                # Days that an early version decided do not tell.
+                on_trial=row.get("recommended_action") == "none",
             )
             for row in table.to_pylist()
         },
@@ -92,17 +104,18 @@ def _blocks(text: str | None) -> dict[str, str]:
     return {channel: rule for channel, _, rule in parts}
 
 
-def why_came(row: Row, before: DayDecisions) -> Why:
+def why_came(row: Row, before: DayDecisions, after: DayDecisions) -> Why:
     """Why a customer is listed who was not.
 
     Parameters
     ----------
     row : of the later list.
-    before : decisions of the earlier day.
+    before, after : decisions of the earlier and of the later day.
     """
-    decided = before.of.get(row["customer_id"])
-    if row["follow_up_of"] is not None:
-        return _FOLLOW_UP_DUE
+    decided, listed = before.of.get(row["customer_id"]), after.of.get(row["customer_id"])
+    is_trial = listed is not None and listed.on_trial
+    if is_trial or row["follow_up_of"] is not None:
+        return _ON_TRIAL if is_trial else _FOLLOW_UP_DUE
     if not before.is_recorded:
         return _not_recorded(before.day)
     if decided is None:

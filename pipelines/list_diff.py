@@ -117,7 +117,7 @@ def diff_lists(
         same=len(both) - len(changed),
         came=_grouped(
             (
-                (why_came(row, then), _shown(row))
+                (why_came(row, then, now), _shown(row))
                 for k, row in new_rows.items()
                 if k not in old_rows
             ),

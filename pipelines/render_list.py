@@ -82,7 +82,7 @@ def _example_rows(reason: "ChangeReason") -> list[list[object]]:
             row["arm"],
             row["channel"],
             row["offer"],
-            f"{row['expected_gain']:.2f}",
+            f"{row['expected_gain']:z.2f}",
             reason.code,
             ", ".join(f"{name} {was}" for name, (was, _) in row.get("changes", {}).items()),
         ]

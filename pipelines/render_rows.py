@@ -66,7 +66,7 @@ def _list_row(row: Mapping[str, Any], *, reasons: int) -> dict[str, object]:
         "offer": row["offer"],
         "send at (local)": str(send_at)[:16].replace("T", " ") if send_at else "not sent",
         "returns alone": f"{row['p_return_natural']:.1%}",
-        "gain": f"{row['expected_gain']:.2f}",
+        "gain": f"{row['expected_gain']:z.2f}",
         "why": plain_numbers("; ".join(str(reason) for reason in why if reason)),
     }
 

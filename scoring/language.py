@@ -58,8 +58,11 @@ class Noun:
 
 
 def number_text(number: float, *, language: Language, decimals: int = 0) -> str:
-    """A number with its thousands set apart: 1 234.50 in English, 1,234.50 in Chinese."""
-    return f"{number:,.{decimals}f}".replace(",", _GROUP_MARK[language])
+    """A number with its thousands set apart: 1 234.50 in English, 1,234.50 in Chinese.
+
+    What rounds to nothing has no sign.
+    """
+    return f"{number:z,.{decimals}f}".replace(",", _GROUP_MARK[language])
 
 
 def money_text(amount: float, currency: str, *, language: Language) -> str:

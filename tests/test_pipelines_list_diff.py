@@ -117,6 +117,26 @@ def test_reasons_are_ordered_by_customers_and_told_in_words(config: Config) -> N
     assert told in diff.came[0].meaning
 
 
+def test_who_came_on_trial_is_not_said_to_gain_enough(config: Config) -> None:
+    record_decisions(config, {**THEN, "rested": {"exclusion": "gain_below_minimum"}})
+    record_decisions(config, {**NOW, "rested": {"recommended_action": "none"}}, day=NEXT_DAY)
+    diff = diff_lists(config)
+    assert who(diff.came)["on_trial"] == ["rested"]
+    assert "gain_below_minimum" not in who(diff.came)
+    assert "drawn by chance to learn" in text_of(diff)
+    record_decisions(config, {**NOW, "rested": {"recommended_action": "sms/none"}}, day=NEXT_DAY)
+    assert who(diff_lists(config).came)["gain_below_minimum"] == ["rested"]
+
+
+def test_a_gain_that_rounds_to_nothing_has_no_sign(config: Config) -> None:
+    day = date(2025, 11, 22)
+    write_list(config, row(1, customer_id="fresh", expected_gain=-0.001), day=day)
+    record_decisions(config, {"fresh": {"exclusion": None}}, day=day)
+    told = text_of(diff_lists(config, as_of=day, since=DAY))
+    assert " 0.00 " in told
+    assert "-0.00" not in told
+
+
 def test_models_and_configuration_that_changed_are_named(config: Config) -> None:
     day = date(2025, 11, 22)
     write_list(config, row(1, model_version="m/2", config_hash="def"), day=day)
@@ -235,7 +255,7 @@ def test_changes_have_their_reason(
 
 def test_who_lost_a_place_to_others_is_told_so() -> None:
     before, after = row(1, channel="phone"), row(1, channel="sms")
-    decided = Decided(exclusion=None, blocks={}, best=("phone", "none"))
+    decided = Decided(exclusion=None, blocks={}, best=("phone", "none"), on_trial=False)
     why = why_changed(before, after, DayDecisions(NEXT_DAY, is_recorded=True, of={"c1": decided}))
     assert why.code == "displaced"
 

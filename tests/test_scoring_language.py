@@ -177,3 +177,9 @@ def test_reasons_hold_no_configuration_keys_but_tell_where_limits_are_set() -> N
     assert set(CONFIG_KEYS) <= set(EXCLUSION_WORDS)
     for words in EXCLUSION_WORDS.values():
         assert not any(key in words.en + words.zh for key in CONFIG_KEYS.values())
+
+
+def test_what_rounds_to_nothing_has_no_sign() -> None:
+    assert number_text(-0.004, language="en", decimals=2) == "0.00"
+    assert number_text(-0.4, language="zh") == "0"
+    assert number_text(-0.006, language="en", decimals=2) == "-0.01"
