@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from features.errors import UsageError, describe
-from pipelines.cli_options import AsOf, ConfigPath, Here, Json, emit, load, now, parse_date
+from pipelines.cli_options import AsOf, ConfigPath, Here, Json, load, now, parse_date
 
 
 def plan(
@@ -29,9 +29,13 @@ def plan(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Show what other budgets and seats would bring tonight, from one scoring."""
+    """Show what other budgets and seats would bring tonight, from one scoring.
+
+    Trials and controls are left out: a night brings less by what they take and cost.
+    """
     from pipelines.plan_night import PlanRequest, run_plan
-    from pipelines.terminal import progress_bars
+    from pipelines.render_plan import render_plan
+    from pipelines.terminal import print_json, progress_bars, result_console
 
     request = PlanRequest(
         budgets=_numbers(budget, "--budget"),
@@ -39,15 +43,19 @@ def plan(
         channel=channel,
         plot=plot,
     )
+    setting = load(config)
     with progress_bars() as progress:
         report = run_plan(
-            load(config),
+            setting,
             request,
             as_of=parse_date(as_of, "--as-of"),
             now=now(),
             progress=progress,
         )
-    emit(report, as_json, "pipelines.render_plan:render_plan")
+    if as_json:
+        print_json(report.to_json())
+    else:
+        render_plan(report, result_console(), spend_level=setting.limits.budget_quantile)
 
 
 def _numbers(text: str | None, option: str) -> tuple[float, ...]:

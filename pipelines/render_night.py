@@ -78,9 +78,10 @@ def _print_outlook(night: "NightSummary", console: Console) -> None:
     gain, returns = night.outlook.gain, night.outlook.extra_returns
     console.print(
         f"Expected gain of the rows to be sent: {gain.expected:,.2f} {night.currency} "
-        f"({night.outlook.level:.0%}: {gain.low:,.2f} to {gain.high:,.2f}) for "
-        f"{night.contact_cost:,.2f} {night.currency} of contacts; {returns.expected:,.1f} extra "
-        f"returns ({returns.low:,.1f} to {returns.high:,.1f})."
+        f"({night.outlook.level:.0%}: {gain.low:,.2f} to {gain.high:,.2f}); "
+        f"{returns.expected:,.1f} extra returns ({returns.low:,.1f} to {returns.high:,.1f}). "
+        f"Expected spend: {night.spend:,.2f} {night.currency} (contacts "
+        f"{night.contact_cost:,.2f}, offers {night.outlook.given_away:,.2f})."
     )
     if night.follow_ups:
         console.print(f"Follow-ups due among them: {night.follow_ups:,}.")

@@ -71,10 +71,11 @@ def test_without_budgets_it_looks_around_what_a_night_would_spend(shop: Config) 
 
 def test_the_terminal_shows_a_line_per_scenario(shop: Config) -> None:
     console = Console(record=True, width=160, file=StringIO())
-    render_plan(planned(shop), console)
-    text = console.export_text()
+    render_plan(planned(shop), console, spend_level=0.9)
+    text = " ".join(console.export_text().split())
     assert text.count("█") > 6
     assert "not proven yet" in text
+    assert "Trials and controls are left out" in text
 
 
 @pytest.mark.parametrize(
