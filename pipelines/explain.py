@@ -14,6 +14,7 @@ from models.effect_design import NO_OFFER
 from pipelines.config import Config
 from pipelines.earlier_lists import hold_to_earlier_lists, read_earlier_lists
 from pipelines.explain_follow_up import view_follow_up
+from pipelines.explain_listed import view_listed
 from pipelines.explain_lookup import decided_day, explain_unscored, read_decision, row_of
 from pipelines.explain_waiting import view_waiting
 from pipelines.explanation import ActionView, ChannelView, Explanation, FeatureView
@@ -183,6 +184,7 @@ def _explain_case(case: _Case, scorer: Scorer, scored: ScoredCustomers, row: int
         arm=decision["arm"],
         channel=decision["channel"],
         offer=decision["offer"],
+        row=view_listed(config, scored, row, decision=decision),
         exclusion=decision["exclusion"],
         meaning=_meaning(case) if decision["exclusion"] else None,
         stage=stage.name if stage else None,

@@ -5,6 +5,7 @@ from datetime import date
 from typing import Any
 
 from pipelines.explain_follow_up import FollowUpView
+from pipelines.explain_listed import ListedView
 from pipelines.explain_waiting import WaitingView
 
 SCHEMA_VERSION = 1
@@ -60,6 +61,7 @@ class Explanation:
     is_scored : an event of the customer had arrived before the as-of; the fields below
         are null or empty otherwise.
     rank, arm, channel, offer : as listed; null for those not listed.
+    row : time, uplift and gain of the row as logged; null for those not listed.
     exclusion, meaning : code and words of why they are not listed.
     stage, stage_label : null before the first milestone.
     silence_days, dormant_after_days : silence, and the stage's limit.
@@ -90,6 +92,7 @@ class Explanation:
     arm: str | None = None
     channel: str | None = None
     offer: str | None = None
+    row: ListedView | None = None
     exclusion: str | None = None
     meaning: str | None = None
     stage: str | None = None

@@ -97,6 +97,8 @@ def _print_outlook(night: "NightSummary", console: Console) -> None:
 def render_explanation(explanation: "Explanation", console: Console) -> None:
     """Why somebody is, or is not, on the list."""
     console.print(explanation.verdict, style="bold")
+    if explanation.row is not None:
+        console.print(explanation.row.sentence(explanation.day, explanation.currency))
     if explanation.is_scored and explanation.stage_label is not None:
         console.print(_standing(explanation))
     for sentence in explanation.follow_up.sentences(explanation.day):

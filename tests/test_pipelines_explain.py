@@ -29,6 +29,7 @@ from models.bundle import Bundle
 from pipelines import nightly_inputs
 from pipelines.config import Config, load_config
 from pipelines.explain import explain
+from pipelines.explain_listed import ListedView
 from pipelines.nightly import run_nightly
 from pipelines.render_night import render_explanation
 
@@ -94,6 +95,45 @@ def test_the_listed_are_explained_as_listed(config: Config, table: pa.Table) -> 
         assert list(told.reasons) == reasons
         assert told.notes == ()
         json.dumps(told.to_json(), allow_nan=False)
+
+
+def test_the_row_of_the_list_is_told_in_a_line(config: Config, table: pa.Table) -> None:
+    for row in table.to_pylist()[::60]:
+        told = explain(config, row["customer_id"])
+        assert told.row is not None
+        assert told.row.send_at_local == row["send_at_local"]
+        assert (told.row.send_basis, told.row.evidence) == (row["send_basis"], row["evidence"])
+        assert (told.row.uplift, told.row.gain) == (row["uplift"], row["expected_gain"])
+        assert told.row.drawn_by_chance or row["arm"] != "explore"
+        assert not told.row.drawn_by_chance or row["arm"] in ("explore", "ghost", "holdout")
+        assert told.to_json()["row"]["uplift_high"] == row["uplift_high"]
+        line = told.row.sentence(DAY, "EUR")
+        assert line.startswith("Sent " if row["send_at_local"] else "Not sent; uplift")
+        stream = StringIO()
+        render_explanation(told, Console(file=stream, width=200, highlight=False, markup=False))
+        assert line in stream.getvalue()
+
+
+def test_the_line_of_a_row_says_all_of_it() -> None:
+    row = ListedView(
+        send_at_local="2025-11-20T11:09:00+01:00",
+        send_basis="own",
+        uplift=0.098,
+        uplift_low=0.01,
+        uplift_high=0.217,
+        evidence="rules",
+        gain=5.174,
+        drawn_by_chance=True,
+        on_trial=False,
+    )
+    assert row.sentence(DAY, "EUR") == (
+        "Sent 11:09 (own hours); uplift 9.8 points [1.0, 21.7], rules; gain 5.17 EUR; "
+        "drawn by chance."
+    )
+    trial = replace(row, send_at_local="2025-11-21T00:05:00+01:00", gain=-0.001, on_trial=True)
+    told = trial.sentence(DAY, "EUR")
+    assert told.startswith("Sent 2025-11-21 00:05 (own hours); ")
+    assert told.endswith("gain 0.00 EUR; drawn by chance; would not have been listed otherwise.")
 
 
 def test_the_not_dormant_are_explained(config: Config, table: pa.Table) -> None:
