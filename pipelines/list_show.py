@@ -178,12 +178,14 @@ def _names(configured: Iterable[str], table: pa.Table, column: str) -> tuple[str
 
 
 def _unknown(option: str, value: str, names: tuple[str, ...]) -> UsageError:
+    # A name may hold a comma: "high value, low frequency".
+    told = [f'"{name}"' if any("," in one for one in names) else name for name in names]
     close = difflib.get_close_matches(value, names, n=1, cutoff=0.6)
     return UsageError(
         describe(
             f"--{option}",
             f'"{value}" is not known',
-            expected=f"one of: {', '.join(names)}",
+            expected=f"one of: {', '.join(told)}",
             fix=f'pass --{option} "{close[0]}"' if close else "pass one of these",
         )
     )

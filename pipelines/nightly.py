@@ -1,5 +1,6 @@
 """`winback nightly`: score every customer and write tonight's recall list."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
@@ -59,6 +60,7 @@ class NightlyReport:
     folder : the list's folder; with a dry run, where it would be.
     files : names of the files in it.
     top_rows : the first ten rows of the list, by column.
+    channel_labels : how operators call channels, by name.
     seconds : wall-clock seconds by step; in no file, as they differ from run to run.
     """
 
@@ -67,6 +69,7 @@ class NightlyReport:
     folder: Path
     files: tuple[str, ...]
     top_rows: tuple[dict[str, Any], ...]
+    channel_labels: Mapping[str, str] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
@@ -208,6 +211,7 @@ def run_nightly(
         folder=list_folder(config.lists_path, day.isoformat()),
         files=tuple(file.name for file in files),
         top_rows=tuple(table.slice(0, _TOP_ROWS).to_pylist()),
+        channel_labels={name: item.label for name, item in config.channels.items()},
         seconds=steps.spent(),
     )
 

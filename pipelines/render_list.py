@@ -22,8 +22,9 @@ def render_show(view: "ListView", console: Console) -> None:
     passed = f"{view.matching:,} of {whole}" if view.filters else whole
     console.print(f"Recall list of {view.day}: {passed}.")
     if view.rows:
+        first = "The first" if len(view.rows) == 1 else f"The first {len(view.rows):,}"
         print_list_rows(
-            f"The first {len(view.rows):,} by rank, gain in {view.currency} (ghost and holdout are "
+            f"{first} by rank, gain in {view.currency} (ghost and holdout are "
             "controls: never sent)",
             view.rows,
             console,
@@ -100,7 +101,8 @@ def render_export(report: "ExportReport", console: Console) -> None:
             numeric=1,
         )
     )
-    for rows, what in ((report.expired, "void by now"), (report.late, "past their send window")):
+    window = "past its send window" if report.late == 1 else "past their send window"
+    for rows, what in ((report.expired, "void by now"), (report.late, window)):
         if rows:
             told = "written all the same" if report.forced else "left out"
             console.print(f"{_rows_are(rows)} {what}: {told}.", style="yellow")

@@ -14,12 +14,12 @@ from pipelines.report.limit_words import binding_prices, bound_text, price_text
 from pipelines.report.page_parts import trial_text
 from pipelines.terminal import text_table
 from scoring.caution_words import caution_text
+from scoring.exclusion_words import explain_code
 
 if TYPE_CHECKING:
     from pipelines.demo import DemoReport
     from pipelines.explanation import Explanation
     from pipelines.nightly import NightlyReport
-    from pipelines.report.summary import NightSummary
 
 _SHOWN_PRICES = 3
 
@@ -56,30 +56,34 @@ def render_nightly(report: "NightlyReport", console: Console) -> None:
         console.print(
             text_table(
                 "Not listed, by reason",
-                ["reason", "customers"],
+                ["customers", "reason", "meaning"],
                 [
-                    [code, f"{customers:,}"]
+                    [
+                        f"{customers:,}",
+                        code,
+                        explain_code(code, language="en", caution=night.caution),
+                    ]
                     for code, customers in sorted(
                         night.exclusions.items(), key=lambda item: (-item[1], item[0])
                     )
                 ],
-                numeric=1,
             )
         )
-    _print_outlook(night, console)
+    _print_outlook(report, console)
     for note in night.notes:
         console.print(f"Note: {plain_numbers(note)}", style="yellow")
     console.print(f"{_STATUS_WORDS[report.status]} {report.folder}", soft_wrap=True)
     console.print(f"  {', '.join(report.files)}")
 
 
-def _print_outlook(night: "NightSummary", console: Console) -> None:
+def _print_outlook(report: "NightlyReport", console: Console) -> None:
     """What the contacts should bring, what limits them, and how good the list is."""
+    night = report.summary
     gain, returns = night.outlook.gain, night.outlook.extra_returns
     console.print(
-        f"Expected gain of the rows to be sent: {gain.expected:,.2f} {night.currency} "
-        f"({night.outlook.level:.0%}: {gain.low:,.2f} to {gain.high:,.2f}); "
-        f"{returns.expected:,.1f} extra returns ({returns.low:,.1f} to {returns.high:,.1f}). "
+        f"Expected gain of the rows to be sent: {gain.expected:z,.2f} {night.currency} "
+        f"({night.outlook.level:.0%}: {gain.low:z,.2f} to {gain.high:z,.2f}); "
+        f"{returns.expected:z,.1f} extra returns ({returns.low:z,.1f} to {returns.high:z,.1f}). "
         f"Expected spend: {night.spend:,.2f} {night.currency} (contacts "
         f"{night.contact_cost:,.2f}, offers {night.outlook.given_away:,.2f})."
     )
@@ -87,7 +91,8 @@ def _print_outlook(night: "NightSummary", console: Console) -> None:
         console.print(f"Follow-ups due among them: {night.follow_ups:,}.")
     # Commands speak English, whatever the language of the lists.
     english = replace(night, language="en")
-    told = [price_text(one, english, {}) for one in binding_prices(night)[:_SHOWN_PRICES]]
+    labels = report.channel_labels
+    told = [price_text(one, english, labels) for one in binding_prices(night)[:_SHOWN_PRICES]]
     trials = trial_text(english) if night.by_arm["explore"] else None
     for text in (*told, bound_text(english), trials):
         if text is not None:

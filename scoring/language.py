@@ -85,8 +85,10 @@ def percent_text(share: float, *, language: Language, decimals: int = 0) -> str:
 
 
 def join_texts(parts: Sequence[str], *, language: Language) -> str:
-    """All of them: `push and e-mail and phone`; `推送、邮件、电话`."""
-    return ("、" if language == "zh" else " and ").join(parts)
+    """All of them: `push, e-mail and phone`; `推送、邮件、电话`."""
+    if language == "zh":
+        return "、".join(parts)
+    return " and ".join([part for part in (", ".join(parts[:-1]), *parts[-1:]) if part])
 
 
 def list_texts(parts: Sequence[str], *, language: Language) -> str:

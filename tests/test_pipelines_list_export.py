@@ -168,7 +168,7 @@ def test_void_and_late_rows_are_left_out_and_counted(config: Config, inbox: Path
     report = export(config, inbox, now=noon)
     assert (report.expired, report.late) == (0, 1)
     assert ids(inbox / "recall_list_email.csv") == ["d", "e"]
-    assert "1 row is past their send window: left out" in text_of(report)
+    assert "1 row is past its send window: left out" in text_of(report)
 
 
 def test_rows_that_expired_are_left_out_while_others_go(config: Config, inbox: Path) -> None:

@@ -109,6 +109,11 @@ def test_the_terminal_shows_whole_ids_and_who_is_a_control(config: Config, width
     assert "Good until 2025-11-20 23:00 UTC" in told
 
 
+def test_one_row_is_called_the_first(config: Config) -> None:
+    assert "The first by rank, gain in EUR" in text_of(config, customer="[c]")
+    assert "The first 1 " not in text_of(config, customer="[c]")
+
+
 def test_a_void_list_is_shown_as_such(config: Config) -> None:
     assert "Void since 2025-11-20 23:00 UTC" in text_of(config, now=NOON + timedelta(days=1))
     assert show_list(config, RowFilter(), now=NOON + timedelta(days=1)).is_expired
@@ -136,6 +141,7 @@ def test_a_list_of_nobody_has_no_rows(tmp_path: Path) -> None:
         ({"stage": "buyers"}, 'pass --stage "buyer"'),
         ({"offer": "cupon"}, 'pass --offer "coupon"'),
         ({"tier": "rich"}, "pass one of these"),
+        ({"tier": "very"}, 'one of: "low value, low frequency", "low value, high frequency", '),
         ({"life_cycle": "dead"}, "one of: new, active"),
     ],
 )

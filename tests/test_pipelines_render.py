@@ -124,12 +124,27 @@ def test_a_promotion_names_versions_and_reasons() -> None:
     assert report.to_json()["registrations"][0]["version"] == "2"
 
 
+def test_a_night_tells_what_the_reasons_mean() -> None:
+    report = replace(tonight(), summary=replace(SUMMARY, exclusions={"gain_below_minimum": 7}))
+    lines = printed(render_nightly, report, width=160).splitlines()
+    [told] = [line for line in lines if "gain_below_minimum" in line]
+    assert [cell.strip() for cell in told.strip("│").split("│")] == [
+        "7",
+        "gain_below_minimum",
+        "no allowed contact gains more than the minimum",
+    ]
+
+
 def test_a_night_tells_its_limits_in_words_in_english() -> None:
-    report = replace(tonight(), summary=replace(SUMMARY, language="zh"))
+    report = replace(
+        tonight(),
+        summary=replace(SUMMARY, language="zh"),
+        channel_labels={"sms": "text message", "email": "e-mail"},
+    )
     text = " ".join(printed(render_nightly, report, width=160).split())
     assert "17.50 EUR (90%: -3.00 to 41.25); 0.8 extra returns" in text
     assert "Expected spend: 2.52 EUR (contacts 0.02, offers 2.50)." in text
     assert "0.8 extra returns (0.1 to 1.6)" in text
     assert "Follow-ups due among them: 1." in text
-    assert "One more sms seat tonight is worth 1.13 EUR." in text
+    assert "One more text message seat tonight is worth 1.13 EUR." in text
     assert "could expect more than 18 EUR: 99.98 %" in text

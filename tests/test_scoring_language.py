@@ -147,6 +147,9 @@ def test_nouns_are_counted() -> None:
 
 def test_parts_are_put_together() -> None:
     assert join_texts(["a", "b"], language="en") == "a and b"
+    assert join_texts(["a", "b", "c", "d"], language="en") == "a, b, c and d"
+    assert join_texts(["a"], language="en") == "a"
+    assert not join_texts([], language="en")
     assert list_texts(["a", "b"], language="en") == "a, b"
     assert (
         join_texts(["甲", "乙"], language="zh")

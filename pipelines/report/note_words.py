@@ -67,8 +67,8 @@ LIST_NOTES = {
         "No channel is configured: the list is empty.", "没有配置任何渠道：名单为空。"
     ),
     "quiet": Text(
-        "Quiet hours leave no send window of {channels}: check channels.*.windows.",
-        "免打扰时段之外，{channels}没有可发送的时间：请检查 `channels.*.windows`。",
+        "Quiet hours leave no send window of {channels}: check the configured hours.",
+        "免打扰时段之外，{channels}没有可发送的时间：请检查配置的发送时段。",
     ),
     "no_capacity": Text("Capacity is 0 on {channels}.", "{channels}的容量为0。"),
     "no_order": Text(
