@@ -127,17 +127,20 @@ def demo(
     folder: Annotated[
         Path | None, typer.Option(help="Where to work. Default: ./winback-demo-PRESET.")
     ] = None,
-    customers: Annotated[int, typer.Option(min=2_000, help="Simulated customers.")] = 20_000,
+    customers: Annotated[
+        int, typer.Option(min=2_000, help="Simulated customers; lending needs 5,000 or more.")
+    ] = 20_000,
     days: Annotated[int, typer.Option(min=365, help="Simulated days.")] = 730,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the simulation.")] = 7,
     language: LanguageName = "en",
     as_json: Json = False,
 ) -> None:
     """Simulate an app, ingest, train, score last night and write the recall list."""
-    from pipelines.demo import run_demo
+    from pipelines.demo import check_demo_size, run_demo
     from pipelines.init import read_language
     from pipelines.terminal import progress_bars
 
+    check_demo_size(preset, customers)
     with progress_bars() as progress:
         report = run_demo(
             preset,

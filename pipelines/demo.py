@@ -26,6 +26,9 @@ from scoring.language import Language
 SCHEMA_VERSION = 1
 _PLAN_NAME = "demo.json"
 _RAW_NAME = "raw"
+LEAST_CUSTOMERS = {"retail": 2_000, "lending": 5_000}
+"""By preset: borrowers come back more rarely, and each fold needs `training.min_positives`."""
+
 _DELIVERIES: dict[Kind, str] = {
     "customers": CUSTOMERS_NAME,
     "events": EVENTS_PATTERN,
@@ -96,6 +99,25 @@ class _Stopwatch:
         result = work()
         self.seconds.append((step, time.perf_counter() - start))
         return result
+
+
+def check_demo_size(preset: str, customers: int) -> None:
+    """Refuse a business too small to train on, before it is simulated.
+
+    Raises
+    ------
+    UsageError : too few of its customers would fall dormant, or stay, in some fold.
+    """
+    least = LEAST_CUSTOMERS.get(preset, 0)
+    if customers < least:
+        raise UsageError(
+            describe(
+                f"--customers {customers}",
+                f"too few to train on with the preset {preset}",
+                expected=f"at least {least:,}",
+                fix=f"pass --customers {least} or more",
+            )
+        )
 
 
 def run_demo(

@@ -22,6 +22,7 @@ from pipelines.nightly_inputs import (
     has_customer_records,
     provenance_of,
 )
+from pipelines.report.judgement import judgement_of
 from pipelines.report.limit_prices import Allowance
 from pipelines.report.manifest import build_manifest
 from pipelines.report.notes import Background, night_notes
@@ -320,6 +321,7 @@ def _use(model: ChampionModel[Any]) -> ModelUse:
         digest=model.bundle.digest(),
         trained_until=instant(model.bundle.trained_until_us),
         source=model.source,
+        judged=judgement_of(model.bundle.metrics),
     )
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from features.errors import UsageError
 from pipelines.config import CONFIG_NAME
-from pipelines.demo import DemoReport, choose_home, run_demo
+from pipelines.demo import DemoReport, check_demo_size, choose_home, run_demo
 from pipelines.init import preset_text, write_config
 from pipelines.simulate import SimulationPlan
 
@@ -92,6 +92,13 @@ def test_folder_with_a_configuration_of_its_own_is_refused(tmp_path: Path) -> No
     with pytest.raises(UsageError, match="no demo wrote"):
         run_small(tmp_path)
     assert [file.name for file in tmp_path.iterdir()] == [CONFIG_NAME]
+
+
+def test_too_small_a_business_is_refused_before_it_is_simulated() -> None:
+    check_demo_size("retail", 2_000)
+    check_demo_size("lending", 5_000)
+    with pytest.raises(UsageError, match="too few to train on with the preset lending"):
+        check_demo_size("lending", 2_000)
 
 
 def test_unknown_preset_leaves_no_folder(tmp_path: Path) -> None:

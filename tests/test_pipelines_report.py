@@ -10,6 +10,7 @@ from test_scoring_recall_list import control, row, table_of
 
 from features.value_tier import VALUE_TIERS
 from pipelines.report.charts import stack_bars
+from pipelines.report.judgement import Judgement, judgement_of
 from pipelines.report.limit_prices import LimitPrice
 from pipelines.report.limit_words import reached_text
 from pipelines.report.manifest import build_manifest
@@ -91,6 +92,7 @@ SUMMARY = NightSummary(
             digest="d" * 64,
             trained_until=datetime(2025, 11, 1, tzinfo=UTC),
             source="local copy",
+            judged=Judgement("2025-10-01", 0.8767, 0.0616, 0.0851, "better"),
         ),
     ),
     notes=('Evidence is "rules"',),
@@ -251,6 +253,35 @@ def test_returns_say_within_how_long_and_counts_what_they_count() -> None:
     assert "1 customer (10\u00a0% of each night" in text
     assert "0 customers of the holdout" in text
     assert "holdout is 3\u00a0% of all customers" in text
+
+
+def test_models_are_told_with_their_last_judgement() -> None:
+    told = "two customers in the right order: 87.7\u00a0%; log loss 0.062, recency rule 0.085: "
+    assert f"{told}better (2025-10-01)" in page()
+    model = SUMMARY.models[0]
+    unproven = replace(model, judged=Judgement("2025-10-01", 0.5, 0.1, 0.1, "not proven yet"))
+    rule = replace(model, judged=Judgement("2025-10-01", 0.5, 0.1, 0.1, None))
+    text = page(replace(SUMMARY, models=(unproven, rule, replace(model, judged=None))))
+    for words in ("not proven to be better", "the rule itself serves", "no rule to compare with"):
+        assert words in text
+
+
+def test_a_judgement_is_that_of_the_served_rung_on_the_test_fold() -> None:
+    def rung(name: str, loss: float) -> dict[str, object]:
+        return {"name": name, "metrics": {"auc": {"value": 0.9}, "log_loss": {"value": loss}}}
+
+    test = {
+        "fold": "test",
+        "days": ["2025-10-01"],
+        "ladder": [rung("recency rule", 0.3), rung("stack", 0.2)],
+        "differences": [
+            {"baseline": "recency rule", "metric": "auc", "verdict": "worse"},
+            {"baseline": "recency rule", "metric": "log_loss", "verdict": "better"},
+        ],
+    }
+    metrics = {"shipped": "stack", "folds": [{"fold": "training"}, test]}
+    assert judgement_of(metrics) == Judgement("2025-10-01", 0.9, 0.2, 0.3, "better")
+    assert judgement_of({"verdicts": []}) is None
 
 
 def test_a_night_of_nobody_has_a_page() -> None:

@@ -7,7 +7,17 @@ from zoneinfo import ZoneInfo
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipelines.report.page_words import CONTACTS, CUSTOMERS, DAYS, HOURS, PAGE_WORDS, ROWS
+from pipelines.report.judgement import Judgement
+from pipelines.report.page_words import (
+    CONTACTS,
+    CUSTOMERS,
+    DAYS,
+    HOURS,
+    PAGE_WORDS,
+    ROWS,
+    RULE_SERVES,
+    VERDICT_WORDS,
+)
 from pipelines.report.summary import ModelUse, NightSummary
 from scoring.arms import SENT_ARMS
 from scoring.code_words import EVIDENCE_WORDS, MODEL_WORDS
@@ -62,6 +72,7 @@ class ModelRow:
     trained_until: str
     age: str
     source: str
+    judged: str
 
 
 def say(place: str, /, *, language: Language, **parts: str) -> str:
@@ -203,4 +214,20 @@ def _model_row(model: ModelUse, night: NightSummary) -> ModelRow:
         trained_until=model.trained_until.astimezone(ZoneInfo(night.timezone)).date().isoformat(),
         age=DAYS.count(days, night.language),
         source=PAGE_WORDS["source"][model.source].say(night.language),
+        judged=_judged_text(model.judged, night.language),
+    )
+
+
+def _judged_text(judged: Judgement | None, language: Language) -> str:
+    if judged is None:
+        return say("trust.not_judged", language=language)
+    verdict = RULE_SERVES if judged.verdict is None else VERDICT_WORDS[judged.verdict]
+    return say(
+        "trust.judged_told",
+        language=language,
+        auc=_unbroken(percent_text(judged.auc, language=language, decimals=1)),
+        loss=number_text(judged.log_loss, language=language, decimals=3),
+        rule=number_text(judged.rule_log_loss, language=language, decimals=3),
+        verdict=verdict.say(language),
+        day=judged.day,
     )

@@ -250,6 +250,20 @@ TRUST_WORDS = {
     "trained": Text("Trained until", "训练数据截至"),
     "age": Text("Age", "距今"),
     "source": Text("Read from", "来源"),
+    "judged": Text("On later data", "后期数据检验"),
+    "judged_told": Text(
+        "two customers in the right order: {auc}; log loss {loss}, recency rule {rule}: "
+        "{verdict} ({day})",
+        "两位客户排序正确：{auc}；对数损失 {loss}，近期规则 {rule}：{verdict}（{day}）",
+    ),
+    "not_judged": Text("no rule to compare with", "没有可比较的规则"),
+    "judged_note": Text(
+        "Judged at training, on customers and days that the model had not seen. By chance half of "
+        "the pairs would be in the right order. Log loss is the error of the probabilities: less "
+        "is better. The recency rule knows the days of silence alone.",
+        "训练时用模型未见过的客户与日期检验。随机排序的正确率为一半；对数损失为概率误差，越小越好；"
+        "近期规则只看沉默天数。",
+    ),
     "config": Text("configuration", "配置"),
 }
 
@@ -259,6 +273,15 @@ SOURCE_WORDS = {
     "local copy, store lost": Text("local copy: registry lost", "本地副本：模型库已丢失"),
 }
 """By `pipelines.registry.Source`."""
+
+VERDICT_WORDS = {
+    "better": Text("better", "更好"),
+    "worse": Text("worse", "更差"),
+    "not proven yet": Text("not proven to be better", "尚未证明更好"),
+}
+"""By `training.ladder.Verdict`."""
+
+RULE_SERVES = Text("the rule itself serves", "采用规则本身")
 
 PAGE_WORDS = {
     "head": HEAD_WORDS,

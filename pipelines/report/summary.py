@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from models.contact_effect import EVIDENCE
+from pipelines.report.judgement import Judgement
 from pipelines.report.limit_prices import Allowance, LimitPrice, limit_prices
 from pipelines.report.outlook import Outlook, expect_totals
 from scoring.arms import ARMS, EXPLORE, GHOST, SENT_ARMS
@@ -33,13 +34,14 @@ _COUNTED = (
 
 @dataclass(frozen=True, slots=True)
 class ModelUse:
-    """A model that scored the night, and until when its training data reached."""
+    """A model that scored the night, until when its training data reached, and how it did."""
 
     kind: str
     version: str
     digest: str
     trained_until: datetime
     source: str
+    judged: Judgement | None = None
 
 
 @dataclass(frozen=True, slots=True)
