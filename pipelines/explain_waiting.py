@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from pipelines.look_ahead import look_ahead_of
+from scoring.caution_words import caution_text
 from scoring.effects import NightEffects
 from scoring.night import prepare_night
 from scoring.night_plan import plan_contacts
@@ -40,10 +41,11 @@ class WaitingView:
     later_gain: float
     p_return: float
 
-    def sentence(self, currency: str | None) -> str:
-        """The same in words."""
+    def sentence(self, currency: str | None, *, caution: float) -> str:
+        """The same in words; `caution` is what is taken off both gains."""
+        told = f"{caution_text(caution, language='en').capitalize()}, a" if caution else "A"
         return (
-            f"A contact tonight is expected to gain {self.gain:z.2f} {currency}, one on "
+            f"{told} contact tonight is expected to gain {self.gain:z.2f} {currency}, one on "
             f"{self.better_on} {self.later_gain:z.2f} {currency} if nothing happens until then; "
             f"the chance of a return without contact before that is {self.p_return:.1%}. "
             "Before they were compared, what others would make of their places and money was "

@@ -109,7 +109,9 @@ def render_explanation(explanation: "Explanation", console: Console) -> None:
     for sentence in explanation.follow_up.sentences(explanation.day):
         console.print(sentence)
     if explanation.waiting is not None:
-        console.print(explanation.waiting.sentence(explanation.currency))
+        console.print(
+            explanation.waiting.sentence(explanation.currency, caution=explanation.caution)
+        )
     for reason in explanation.reasons:
         console.print(f"  - {plain_numbers(reason)}")
     if explanation.channels:

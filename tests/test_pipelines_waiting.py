@@ -4,7 +4,7 @@ import io
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +36,7 @@ from models.forest import Forest, ForestSettings, Sample, fit_forest
 from pipelines import nightly_inputs
 from pipelines.config import Config
 from pipelines.explain import explain
+from pipelines.explain_waiting import WaitingView
 from pipelines.nightly import NightlyReport
 from pipelines.render_night import render_explanation
 
@@ -246,3 +247,11 @@ def test_what_comes_later_holds_nobody_back(
     assert before.pop("manifest.json") != after.pop("manifest.json")
     assert after == before
     assert exclusions_of(again) == exclusions_of(config)
+
+
+def test_gains_that_are_compared_say_what_caution_takes_off() -> None:
+    view = WaitingView(better_on=date(2025, 11, 27), gain=1.5, later_gain=2.0, p_return=0.1)
+    assert view.sentence("EUR", caution=0.0).startswith("A contact tonight is expected to gain")
+    assert view.sentence("EUR", caution=0.5).startswith(
+        "After taking off 0.5 standard errors, a contact tonight is expected to gain 1.50 EUR"
+    )
