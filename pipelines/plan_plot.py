@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _ENDINGS = (".png", ".svg", ".pdf")
 _MARKERS = "osD^v"
 _ROOM = 0.08
-"""Share of the height above the highest marker."""
+"""Room above the highest marker, as a share of its height."""
 _SEEN = 2e-3
 """Curves whose points differ by less than this share lie on each other."""
 
@@ -61,11 +61,11 @@ def draw_frontier(report: "PlanReport", file: Path) -> None:
     for place, (label, points) in enumerate(frontier_curves(report)):
         marker = _MARKERS[place % len(_MARKERS)]
         axes.plot(*zip(*points, strict=True), marker=marker, label=label)
-    axes.margins(y=_ROOM)
     axes.set_xlabel(f"expected spend, {report.currency}")
     axes.set_ylabel(f"expected gain, {report.currency}")
     axes.set_title(f"gain against spend on {report.day}", loc="left")
-    axes.set_ylim(bottom=0)
+    most = max((one.gain for one in report.scenarios), default=0.0)
+    axes.set_ylim(bottom=0, top=(1 + _ROOM) * most if most > 0 else None)
     figure.legend(loc="outside lower center", ncols=2, frameon=False)
     software = {"Date": None} if file.suffix.lower() == ".svg" else {}
     figure.savefig(file, dpi=110, metadata=software)

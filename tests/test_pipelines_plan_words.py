@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from pipelines import plan_plot
 from pipelines.plan_night import PlanReport, Scenario
 from pipelines.plan_plot import draw_frontier, frontier_curves
+from pipelines.plots import new_figure
 from pipelines.render_plan import render_plan
 
 
@@ -76,12 +78,19 @@ def test_the_note_says_what_effects_rest_on(evidence: tuple[str, ...], words: st
     assert words is None or f"not proven yet: {words}" in text
 
 
-def test_equal_curves_are_drawn_as_one_and_no_marker_is_cut(tmp_path: Path) -> None:
+def test_equal_curves_are_drawn_as_one_and_no_marker_is_cut(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     curves = frontier_curves(report("rules"))
     assert [label for label, _ in curves] == [
         "5 phone seats",
         "50 or 100 or no limit of phone seats",
     ]
     assert curves[1][1] == [(10.0, 8.0), (20.0, 12.0)]
+    figure, axes = new_figure(tall=False)
+    monkeypatch.setattr(plan_plot, "new_figure", lambda *, tall: (figure, axes))
     draw_frontier(report("rules"), tmp_path / "frontier.svg")
+    assert axes.get_ylim() == (0.0, pytest.approx(1.08 * 12.0))
+    assert axes.get_legend() is None  # it stands below the axes, away from the lines
+    assert len(figure.legends) == 1
     assert "</svg>" in (tmp_path / "frontier.svg").read_text()
