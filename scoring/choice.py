@@ -32,6 +32,40 @@ WAITING_LEAST = 1000
 
 
 @dataclass(frozen=True, slots=True)
+class Reserve:
+    """What is kept of the budget in case more return than expected, as a charge on actions.
+
+    The reserve is so many standard deviations of the night's spending. It is no sum over
+    customers, but at most what its tangent says, which is one: a charge per unit of variance,
+    and a rest. At the standard deviation of the tangent both are the same.
+
+    Attributes
+    ----------
+    per_variance : charged on an action's variance; 1 / money.
+    kept : taken off the budget besides; money.
+    exploring : what exploration may charge more than the plan; money.
+    """
+
+    per_variance: float
+    kept: float
+    exploring: float
+
+
+def reserve_at(sd: float, *, sigmas: float, own: float) -> Reserve:
+    """The tangent at a standard deviation of the night's spending.
+
+    Parameters
+    ----------
+    own : of the budget, exploration's; half of it may go into the reserve.
+    """
+    if sigmas <= 0.0:
+        return Reserve(per_variance=0.0, kept=0.0, exploring=own)
+    sd = max(sd, own / sigmas, 1e-9)
+    kept = sigmas * sd / 2.0
+    return Reserve(per_variance=sigmas / (2.0 * sd), kept=kept, exploring=own - min(kept, own / 2))
+
+
+@dataclass(frozen=True, slots=True)
 class Candidates:
     """What each of n customers may get; all of shape (n, n_actions), if not said otherwise.
 
@@ -56,6 +90,12 @@ class Candidates:
     def competing(self, min_gain: float) -> BoolArray:
         """Actions that gain more than the minimum, of customers not held back."""
         return self.allowed & (self.value > min_gain) & ~self.held[:, None]
+
+    def charge(self, reserve: Reserve) -> Float32Array:
+        """Cost of every action with what it adds to the reserve; money."""
+        if not reserve.per_variance:
+            return self.cost
+        return (self.cost + reserve.per_variance * self.variance).astype(np.float32)
 
     def take(self, rows: Int64Array) -> "Candidates":
         """The same of the customers in the given rows, in their order."""
@@ -122,12 +162,14 @@ class Plan:
     prices : of the limits; group rows as in the plan's problem.
     group_price : shape (n_groups,), what a contact of each group takes from group limits.
     gap : share of what the best plan may be worth that this one may lack.
+    reserve : how it charged actions for chance.
     """
 
     action: Int16Array
     prices: Prices
     group_price: Float64Array
     gap: float
+    reserve: Reserve
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +199,7 @@ def worth_at_prices(candidates: Candidates, plan: Plan, *, channel_of: Int64Arra
     prices = plan.prices
     worth: Float64Array = (
         candidates.value
-        - prices.budget * candidates.cost
+        - prices.budget * candidates.charge(plan.reserve)
         - prices.seats[channel_of]
         - plan.group_price[candidates.group][:, None]
     )
@@ -200,6 +242,12 @@ def order_turns(
     best = np.where(competing, worth, -np.inf).max(axis=1, initial=-np.inf)
     order = np.lexsort((np.arange(len(best)), candidates.tie, -best))
     planned = order[plan.action[order] != NO_ACTION]
+    if plan.prices.budget > 0.0:
+        # If money runs short, those shall miss it who bring least for it.
+        taken = plan.action[planned].astype(np.int64)
+        charge = candidates.charge(plan.reserve)[planned, taken]
+        earned = worth[planned, taken] / np.maximum(charge, 1e-300)
+        planned = planned[np.argsort(-earned, kind="stable")]
     waiting = order[np.isfinite(best[order])]
     most = len(planned) + max(WAITING_LEAST, int(WAITING_SHARE * len(planned)))
     return Turns(worth=worth, planned=planned, waiting=waiting[:most])
@@ -261,6 +309,7 @@ def choose_actions(
             allowed=candidates.allowed,
             cost=candidates.cost,
             variance=candidates.variance,
+            charge=candidates.charge(plan.reserve),
             group=candidates.group,
             arm=arm,
             draw=exploration.draw,
@@ -271,11 +320,17 @@ def choose_actions(
             floor=exploration.floor,
             max_rows=limits.max_rows,
             budget=limits.budget,
+            charge_budget=limits.budget - plan.reserve.kept,
             sigmas=limits.sigmas,
             member=limits.member,
             most=limits.most,
         ),
-        new_room(limits.capacity, limits.least, budget=limits.budget, share=exploration.share),
+        new_room(
+            limits.capacity,
+            limits.least,
+            share=exploration.share,
+            money=plan.reserve.exploring,
+        ),
         given,
         turns.planned,
         turns.waiting,

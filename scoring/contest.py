@@ -31,6 +31,7 @@ class Contest:
     limits : real ones; segments without those that depend on how many are sent.
     sent_share : of planned customers that are expected to be contacted.
     threads : that may walk over the candidates.
+    explore_share : of the budget that is exploration's own.
     """
 
     candidates: Candidates
@@ -39,6 +40,7 @@ class Contest:
     limits: Limits
     sent_share: float
     threads: int
+    explore_share: float = 0.0
 
     def on_trial(self, drawn: BoolArray) -> BoolArray:
         """Those chance admits whom no action promises enough, or who are held back."""

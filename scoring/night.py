@@ -208,6 +208,7 @@ def prepare_night(
         ),
         sent_share=sent_share(experiment),
         threads=threads,
+        explore_share=experiment.explore_share,
     )
     return PreparedNight(
         exclusion=exclusion,

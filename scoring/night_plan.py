@@ -10,7 +10,15 @@ from scoring.allocate.door import close_unaffordable
 from scoring.allocate.problem import GroupLimits, Problem
 from scoring.allocate.search import find_prices
 from scoring.arms import CONTACT, GHOST
-from scoring.choice import Choices, Plan, Turns, choose_actions, order_turns
+from scoring.choice import (
+    Choices,
+    Plan,
+    Reserve,
+    Turns,
+    choose_actions,
+    order_turns,
+    reserve_at,
+)
 from scoring.contest import Contest
 from scoring.exploration import Exploration
 from scoring.outcomes import LISTED, UNLIMITED
@@ -18,11 +26,16 @@ from scoring.segment_limits import contact_counts, group_limits, segment_contact
 
 Int8Array = NDArray[np.int8]
 Int64Array = NDArray[np.int64]
+Float32Array = NDArray[np.float32]
 Float64Array = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 
-_MOST_BUDGETS = 6
-_BUDGET_STEP = 0.01
+_MOST_RESERVES = 6
+_RESERVE_STEP = 1e-3
+"""Plans are made anew at the reserve of the last one until they gain less than this."""
+
+NO_RESERVE = Reserve(per_variance=0.0, kept=0.0, exploring=0.0)
+
 _MOST_CHOICES = 20
 _SMALLEST_MONEY = 1e-6
 """Prices are found to a tolerance; a bound this close to the value is the value."""
@@ -44,39 +57,54 @@ def plan_contacts(contest: Contest) -> Plan:
 
 
 def _plan_within_budget(contest: Contest, *, planned: int) -> Plan:
-    """The plan whose spending and reserve come close to the budget, and stay below it."""
-    budget = contest.limits.budget
-    for attempt in range(_MOST_BUDGETS):
-        plan, spent, reserve = _plan_for(contest, budget=budget, planned=planned)
-        if not np.isfinite(budget):
-            return plan
-        # Near enough: within a hundredth of the budget, and never above it.
-        left = contest.limits.budget - spent - reserve
-        binds = plan.prices.budget > 0
-        if left >= 0 and (not binds or left <= _BUDGET_STEP * contest.limits.budget):
-            return plan
-        if left >= 0 and attempt + 2 >= _MOST_BUDGETS:
-            return plan
-        budget = max(contest.limits.budget - reserve, 0.0)
-    return plan
+    """The best plan whose spending and reserve are within the budget.
+
+    The reserve lies below its tangents, so that plans by tangents keep the budget; and each is
+    allowed at the tangent of its own spending, so that the next one is worth no less.
+    """
+    limits, share = contest.limits, contest.sent_share
+    plan, value, sd = _plan_for(contest, reserve=NO_RESERVE, planned=planned)
+    if not np.isfinite(limits.budget):
+        return plan
+    own = contest.explore_share * limits.budget
+    reserve = reserve_at(sd, sigmas=limits.sigmas, own=own)
+    charged = share * _total(plan, contest.candidates.charge(reserve))
+    if charged <= limits.budget - reserve.kept - reserve.exploring:
+        return replace(plan, reserve=reserve)
+    best, most = plan, -np.inf
+    for _ in range(_MOST_RESERVES):
+        if limits.sigmas:
+            sd = min(sd, (limits.budget - own) / limits.sigmas)
+        reserve = reserve_at(sd, sigmas=limits.sigmas, own=own)
+        plan, value, sd = _plan_for(contest, reserve=reserve, planned=planned)
+        if value > most:
+            best = plan
+        if value <= most + _RESERVE_STEP * abs(most):
+            break
+        most = value
+    return best
 
 
-def _plan_for(contest: Contest, *, budget: float, planned: int) -> tuple[Plan, float, float]:
-    """The plan for an expected spending, what it is, and the reserve that it asks for."""
-    share = contest.sent_share
-    problem = _problem(contest, budget=budget / share, planned=planned)
+def _total(plan: Plan, amounts: Float32Array) -> float:
+    """Sum over the plan's actions of something that each would use."""
+    rows = np.flatnonzero(plan.action >= 0)
+    return float(amounts[rows, plan.action[rows].astype(np.int64)].astype(np.float64).sum())
+
+
+def _plan_for(contest: Contest, *, reserve: Reserve, planned: int) -> tuple[Plan, float, float]:
+    """A plan, its worth, and the standard deviation of what it spends."""
+    problem = _problem(contest, reserve=reserve, planned=planned)
     # Chance will say who is a control: a proof of the last cent would be lost on it.
     found = allocate(problem, proves=False, threads=contest.threads)
-    rows = np.flatnonzero(found.action >= 0)
-    variance = contest.candidates.variance[rows, found.action[rows].astype(np.int64)]
-    total = share * float(variance.astype(np.float64).sum())
     plan = Plan(
         action=found.action,
         prices=found.prices,
         group_price=found.prices.group_price(problem.groups),
         gap=found.gap,
+        reserve=reserve,
     )
-    return plan, share * float(found.usage[0]), contest.limits.sigmas * float(np.sqrt(total))
+    variance = contest.sent_share * _total(plan, contest.candidates.variance)
+    return plan, found.worth, float(np.sqrt(variance))
 
 
 def turns_of(contest: Contest, plan: Plan) -> Turns:
@@ -124,15 +152,17 @@ def choose_within_limits(
     return choices
 
 
-def _problem(contest: Contest, *, budget: float, planned: int) -> Problem:
+def _problem(contest: Contest, *, reserve: Reserve, planned: int) -> Problem:
     candidates, limits = contest.candidates, contest.limits
+    # What exploration may use is not planned with.
+    budget = max(limits.budget - reserve.kept - reserve.exploring, 0.0)
     competing = candidates.competing(limits.min_gain)
     capacity = limits.capacity.astype(np.float64)
     return Problem(
         value=np.where(competing, candidates.value, -np.inf).astype(np.float32),
-        cost=candidates.cost,
+        cost=candidates.charge(reserve),
         channel_of=contest.channel_of,
-        budget=budget,
+        budget=budget / contest.sent_share,
         seats=np.where(limits.capacity < 0, np.inf, capacity / contest.sent_share),
         groups=_reachable_leasts(
             group_limits(

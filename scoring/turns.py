@@ -18,14 +18,15 @@ from scoring.outcomes import (
     UNLIMITED,
 )
 
-_SPENT, _VARIANCE, _EXPLORING, _TO_COME = range(4)
+_SPENT, _VARIANCE, _CHARGED, _EXPLORING, _TO_COME = range(5)
 
 
 class Asked(NamedTuple):
     """What candidates ask for; shapes (n,) and (n, n_actions).
 
     `plan` is the plan's action, `worth` an action's value at tonight's prices, `competing`
-    says which gain enough; `weights` is empty where exploration is uniform.
+    says which gain enough; `charge` is the cost with what the action adds to the reserve;
+    `weights` is empty where exploration is uniform.
     """
 
     plan: NDArray[np.int16]
@@ -34,6 +35,7 @@ class Asked(NamedTuple):
     allowed: NDArray[np.bool_]
     cost: NDArray[np.float32]
     variance: NDArray[np.float32]
+    charge: NDArray[np.float32]
     group: NDArray[np.int32]
     arm: NDArray[np.int8]
     draw: NDArray[np.float64]
@@ -41,12 +43,16 @@ class Asked(NamedTuple):
 
 
 class Rules(NamedTuple):
-    """What does not change from turn to turn; see `scoring.choice.Limits`."""
+    """What does not change from turn to turn; see `scoring.choice.Limits`.
+
+    `charge_budget` is what all charges together may come to.
+    """
 
     n_offers: int
     floor: float
     max_rows: int
     budget: float
+    charge_budget: float
     sigmas: float
     member: NDArray[np.bool_]
     most: NDArray[np.int64]
@@ -57,7 +63,8 @@ class Room(NamedTuple):
 
     `capacity` and `exploring` are seats by channel, `to_come` planned customers by channel;
     `least` is what segments still ask for, `sent` what they have got, `listed` has one
-    place, `money` the four of spent, its variance, exploration's own, and planned to come.
+    place, `money` the five of spent, its variance, charged, exploration's own, and planned charges
+    to come.
     """
 
     capacity: NDArray[np.int64]
@@ -80,12 +87,12 @@ class Given(NamedTuple):
 
 
 def new_room(
-    capacity: NDArray[np.int64], least: NDArray[np.int64], *, budget: float, share: float
+    capacity: NDArray[np.int64], least: NDArray[np.int64], *, share: float, money: float
 ) -> Room:
-    """The whole night; `share` of seats and money is exploration's own."""
+    """The whole night; `share` of the seats and so much money are exploration's own."""
     own = np.ceil(share * np.maximum(capacity, 0)).astype(np.int64)
-    money = np.zeros(4)
-    money[_EXPLORING] = share * budget
+    amounts = np.zeros(5)
+    amounts[_EXPLORING] = money
     return Room(
         capacity=capacity.copy(),
         exploring=own,
@@ -93,7 +100,7 @@ def new_room(
         least=least.copy(),
         sent=np.zeros(len(least), dtype=np.int64),
         listed=np.zeros(1, dtype=np.int64),
-        money=money,
+        money=amounts,
     )
 
 
@@ -105,7 +112,7 @@ def take_turns(asked, rules, room, given, planned, waiting, trial):  # type: ign
     for row in planned:
         coming[row] = True
         room.to_come[asked.plan[row] // rules.n_offers] += 1
-        room.money[_TO_COME] += asked.cost[row, asked.plan[row]]
+        room.money[_TO_COME] += asked.charge[row, asked.plan[row]]
     for row in waiting:
         if room.least.max() <= 0 if len(room.least) else True:
             break
@@ -137,7 +144,7 @@ def _comes(asked, rules, room, coming, row):  # type: ignore[no-untyped-def]
     if coming[row]:
         coming[row] = False
         room.to_come[asked.plan[row] // rules.n_offers] -= 1
-        room.money[_TO_COME] -= asked.cost[row, asked.plan[row]]
+        room.money[_TO_COME] -= asked.charge[row, asked.plan[row]]
 
 
 @njit(cache=True)
@@ -258,9 +265,16 @@ def _robs_nobody(asked, rules, room, row, action, best):  # type: ignore[no-unty
         return False
     if rules.budget == np.inf:
         return True
-    extra = asked.cost[row, action] - (asked.cost[row, best] if best >= 0 else 0.0)
-    left = rules.budget - room.money[_SPENT] - room.money[_TO_COME]
+    extra = asked.charge[row, action] - (asked.charge[row, best] if best >= 0 else 0.0)
+    left = _unclaimed(rules, room)
     return extra <= max(room.money[_EXPLORING], left, 0.0)
+
+
+@njit(cache=True)
+def _unclaimed(rules, room):  # type: ignore[no-untyped-def]
+    """Money that neither planned customers to come nor exploration have a claim on."""
+    claimed = room.money[_CHARGED] + room.money[_TO_COME] + max(room.money[_EXPLORING], 0.0)
+    return rules.charge_budget - claimed
 
 
 @njit(cache=True)
@@ -279,12 +293,13 @@ def _give(asked, rules, room, given, row, taken, best):  # type: ignore[no-untyp
         room.exploring[channel] -= 1
     if room.capacity[channel] > 0:
         room.capacity[channel] -= 1
-    extra = asked.cost[row, taken] - (asked.cost[row, best] if best >= 0 else 0.0)
-    left = rules.budget - room.money[_SPENT] - room.money[_TO_COME]
+    extra = asked.charge[row, taken] - (asked.charge[row, best] if best >= 0 else 0.0)
+    left = _unclaimed(rules, room)
     if rules.budget != np.inf and extra > max(left, 0.0):
         room.money[_EXPLORING] -= extra
     room.money[_SPENT] += asked.cost[row, taken]
     room.money[_VARIANCE] += asked.variance[row, taken]
+    room.money[_CHARGED] += asked.charge[row, taken]
     for segment in range(len(room.sent)):
         if rules.member[segment, asked.group[row]]:
             room.sent[segment] += 1

@@ -90,6 +90,64 @@ def test_large_nights_come_close_to_their_bound() -> None:
     assert certificate.contacts == int(((choices.outcome == LISTED) & (arm == CONTACT)).sum())
 
 
+def offers_contest(rng: np.random.Generator, n: int, *, budget: float) -> Contest:
+    """Push, text message and phone, each plain and with a coupon that all who return are given."""
+    contact = np.array([0.002, 0.002, 0.05, 0.05, 0.8, 0.8])
+    given = rng.lognormal(2.5, 0.5, (n, 1)) * np.tile([0.0, 0.1], 3)
+    returns = rng.beta(1.0, 6.0, (n, 1)) + rng.exponential(0.02, (n, 6))
+    returns = np.clip(returns, 0.0, 0.9)
+    value = rng.exponential(0.2, (n, 6)) * np.array([0.6, 0.9, 0.8, 1.2, 1.5, 2.0]) - contact / 4
+    limits = seat_limits(np.array([UNLIMITED, n // 4, n // 50]), max_rows=n // 3)
+    contest = seats_contest(value, limits=limits, sent_share=0.87)
+    spread = (returns * (1.0 - returns) * given**2).astype(np.float32)
+    candidates = replace(
+        contest.candidates,
+        cost=(contact + returns * given).astype(np.float32),
+        variance=spread,
+    )
+    return replace(
+        contest,
+        candidates=candidates,
+        channel_of=np.repeat(np.arange(3), 2),
+        limits=replace(contest.limits, budget=budget, sigmas=1.28),
+        explore_share=0.1,
+    )
+
+
+@pytest.mark.parametrize("n", [300, 3000, 12_000])
+@pytest.mark.parametrize("each", [0.0004, 0.002, 0.01, 0.05])
+def test_exploring_leaves_lists_with_a_budget_near_their_bound(n: int, each: float) -> None:
+    rng = np.random.default_rng((n, int(each * 1e4)))
+    contest = offers_contest(rng, n, budget=each * n)
+    arm = rng.choice([CONTACT, EXPLORE, GHOST], n, p=[0.78, 0.09, 0.13]).astype(np.int8)
+    exploration = Exploration(
+        draw=rng.random(n), on_trial=np.zeros(n, np.bool_), weights=None, share=0.1, floor=0.0
+    )
+    choices = choose_in(contest, arm=arm, exploration=exploration)
+    certificate = certify(contest, plan_contacts(contest), choices, arm)
+    assert certificate.spent_high <= contest.limits.budget
+    assert (arm[choices.outcome == LISTED] == EXPLORE).any()
+    assert certificate.gap < (0.15 if n == 300 else 0.03)
+
+
+def test_more_budget_never_plans_less() -> None:
+    contest = offers_contest(np.random.default_rng(12), 2000, budget=1.0)
+    gains = []
+    for budget in np.geomspace(0.5, 200.0, 20):
+        limits = replace(contest.limits, budget=float(budget))
+        plan = plan_contacts(replace(contest, limits=limits))
+        rows = np.flatnonzero(plan.action >= 0)
+        taken = plan.action[rows]
+        candidates = contest.candidates
+        gains.append(float(candidates.value[rows, taken].sum()))
+        spent = 0.87 * float(candidates.cost[rows, taken].sum())
+        reserve = 1.28 * np.sqrt(0.87 * float(candidates.variance[rows, taken].sum()))
+        assert spent + reserve <= budget * (1.0 + 1e-6)
+        # Not even half of exploration's tenth of the budget lies idle.
+        assert spent + reserve >= 0.9 * budget * (1.0 - 1e-2) or plan.prices.budget < 0.5
+    assert (np.diff(gains) >= -1e-3 * np.array(gains[1:])).all()
+
+
 def test_a_contact_dearer_than_the_budget_leaves_the_bound_alone() -> None:
     n = 300
     rng = np.random.default_rng(0)
