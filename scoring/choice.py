@@ -245,8 +245,8 @@ def order_turns(
     if plan.prices.budget > 0.0:
         # If money runs short, those shall miss it who bring least for it.
         taken = plan.action[planned].astype(np.int64)
-        charge = candidates.charge(plan.reserve)[planned, taken]
-        earned = worth[planned, taken] / np.maximum(charge, 1e-300)
+        charge = candidates.charge(plan.reserve)[planned, taken].astype(np.float64)
+        earned = worth[planned, taken] / np.maximum(charge, 1e-12)
         planned = planned[np.argsort(-earned, kind="stable")]
     waiting = order[np.isfinite(best[order])]
     most = len(planned) + max(WAITING_LEAST, int(WAITING_SHARE * len(planned)))
