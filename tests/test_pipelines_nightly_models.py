@@ -63,7 +63,7 @@ def test_a_lost_store_is_not_told_as_an_unreachable_one(
     monkeypatch.setattr(nightly_inputs, "champion", serving(champions, source=source))
     note = night(shop, dry_run=True).summary.notes[0]
     assert note.startswith("MLflow has lost its registered models (train again): the last local")
-    assert "dormancy risk version 3 and natural return version 3" in note
+    assert "dormancy risk version 3, natural return version 3 and return time" in note
 
 
 @pytest.mark.parametrize(
