@@ -194,6 +194,7 @@ def _explain_case(case: _Case, scorer: Scorer, scored: ScoredCustomers, row: int
         dormant=dormant,
         p_dormant=_number(scored.p_dormant[row]),
         p_return_natural=_number(scored.p_natural[row]),
+        horizon_days=config.windows.horizon_days,
         next_order_expected=expected,
         next_order_low=low,
         next_order_high=high,

@@ -66,6 +66,7 @@ class Explanation:
     stage, stage_label : null before the first milestone.
     silence_days, dormant_after_days : silence, and the stage's limit.
     p_dormant : null for the dormant.
+    p_return_natural : probability of a return without contact within `horizon_days`.
     next_order_expected : expected date of the next order without a contact, or the model's
         horizon where that is earlier; null without a return-time model.
     next_order_low, next_order_high : its 80 % interval; null where later than the horizon.
@@ -102,6 +103,7 @@ class Explanation:
     dormant: bool | None = None
     p_dormant: float | None = None
     p_return_natural: float | None = None
+    horizon_days: float | None = None
     next_order_expected: date | None = None
     next_order_low: date | None = None
     next_order_high: date | None = None

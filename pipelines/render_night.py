@@ -168,7 +168,9 @@ def _standing(explanation: "Explanation") -> str:
     if explanation.p_dormant is not None:
         text += f" Risk of falling dormant {explanation.p_dormant:.1%}."
     if explanation.p_return_natural is not None:
-        text += f" Returns without contact: {explanation.p_return_natural:.1%}."
+        days = explanation.horizon_days
+        within = "" if days is None else f" within {days:g} days"
+        text += f" Returns without contact{within}: {explanation.p_return_natural:.1%}."
     if explanation.next_order_expected is not None:
         text += f" {_next_order(explanation)}"
     if explanation.order_value is not None:

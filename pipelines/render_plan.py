@@ -47,12 +47,15 @@ def render_plan(report: "PlanReport", console: Console, *, spend_level: float) -
     )
     console.print(
         "Trials and controls are left out of these figures: a night of `winback nightly` brings "
-        "less by what they take and by what trials cost, which its report tells."
+        "less by what they take and by what trials cost, which its report tells. What a budget "
+        "keeps for exploring is not planned with; a night gives the next best what is left of it."
     )
     if "uplift" not in report.evidence:
         console.print(f"Note: not proven yet: {_unproven(report)}", style="yellow")
     worst = max((one.gap for one in report.scenarios), default=0.0)
-    console.print(f"Every plan is within {100 * worst:.4f} % of the best one there is.")
+    console.print(
+        f"Every plan is within {100 * worst:.4f} % of the best one with its reserve for chance."
+    )
     if report.plot is not None:
         console.print(f"Drawn to {report.plot}", soft_wrap=True)
 
