@@ -41,6 +41,7 @@ class Core:
     exchanges : of all kinds.
     nodes : of the search tree.
     above : the core is tried if the choice is further than that from its bound, relative.
+    hard : whether it is tried on hard nights too; see `HARD`.
     """
 
     customers: int
@@ -49,6 +50,7 @@ class Core:
     exchanges: int
     nodes: int
     above: float = 0.0
+    hard: bool = False
 
 
 EXACT = 5e-7
@@ -57,7 +59,7 @@ EXACT = 5e-7
 FIRST = Core(customers=100, options=3, alike=3, exchanges=300, nodes=50)
 LATER = (
     Core(customers=60, options=4, alike=0, exchanges=0, nodes=600, above=EXACT),
-    Core(customers=400, options=4, alike=5, exchanges=1500, nodes=20, above=1e-6),
+    Core(customers=400, options=4, alike=5, exchanges=1500, nodes=20, above=1e-6, hard=True),
     Core(customers=1500, options=4, alike=20, exchanges=4000, nodes=50, above=1e-4),
 )
 """Where a proof is asked for and the choice may not be the best."""
@@ -78,10 +80,10 @@ EXACT_NODES = 2_000
 EXACT_EFFORT = 60_000
 """Nodes times options of that program; a limit of time would not be repeatable."""
 
-HARD = 1e-3
-"""If a program was not solved and the choice is further than that from its bound, relative,
-the widest is not tried: with so few contacts and so many equally good ones its nodes take
-minutes."""
+HARD = 5e-4
+"""A night is hard if the first program was not solved and the choice is further than that from
+its bound, relative: with so few contacts and so many equally good ones, the nodes of most later
+programs would take minutes."""
 
 CLOSE_ENOUGH = 1e-5
 TIED = 1e-6
@@ -131,8 +133,10 @@ def choose_whole(
 def _searched_on(problem: Problem, priced: Priced, choice: Choice, found: Whole) -> Whole:
     """The optimum if few options are left that it may hold, else the best of wider cores."""
     for core in LATER:
-        if _apart(found) <= core.above or (core is LATER[-1] and _is_hard(found)):
+        if _apart(found) <= core.above:
             return found
+        if _is_hard(found) and not core.hard:
+            continue
         found = _improved(problem, priced, choice, found, core)
         left = None if _apart(found) <= EXACT else _open_options(problem, priced, choice, found)
         if left is not None:
